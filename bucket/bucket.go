@@ -1,0 +1,116 @@
+// Package bucket describes a bucket: its name, its owner and its settings.
+package bucket
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"twinbucket/arn"
+	"twinbucket/fault"
+)
+
+// Versioning is a bucket's versioning state.
+type Versioning string
+
+// The versioning states. A bucket that was never versioned has the empty one;
+// once Enabled it can be Suspended and never goes back to empty.
+const (
+	Unversioned Versioning = ""
+	Enabled     Versioning = "Enabled"
+	Suspended   Versioning = "Suspended"
+)
+
+// Document names one settings document of a bucket, kept as it was put.
+type Document string
+
+// The settings documents. Each is the XML (Policy: JSON) of the S3 API's
+// sub-resource of the same name.
+const (
+	Policy            Document = "policy"
+	Replication       Document = "replication"
+	Tagging           Document = "tagging"
+	Encryption        Document = "encryption"
+	OwnershipControls Document = "ownershipControls"
+	PublicAccessBlock Document = "publicAccessBlock"
+	Lifecycle         Document = "lifecycle"
+	CORS              Document = "cors"
+	Notification      Document = "notification"
+	Logging           Document = "logging"
+	ObjectLock        Document = "object-lock"
+)
+
+// Bucket is a bucket and its settings. It is a value: to change one, change a
+// copy and store it.
+type Bucket struct {
+	Name       string              `json:"name"`
+	Owner      string              `json:"owner"`  // account id, 12 digits
+	Region     string              `json:"region"` // "us-east-1"
+	Created    time.Time           `json:"created"`
+	Versioning Versioning          `json:"versioning,omitempty"`
+	Documents  map[Document][]byte `json:"documents,omitempty"`
+	// Revision grows with every change of any bucket; whoever caches
+	// something derived from a bucket keys it by this.
+	Revision uint64 `json:"-"`
+}
+
+// ARN returns the bucket's ARN.
+func (b *Bucket) ARN() string { return arn.Bucket(b.Name) }
+
+// Clone returns a copy that shares no map with b. The documents' bytes are
+// shared: they are never changed in place.
+func (b *Bucket) Clone() *Bucket {
+	c := *b
+	c.Documents = make(map[Document][]byte, len(b.Documents)+1)
+	for k, v := range b.Documents {
+		c.Documents[k] = v
+	}
+	return &c
+}
+
+// OwnerEnforced reports whether the bucket's owner owns every object in it and
+// ACLs are off, as is the case unless OwnershipControls say otherwise.
+func (b *Bucket) OwnerEnforced() bool {
+	doc, set := b.Documents[OwnershipControls]
+	return !set || strings.Contains(string(doc), "BucketOwnerEnforced")
+}
+
+// CheckName reports what is wrong with a bucket's name under the rules of the
+// S3 User Guide, "Bucket naming rules"; nil if nothing is.
+func CheckName(name string) error {
+	bad := func(hint string) error {
+		return fault.New(fault.Invalid, "InvalidBucketName", "The specified bucket is not valid.").On(name).WithHint("%s", hint)
+	}
+	if len(name) < 3 || len(name) > 63 {
+		return bad("a bucket's name has 3 to 63 characters")
+	}
+	for i := range len(name) {
+		c := name[i]
+		if !(c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '-' || c == '.') {
+			return bad("a bucket's name has lower-case letters, digits, hyphens and dots only")
+		}
+	}
+	first, last := name[0], name[len(name)-1]
+	if first == '-' || first == '.' || last == '-' || last == '.' {
+		return bad("a bucket's name begins and ends with a letter or digit")
+	}
+	if strings.Contains(name, "..") {
+		return bad("a bucket's name has no two dots in a row")
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return bad("a bucket's name does not look like an IP address")
+	}
+	// AWS also reserves amzn-s3-demo- for its own documentation; here it is
+	// allowed, so that the documentation's examples run as written.
+	for _, p := range []string{"xn--", "sthree-"} {
+		if strings.HasPrefix(name, p) {
+			return bad("a bucket's name does not begin with " + p)
+		}
+	}
+	for _, s := range []string{"-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"} {
+		if strings.HasSuffix(name, s) {
+			return bad("a bucket's name does not end with " + s)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+// Package object describes the versions of objects: keys, version ids,
+// checksums, tags and replication status.
+package object
+
+import (
+	"time"
+	"unicode/utf8"
+
+	"twinbucket/fault"
+)
+
+// MaxKey is the longest key, in bytes of UTF-8.
+const MaxKey = 1024
+
+// Version is one version of an object, or a delete marker. It says everything
+// about the version but where its bytes are.
+type Version struct {
+	Bucket   string
+	Key      string
+	ID       string    // version id; NullID for an object put without versioning
+	Marker   bool      // a delete marker: no body, no metadata
+	Modified time.Time // creation time in UTC; also what orders the versions of a key
+	Owner    string    // account id, 12 digits
+
+	Size      int64
+	ETag      string     // without quotes: hex md5, or hex md5 of md5s "-" parts
+	Checksums []Checksum // additional checksums, if any were given
+	Parts     []Part     // as uploaded, in order; nil unless multipart
+
+	Headers  Headers
+	Metadata map[string]string // x-amz-meta-*, names in lower case without that prefix
+	Tags     []Tag
+	Class    string // storage class; "" means STANDARD
+	Lock     Lock
+
+	Status     Status     // replication status as AWS shows it
+	Deliveries []Delivery // one for each destination bucket that a rule selected
+	// Changes counts the changes of this version's tags, ACL and lock since
+	// it was put: a copy made at an older count is out of date.
+	Changes uint64
+}
+
+// Headers are the HTTP headers that an object carries and gives back.
+type Headers struct {
+	ContentType        string
+	CacheControl       string
+	ContentDisposition string
+	ContentEncoding    string
+	ContentLanguage    string
+	Expires            string
+	RedirectLocation   string // x-amz-website-redirect-location
+}
+
+// Part is one part of a multipart object.
+type Part struct {
+	Number    int
+	Size      int64
+	ETag      string // hex md5 of the part
+	Checksums []Checksum
+}
+
+// Tag is one object tag.
+type Tag struct{ Key, Value string }
+
+// Lock is a version's Object Lock state.
+type Lock struct {
+	Mode  string    // "GOVERNANCE", "COMPLIANCE" or ""
+	Until time.Time // retain until; zero if Mode is ""
+	Hold  bool      // legal hold
+}
+
+// Checksum is an additional checksum of a body.
+type Checksum struct {
+	Algorithm string // "CRC32", "CRC32C", "CRC64NVME", "SHA1" or "SHA256"
+	Value     string // base64; of a composite checksum with "-" parts
+	Composite bool   // a checksum of the parts' checksums, not of the bytes
+}
+
+// Status is a version's replication status, AWS's x-amz-replication-status.
+type Status string
+
+// The statuses. A version that no rule ever selected has None.
+const (
+	None      Status = ""
+	Pending   Status = "PENDING"
+	Completed Status = "COMPLETED"
+	Failed    Status = "FAILED"
+	Replica   Status = "REPLICA"
+)
+
+// Delivery is the state of a version at one destination.
+type Delivery struct {
+	Bucket string    // destination bucket's name
+	Rule   string    // ID of the rule that selected it
+	Status Status    // Pending, Completed or Failed
+	Code   string    // when Failed: AWS's failure code, such as "DstPutObjectNotPermitted"
+	Reason string    // when Failed: which document, which statement, what would fix it
+	Time   time.Time // when Status was reached
+}
+
+// Sum returns the status of a version with deliveries ds, as AWS sums them up:
+// PENDING while one is pending, FAILED if one failed, else COMPLETED.
+func Sum(ds []Delivery) Status {
+	sum := None
+	for _, d := range ds {
+		switch {
+		case d.Status == Pending:
+			return Pending
+		case d.Status == Failed:
+			sum = Failed
+		case sum == None:
+			sum = Completed
+		}
+	}
+	return sum
+}
+
+// ClassOf returns the version's storage class, STANDARD if none was given.
+func (v *Version) ClassOf() string {
+	if v.Class == "" {
+		return "STANDARD"
+	}
+	return v.Class
+}
+
+// CheckKey reports what is wrong with a key; nil if nothing is.
+func CheckKey(key string) error {
+	switch {
+	case key == "":
+		return fault.New(fault.Invalid, "InvalidArgument", "A key must not be empty.")
+	case len(key) > MaxKey:
+		return fault.New(fault.TooLarge, "KeyTooLongError", "Your key is too long").
+			WithHint("a key has at most 1,024 bytes of UTF-8; this one has %d", len(key))
+	case !utf8.ValidString(key):
+		return fault.New(fault.Invalid, "InvalidURI", "Couldn't parse the specified URI.").
+			WithHint("a key is UTF-8 text")
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package journal
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"twinbucket/fault"
+)
+
+// load opens the segments, replays what the owner has not applied and finds
+// the end of what is durable.
+func (j *Journal) load() error {
+	starts, err := j.starts()
+	if err != nil {
+		return fault.Wrap("journal.open", j.dir, err)
+	}
+	for i, start := range starts {
+		last := i == len(starts)-1
+		f, err := j.fs.Open(j.path(start))
+		if err != nil {
+			return fault.Wrap("journal.open", j.path(start), err)
+		}
+		var h [headerSize]byte
+		_, err = f.ReadAt(h[:], 0)
+		if err != nil || !bytes.Equal(h[:], header(start)) {
+			torn := last && !hasFrame(f, start, headerSize)
+			f.Close()
+			if torn {
+				// A crash while the segment was made: nothing in it was acknowledged.
+				j.at = start
+				break
+			}
+			return damaged(j.path(start), start, "the segment's header is wrong")
+		}
+		j.segments = append(j.segments, segment{start, f})
+		switch {
+		case last:
+			j.at, err = j.replay(f, start, 0)
+		case starts[i+1] > j.opt.From:
+			_, err = j.replay(f, start, starts[i+1])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if j.at < j.opt.From {
+		return damaged(j.dir, j.at, fmt.Sprintf("it ends before position %d, which was applied already", j.opt.From))
+	}
+	return nil
+}
+
+func damaged(file string, at Position, what string) error {
+	return &fault.Error{
+		Op: "journal.open", Kind: fault.Damaged, Thing: file,
+		Message: fmt.Sprintf("at position %d: %s", at, what),
+		Hint:    "the disk has lost or changed data that was acknowledged; restore the data directory from a copy",
+	}
+}
+
+// replay reads the segment's frames after From and returns where they end.
+// until is the next segment's start, which the frames must reach; 0 for the
+// last segment, whose torn end is cut off.
+func (j *Journal) replay(f io.ReaderAt, start, until Position) (Position, error) {
+	at := max(start+headerSize, j.opt.From)
+	r := bufio.NewReaderSize(io.NewSectionReader(f, int64(at-start), 1<<62), 1<<20)
+	var payload []byte
+	for until == 0 || at < until {
+		head, err := readFrame(r, at, &payload)
+		if err != nil {
+			if !errors.Is(err, errBadFrame) {
+				return 0, fault.Wrap("journal.open", j.path(start), err)
+			}
+			if until != 0 || hasFrame(f, start, int64(at-start)+1) {
+				return 0, damaged(j.path(start), at, "a record fails its checksum and others follow it")
+			}
+			return at, nil
+		}
+		if err := j.each(head, at+frameSize, payload); err != nil {
+			return 0, err
+		}
+		at += frameSize + Position(len(payload))
+		if err := j.opt.Replayed(at); err != nil {
+			return 0, fault.Wrap("journal.replay", j.path(start), err)
+		}
+	}
+	return at, nil
+}
+
+// each hands the records of one frame to the owner.
+func (j *Journal) each(records int, pos Position, payload []byte) error {
+	for range records {
+		n, w := binary.Uvarint(payload)
+		if w <= 0 || n > uint64(len(payload)-w) {
+			return damaged(j.dir, pos, "a record's length is wrong")
+		}
+		pos += Position(w)
+		payload = payload[w:]
+		if err := j.opt.Replay(pos, payload[:n:n]); err != nil {
+			return fault.Wrap("journal.replay", fmt.Sprintf("position %d", pos), err)
+		}
+		pos += Position(n)
+		payload = payload[n:]
+	}
+	return nil
+}
+
+var errBadFrame = errors.New("bad frame")
+
+// readFrame reads the frame at position at into *payload and returns its
+// number of records. errBadFrame means that no whole frame is there.
+func readFrame(r io.Reader, at Position, payload *[]byte) (int, error) {
+	var h [frameSize]byte
+	if _, err := io.ReadFull(r, h[:]); err != nil {
+		return 0, ended(err)
+	}
+	n := binary.BigEndian.Uint32(h[4:])
+	if string(h[:4]) != frameMagic || Position(binary.BigEndian.Uint64(h[8:])) != at || n > maxFrame {
+		return 0, errBadFrame
+	}
+	if cap(*payload) < int(n) {
+		*payload = make([]byte, n)
+	}
+	*payload = (*payload)[:n]
+	if _, err := io.ReadFull(r, *payload); err != nil {
+		return 0, ended(err)
+	}
+	sum := crc32.Update(crc32.Checksum(h[:20], castagnoli), castagnoli, *payload)
+	if sum != binary.BigEndian.Uint32(h[20:]) {
+		return 0, errBadFrame
+	}
+	return int(binary.BigEndian.Uint32(h[16:])), nil
+}
+
+func ended(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errBadFrame
+	}
+	return err
+}
+
+// hasFrame reports whether a whole frame stands anywhere in the segment from
+// offset off on.
+func hasFrame(f io.ReaderAt, start Position, off int64) bool {
+	const window = 1 << 20
+	buf := make([]byte, window)
+	var payload []byte
+	for {
+		n, err := f.ReadAt(buf, off)
+		chunk := buf[:n]
+		for i := 0; ; i++ {
+			k := bytes.Index(chunk[i:], []byte(frameMagic))
+			if k < 0 {
+				break
+			}
+			i += k
+			at := off + int64(i)
+			if _, err := readFrame(io.NewSectionReader(f, at, 1<<62), start+Position(at), &payload); err == nil {
+				return true
+			}
+		}
+		if err != nil || n < window {
+			return false
+		}
+		off += window - int64(len(frameMagic)-1)
+	}
+}

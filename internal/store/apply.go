@@ -1,0 +1,370 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+	"twinbucket/object"
+)
+
+const (
+	// replayBatch bounds the index batch of a replay, in bytes.
+	replayBatch = 4 << 20
+	// flushEvery is how many bytes may be journaled before the index is
+	// flushed: what a start after a crash has to replay.
+	flushEvery = 256 << 20
+)
+
+// applier makes the changes of commands in an index batch and remembers what
+// must follow once the batch is in.
+type applier struct {
+	s       *Store
+	b       *pebble.Batch
+	buckets map[string]*bucket.Bucket // changed ones; nil: deleted
+	dropped []uint64                  // files that no body uses any more
+	pending bool                      // something was added to the pending rows
+	broken  error                     // the index failed: nothing more may be applied
+}
+
+// apply is the journal's Apply: it makes a synced group visible.
+func (s *Store) apply(group []*journal.Record, end journal.Position) error {
+	a := &applier{s: s, b: s.db.NewIndexedBatch()}
+	for _, r := range group {
+		p := r.Owner.(*pendingCommand)
+		p.err = p.apply(a, r.Pos, r.Pos+journal.Position(len(r.Head)))
+		s.sinceSync += int64(len(r.Head) + len(r.Body))
+	}
+	if err := a.flush(end); err != nil {
+		return err
+	}
+	s.removeFiles(a.dropped)
+	if a.pending {
+		s.pending.notify()
+	}
+	if s.sinceSync >= flushEvery {
+		s.sinceSync = 0
+		if _, err := s.db.AsyncFlush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replay is the journal's Replay.
+func (a *applier) replay(at journal.Position, record []byte) error {
+	c, body, err := parseCommand(record)
+	if err != nil {
+		return err
+	}
+	// What the command's caller was told has been said; the outcome is the same.
+	_ = c.apply(a, at, at+journal.Position(body))
+	return a.broken
+}
+
+// replayed is the journal's Replayed.
+func (a *applier) replayed(end journal.Position) error {
+	if a.b.Len() < replayBatch {
+		return a.broken
+	}
+	if err := a.flush(end); err != nil {
+		return err
+	}
+	a.b = a.s.db.NewIndexedBatch()
+	return nil
+}
+
+// flush puts the batch into the index, which is then up to end.
+func (a *applier) flush(end journal.Position) error {
+	// A file may have found a new user since it was dropped.
+	a.dropped = slices.DeleteFunc(a.dropped, func(id uint64) bool { return a.has(fileRow(id)) })
+	if a.broken != nil {
+		return errors.Join(a.broken, a.b.Close())
+	}
+	if err := a.b.Set(appliedRow, binary.AppendUvarint(nil, uint64(end)), nil); err != nil {
+		return err
+	}
+	if err := a.b.Commit(pebble.NoSync); err != nil {
+		return err
+	}
+	if len(a.buckets) > 0 {
+		next := maps.Clone(*a.s.buckets.Load())
+		for name, b := range a.buckets {
+			if b == nil {
+				delete(next, name)
+			} else {
+				next[name] = b
+			}
+		}
+		a.s.buckets.Store(&next)
+		a.buckets = nil
+	}
+	return nil
+}
+
+// fail records a failure of the index itself.
+func (a *applier) fail(err error) error {
+	if err != nil && a.broken == nil {
+		a.broken = err
+	}
+	return err
+}
+
+func (a *applier) set(row, value []byte) { _ = a.fail(a.b.Set(row, value, nil)) }
+func (a *applier) del(row []byte)        { _ = a.fail(a.b.Delete(row, nil)) }
+
+func (a *applier) has(row []byte) bool {
+	_, closer, err := a.b.Get(row)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false
+	}
+	if a.fail(err) != nil {
+		return false
+	}
+	_ = a.fail(closer.Close())
+	return true
+}
+
+// bucket returns the bucket as of now, within the batch.
+func (a *applier) bucket(name string) *bucket.Bucket {
+	if b, changed := a.buckets[name]; changed {
+		return b
+	}
+	return (*a.s.buckets.Load())[name]
+}
+
+// find returns a version as of now; nil if there is none.
+func (a *applier) find(bucket, key, id string) *Object {
+	o, err := find(a.b, bucket, key, id)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		_ = a.fail(err)
+	}
+	return o
+}
+
+// put writes a version's row and counts its bodies.
+func (a *applier) put(o *Object) {
+	for _, e := range o.body {
+		a.count(e.file, 1)
+	}
+	a.write(o)
+	a.s.advance(o.Modified.UnixNano())
+}
+
+// write writes a version's row.
+func (a *applier) write(o *Object) {
+	var w writer
+	w.object(o)
+	a.set(versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano()), w.b)
+}
+
+// remove takes a version out of the index.
+func (a *applier) remove(o *Object) {
+	a.del(versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano()))
+	if o.pendingAt != 0 {
+		a.del(pendingRow(o.pendingAt))
+	}
+	for _, e := range o.body {
+		a.count(e.file, -1)
+	}
+}
+
+// count changes how many bodies use a file and drops the file at none.
+func (a *applier) count(file uint64, by int) {
+	if file == 0 {
+		return
+	}
+	n := 0
+	v, closer, err := a.b.Get(fileRow(file))
+	switch {
+	case err == nil:
+		u, _ := binary.Uvarint(v)
+		n = int(u)
+		_ = a.fail(closer.Close())
+	case !errors.Is(err, pebble.ErrNotFound):
+		_ = a.fail(err)
+		return
+	}
+	if n += by; n > 0 {
+		a.set(fileRow(file), binary.AppendUvarint(nil, uint64(n)))
+		return
+	}
+	a.del(fileRow(file))
+	a.dropped = append(a.dropped, file)
+}
+
+// hasFiles reports whether the files of a body are still there. A body that is
+// shared was looked up before its command came here; its version may be gone.
+func (a *applier) hasFiles(body []extent) bool {
+	for _, e := range body {
+		if e.file != 0 && !a.has(fileRow(e.file)) {
+			return false
+		}
+	}
+	return true
+}
+
+// enqueue makes a version wait for replication at a new place, or no longer.
+func (a *applier) enqueue(o *Object, at journal.Position, waits bool) {
+	if o.pendingAt != 0 {
+		a.del(pendingRow(o.pendingAt))
+		o.pendingAt = 0
+	}
+	if waits {
+		o.pendingAt = at
+		a.set(pendingRow(at), versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano()))
+		a.pending = true
+	}
+}
+
+func (c *putCommand) apply(a *applier, at, body journal.Position) error {
+	o := c.o
+	if a.bucket(o.Bucket) == nil {
+		return noSuchBucket(o.Bucket)
+	}
+	if c.cond != (Condition{}) {
+		cur := a.find(o.Bucket, o.Key, "")
+		if cur != nil && cur.Marker {
+			cur = nil
+		}
+		if err := c.cond.check(cur); err != nil {
+			return err
+		}
+	}
+	if c.upload != "" {
+		if err := a.completable(c); err != nil {
+			return err
+		}
+	}
+	if c.shared && !a.hasFiles(o.body) {
+		return noSuchVersion(o.Key)
+	}
+	if c.inline > 0 {
+		o.body = append(o.body, extent{pos: body, size: c.inline, whole: c.inline, crc: c.crc})
+	}
+	if o.ID == object.NullID {
+		if old := a.find(o.Bucket, o.Key, object.NullID); old != nil {
+			a.remove(old)
+		}
+	}
+	a.enqueue(o, at, o.Status == object.Pending)
+	a.put(o)
+	if c.upload != "" {
+		a.removeUpload(&Upload{ID: c.upload, Version: o.Version})
+	}
+	return a.broken
+}
+
+func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
+	if a.bucket(c.bucket) == nil {
+		return noSuchBucket(c.bucket)
+	}
+	o := a.find(c.bucket, c.key, c.id)
+	if o == nil {
+		return a.broken
+	}
+	if o.Status == object.Replica {
+		// A replica deleted by its id is not to be made again by a job.
+		a.set(deletedRow(o.Bucket, o.Key, o.ID), nil)
+	}
+	a.remove(o)
+	c.found = o
+	return a.broken
+}
+
+func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
+	o := a.find(c.bucket, c.key, c.id)
+	if o == nil {
+		return noSuchVersion(c.id)
+	}
+	if c.tags != nil {
+		o.Tags = *c.tags
+	}
+	if c.lock != nil {
+		o.Lock = *c.lock
+	}
+	o.Changes++
+	for i := range o.Deliveries {
+		// What was delivered is out of date; what failed stays failed until retried.
+		if d := &o.Deliveries[i]; d.Status == object.Completed {
+			d.Status = object.Pending
+		}
+	}
+	a.restate(o, at)
+	a.write(o)
+	c.result = o
+	return a.broken
+}
+
+// restate sums up a version's deliveries and queues it if one is pending.
+func (a *applier) restate(o *Object, at journal.Position) {
+	sum := object.Sum(o.Deliveries)
+	a.enqueue(o, at, sum == object.Pending)
+	if o.Status != object.Replica {
+		o.Status = sum
+	}
+}
+
+func (c *bucketCommand) apply(a *applier, at, _ journal.Position) error {
+	have := a.bucket(c.b.Name)
+	switch {
+	case c.revision == 0 && have != nil:
+		return fault.New(fault.Exists, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").On(c.b.Name)
+	case c.revision != 0 && have == nil:
+		return noSuchBucket(c.b.Name)
+	case c.revision != 0 && have.Revision != c.revision:
+		return errRevision
+	}
+	b := c.b.Clone()
+	b.Revision = uint64(at)
+	data, err := json.Marshal(b)
+	if err != nil {
+		return a.fail(err)
+	}
+	a.set(bucketRow(b.Name), append(binary.AppendUvarint(nil, b.Revision), data...))
+	a.changeBucket(b.Name, b)
+	return a.broken
+}
+
+func (a *applier) changeBucket(name string, b *bucket.Bucket) {
+	if a.buckets == nil {
+		a.buckets = make(map[string]*bucket.Bucket)
+	}
+	a.buckets[name] = b
+}
+
+func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
+	if a.bucket(c.name) == nil {
+		return noSuchBucket(c.name)
+	}
+	if a.any(scanPrefix(rowVersion, c.name, "")) {
+		return fault.New(fault.Conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty. You must delete all versions in the bucket.").On(c.name).
+			WithHint("delete every object, version and delete marker first")
+	}
+	for _, u := range a.uploads(c.name) {
+		a.removeUpload(u)
+	}
+	start := scanPrefix(rowDeleted, c.name, "")
+	_ = a.fail(a.b.DeleteRange(start, after(start), nil))
+	a.del(bucketRow(c.name))
+	a.changeBucket(c.name, nil)
+	return a.broken
+}
+
+// any reports whether a row begins with prefix.
+func (a *applier) any(prefix []byte) bool {
+	it, err := a.b.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if a.fail(err) != nil {
+		return true
+	}
+	found := it.First()
+	_ = a.fail(it.Close())
+	return found
+}

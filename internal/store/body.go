@@ -1,0 +1,453 @@
+package store
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"strconv"
+	"sync"
+
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+	"twinbucket/internal/vfs"
+)
+
+const (
+	// inlineMax is the largest body that stands in the journal, in bytes.
+	inlineMax = 1 << 20
+	// pieceSize is how much is read, hashed and written at a time.
+	pieceSize = 256 << 10
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// extent is a run of bytes of a body: in the journal at pos, or in a file of
+// bodies/. off and size say which part of the whole is meant; crc is the
+// CRC32C of all whole bytes.
+type extent struct {
+	file  uint64 // 0: in the journal
+	pos   journal.Position
+	off   int64
+	size  int64
+	whole int64
+	crc   uint32
+}
+
+// cut returns the extents of n bytes from off on.
+func cut(body []extent, off, n int64) []extent {
+	var out []extent
+	for _, e := range body {
+		if n <= 0 {
+			break
+		}
+		if off >= e.size {
+			off -= e.size
+			continue
+		}
+		e.off += off
+		e.size = min(e.size-off, n)
+		off = 0
+		n -= e.size
+		out = append(out, e)
+	}
+	return out
+}
+
+// ingested is a body that has been read: in memory, or synced in a file.
+type ingested struct {
+	inline []byte
+	pool   *sync.Pool
+	pooled *[]byte
+	extent extent // if not inline
+	size   int64
+	md5    [md5.Size]byte
+}
+
+func (in *ingested) etag() string { return hex.EncodeToString(in.md5[:]) }
+
+// release gives the memory back once the body is journaled.
+func (in *ingested) release() {
+	if in.pooled != nil {
+		in.pool.Put(in.pooled)
+		in.pooled, in.inline = nil, nil
+	}
+}
+
+var (
+	pieces  = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
+	larges  = sync.Pool{New: func() any { b := make([]byte, inlineMax+1); return &b }}
+	hashers = sync.Pool{New: func() any { return md5.New() }}
+)
+
+// ingest reads a body of size bytes, or of unknown size if that is -1, hashes
+// it once, and puts it into a file if it is large.
+func (s *Store) ingest(ctx context.Context, body io.Reader, size int64) (*ingested, error) {
+	if body == nil {
+		body = eofReader{}
+	}
+	h := hashers.Get().(hash.Hash)
+	h.Reset()
+	defer hashers.Put(h)
+	in := &ingested{pool: &larges}
+	if size >= 0 && size < pieceSize {
+		in.pool = &pieces
+	}
+	in.pooled = in.pool.Get().(*[]byte)
+	buf := *in.pooled
+	n := 0
+	for n < len(buf) {
+		piece := buf[n:min(len(buf), n+pieceSize)]
+		m, err := readFull(body, piece)
+		h.Write(piece[:m])
+		n += m
+		if err != nil {
+			in.release()
+			return nil, err
+		}
+		if m < len(piece) {
+			break
+		}
+	}
+	in.inline, in.size = buf[:n], int64(n)
+	if n == len(buf) {
+		err := s.spill(ctx, in, body, h)
+		in.release()
+		if err != nil {
+			return nil, err
+		}
+	}
+	h.Sum(in.md5[:0])
+	if size >= 0 && in.size != size {
+		s.discard(in)
+		return nil, fault.New(fault.Invalid, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+	}
+	return in, nil
+}
+
+// readFull fills p as far as r goes; reaching the end is no error.
+func readFull(r io.Reader, p []byte) (int, error) {
+	n, err := io.ReadFull(r, p)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && !isBodyError(err) {
+		err = nil
+	}
+	return n, err
+}
+
+// isBodyError reports whether an end came from the body's own reader, which
+// says by its fault that the body is incomplete.
+func isBodyError(err error) bool {
+	var f *fault.Error
+	return errors.As(err, &f)
+}
+
+type eofReader struct{}
+
+func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }
+
+// spill writes what was read and the rest of the body to a new file.
+func (s *Store) spill(ctx context.Context, in *ingested, rest io.Reader, h hash.Hash) error {
+	id := s.newFile()
+	f, err := s.createFile(id)
+	if err != nil {
+		return s.diskError(id, err)
+	}
+	crc, err := writeBody(ctx, f, in, rest, h)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = vfs.SyncDir(s.fs, s.fs.PathDir(s.filePath(id)))
+	}
+	if err != nil {
+		s.removeFiles([]uint64{id})
+		return s.diskError(id, err)
+	}
+	in.extent = extent{file: id, size: in.size, whole: in.size, crc: crc}
+	return nil
+}
+
+// writeBody writes to f and syncs it; it returns the checksum of it all.
+func writeBody(ctx context.Context, f vfs.File, in *ingested, rest io.Reader, h hash.Hash) (uint32, error) {
+	crc := crc32.Checksum(in.inline, castagnoli)
+	if _, err := f.Write(in.inline); err != nil {
+		return 0, err
+	}
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	for n := len(*buf); n == len(*buf); {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		var err error
+		if n, err = readFull(rest, *buf); err != nil {
+			return 0, err
+		}
+		piece := (*buf)[:n]
+		h.Write(piece)
+		crc = crc32.Update(crc, castagnoli, piece)
+		in.size += int64(n)
+		if _, err := f.Write(piece); err != nil {
+			return 0, err
+		}
+	}
+	return crc, f.Sync()
+}
+
+// diskError gives a failure of the disk its kind and leaves the caller's own alone.
+func (s *Store) diskError(id uint64, err error) error {
+	if err == nil || isBodyError(err) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	kind := fault.Other
+	if vfs.IsFull(err) {
+		kind = fault.NoSpace
+	}
+	return &fault.Error{Op: "store.body", Kind: kind, Thing: s.filePath(id), Err: err}
+}
+
+// body returns the extents of what was ingested, if it is not inline.
+func (in *ingested) body() []extent {
+	if in.extent.file == 0 {
+		return nil
+	}
+	return []extent{in.extent}
+}
+
+func (s *Store) newFile() uint64 {
+	s.fileClock.CompareAndSwap(0, uint64(s.tick().UnixNano()))
+	return s.fileClock.Add(1)
+}
+
+func (s *Store) filePath(id uint64) string {
+	name := fmt.Sprintf("%016x", id)
+	return s.path("bodies", name[14:], name)
+}
+
+func (s *Store) createFile(id uint64) (vfs.File, error) {
+	name := s.filePath(id)
+	if err := vfs.MkdirSynced(s.fs, s.fs.PathDir(name)); err != nil {
+		return nil, err
+	}
+	return vfs.Create(s.fs, name)
+}
+
+// discard removes the file of a body that was not stored after all.
+func (s *Store) discard(in *ingested) {
+	if in.extent.file != 0 {
+		s.removeFiles([]uint64{in.extent.file})
+	}
+	in.release()
+}
+
+// removeFiles removes files that no body uses, in the background. What a crash
+// leaves is an orphan at the next start.
+func (s *Store) removeFiles(ids []uint64) {
+	if len(ids) == 0 {
+		return
+	}
+	s.sweep.Go(func() {
+		for _, id := range ids {
+			if err := s.fs.Remove(s.filePath(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				s.opt.Log.Warn("cannot remove an unused body", "file", s.filePath(id), "cause", err)
+			}
+		}
+	})
+}
+
+// dropOrphans removes files that no body uses: their command was never journaled.
+func (s *Store) dropOrphans() error {
+	root := s.path("bodies")
+	dirs, err := s.fs.List(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fault.Wrap("store.open", root, err)
+	}
+	var orphans []uint64
+	for _, d := range dirs {
+		names, err := s.fs.List(s.fs.PathJoin(root, d))
+		if err != nil {
+			return fault.Wrap("store.open", d, err)
+		}
+		for _, n := range names {
+			id, err := strconv.ParseUint(n, 16, 64)
+			if err != nil {
+				continue
+			}
+			s.fileClock.Store(max(s.fileClock.Load(), id))
+			users, err := getUint(s.db, fileRow(id))
+			if err != nil {
+				return fault.Wrap("store.open", n, err)
+			}
+			if users == 0 {
+				orphans = append(orphans, id)
+			}
+		}
+	}
+	s.removeFiles(orphans)
+	return nil
+}
+
+// bodyReader reads a range of a body, extent by extent.
+type bodyReader struct {
+	s       *Store
+	extents []extent
+	skip    int64 // bytes to pass over
+	left    int64 // bytes to deliver
+
+	cur   extent
+	file  vfs.File // of cur, if it is in a file
+	data  []byte   // what is ready to be delivered
+	buf   *[]byte
+	at    int64 // bytes of cur that were read, from cur.off on
+	crc   uint32
+	whole bool // cur is read whole, so its checksum is checked
+}
+
+// next opens the next extent that has bytes to deliver.
+func (r *bodyReader) next() error {
+	for len(r.extents) > 0 && r.skip >= r.extents[0].size {
+		r.skip -= r.extents[0].size
+		r.extents = r.extents[1:]
+	}
+	if len(r.extents) == 0 {
+		return &fault.Error{Op: "store.read", Kind: fault.Damaged, Message: "a body is shorter than its size"}
+	}
+	r.cur, r.extents = r.extents[0], r.extents[1:]
+	r.at, r.crc = 0, 0
+	if r.cur.file == 0 {
+		return r.readInline()
+	}
+	f, err := r.s.fs.Open(r.s.filePath(r.cur.file))
+	if err != nil {
+		return fault.Wrap("store.read", r.s.filePath(r.cur.file), err)
+	}
+	r.file = f
+	r.whole = r.skip == 0 && r.cur.off == 0 && r.cur.size == r.cur.whole && r.left >= r.cur.size
+	r.at, r.skip = r.skip, 0
+	return nil
+}
+
+// readInline reads and checks a body in the journal; it is small enough.
+func (r *bodyReader) readInline() error {
+	buf := r.buffer(r.cur.whole)
+	if err := r.s.journal.ReadAt(buf, r.cur.pos); err != nil {
+		return err
+	}
+	if crc32.Checksum(buf, castagnoli) != r.cur.crc {
+		return r.damaged()
+	}
+	r.data = buf[r.cur.off+r.skip : r.cur.off+r.cur.size]
+	r.at, r.skip = r.cur.size, 0
+	return nil
+}
+
+// buffer returns n bytes to read into.
+func (r *bodyReader) buffer(n int64) []byte {
+	if n > pieceSize {
+		return make([]byte, n)
+	}
+	if r.buf == nil {
+		r.buf = pieces.Get().(*[]byte)
+	}
+	return (*r.buf)[:n]
+}
+
+func (r *bodyReader) damaged() error {
+	where := fmt.Sprintf("journal position %d", r.cur.pos)
+	if r.cur.file != 0 {
+		where = r.s.filePath(r.cur.file)
+	}
+	return &fault.Error{
+		Op: "store.read", Kind: fault.Damaged, Thing: where, Message: "stored bytes do not match their checksum",
+		Hint: "the disk changed them; put the object again, or copy it back from a replica",
+	}
+}
+
+// fill makes data ready; it is called with none left and left > 0.
+func (r *bodyReader) fill() error {
+	if r.cur.size == r.at {
+		if err := r.closeFile(); err != nil {
+			return err
+		}
+		if err := r.next(); err != nil || len(r.data) > 0 {
+			return err
+		}
+	}
+	n := min(pieceSize, r.cur.size-r.at, r.left)
+	piece := r.buffer(n)
+	got, err := r.file.ReadAt(piece, r.cur.off+r.at)
+	switch {
+	case int64(got) == n:
+	case err == nil || errors.Is(err, io.EOF):
+		return r.damaged()
+	default:
+		return fault.Wrap("store.read", r.s.filePath(r.cur.file), err)
+	}
+	r.at += n
+	if r.whole {
+		r.crc = crc32.Update(r.crc, castagnoli, piece)
+		if r.at == r.cur.size && r.crc != r.cur.crc {
+			return r.damaged()
+		}
+	}
+	r.data = piece
+	return nil
+}
+
+func (r *bodyReader) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, io.EOF
+	}
+	if len(r.data) == 0 {
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.data[:min(int64(len(r.data)), r.left)])
+	r.data = r.data[n:]
+	r.left -= int64(n)
+	return n, nil
+}
+
+// WriteTo writes the rest to w without a copy in between.
+func (r *bodyReader) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for r.left > 0 {
+		if len(r.data) == 0 {
+			if err := r.fill(); err != nil {
+				return total, err
+			}
+		}
+		n, err := w.Write(r.data[:min(int64(len(r.data)), r.left)])
+		total += int64(n)
+		r.data = r.data[n:]
+		r.left -= int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
+}
+
+func (r *bodyReader) closeFile() error {
+	if r.file == nil {
+		return nil
+	}
+	err := r.file.Close()
+	r.file = nil
+	return err
+}
+
+func (r *bodyReader) Close() error {
+	if r.buf != nil {
+		pieces.Put(r.buf)
+		r.buf, r.data = nil, nil
+	}
+	r.left = 0
+	return r.closeFile()
+}

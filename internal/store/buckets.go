@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+)
+
+// errRevision says that a record was changed by another since it was read.
+var errRevision = &fault.Error{Op: "store.update", Kind: fault.Conflict, Code: "OperationAborted", Message: "A conflicting conditional operation is currently in progress against this resource. Please try again."}
+
+func noSuchBucket(name string) error {
+	return fault.New(fault.NotFound, "NoSuchBucket", "The specified bucket does not exist").On(name)
+}
+
+// loadBuckets reads the buckets into memory, where they are looked up.
+func (s *Store) loadBuckets() error {
+	lower := bucketRow("")
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	if err != nil {
+		return fault.Wrap("store.open", s.dir, err)
+	}
+	all := make(map[string]*bucket.Bucket)
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		v := it.Value()
+		revision, n := binary.Uvarint(v)
+		b := &bucket.Bucket{Revision: revision}
+		if err = json.Unmarshal(v[max(n, 0):], b); err == nil {
+			all[b.Name] = b
+		}
+	}
+	s.buckets.Store(&all)
+	return fault.Wrap("store.open", s.dir, errors.Join(err, it.Error(), it.Close()))
+}
+
+// Bucket returns a bucket, which the caller must not change.
+func (s *Store) Bucket(name string) (*bucket.Bucket, error) {
+	if b := (*s.buckets.Load())[name]; b != nil {
+		return b, nil
+	}
+	return nil, noSuchBucket(name)
+}
+
+// internal reports whether a bucket is the server's own. Such a bucket has no
+// owner and is in no list; no client can make or reach one, for no valid name
+// begins with a dot.
+func internal(name string) bool { return strings.HasPrefix(name, ".") }
+
+// Buckets returns all buckets but internal ones, sorted by name; the caller
+// must not change them.
+func (s *Store) Buckets() []*bucket.Bucket {
+	all := *s.buckets.Load()
+	out := make([]*bucket.Bucket, 0, len(all))
+	for _, b := range all {
+		if !internal(b.Name) {
+			out = append(out, b)
+		}
+	}
+	slices.SortFunc(out, func(a, b *bucket.Bucket) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+// CreateBucket makes a bucket; fault.Exists if there is one of that name. A
+// name that begins with a dot makes an internal bucket.
+func (s *Store) CreateBucket(ctx context.Context, b *bucket.Bucket) error {
+	if err := bucket.CheckName(b.Name); err != nil && !internal(b.Name) {
+		return err
+	}
+	c := b.Clone()
+	if c.Created.IsZero() {
+		c.Created = s.opt.Now().UTC()
+	}
+	return s.do(ctx, &bucketCommand{b: c}, nil)
+}
+
+// UpdateBucket changes a bucket: change gets a copy of it and may be called
+// again if another change came in between.
+func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*bucket.Bucket) error) error {
+	for {
+		b, err := s.Bucket(name)
+		if err != nil {
+			return err
+		}
+		c := b.Clone()
+		if err := change(c); err != nil {
+			return err
+		}
+		err = s.do(ctx, &bucketCommand{b: c, revision: b.Revision}, nil)
+		if !errors.Is(err, errRevision) {
+			return err
+		}
+	}
+}
+
+// DeleteBucket removes an empty bucket and its unfinished uploads;
+// fault.Conflict if it holds a version or a delete marker.
+func (s *Store) DeleteBucket(ctx context.Context, name string) error {
+	return s.do(ctx, &deleteBucketCommand{name: name}, nil)
+}

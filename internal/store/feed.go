@@ -1,0 +1,233 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+	"twinbucket/object"
+)
+
+// Pending is a version that waits for replication.
+type Pending struct {
+	Pos    uint64 // its place in the feed
+	Object *Object
+}
+
+// Pending returns versions that wait for replication, in the order in which
+// they came: those behind place after, up to place until (0: no limit), at
+// most max. A version leaves the feed in the same step that makes its status
+// final, so what is in the feed is exactly what is unfinished, also after a
+// crash.
+func (s *Store) Pending(ctx context.Context, after, until uint64, max int) ([]Pending, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	it, err := s.pendingRows(after, until)
+	if err != nil {
+		return nil, err
+	}
+	var out []Pending
+	for ok := it.First(); ok && err == nil && len(out) < max; ok = it.Next() {
+		var o *Object
+		pos := binary.BigEndian.Uint64(it.Key()[1:])
+		v, closer, gerr := s.db.Get(it.Value())
+		if errors.Is(gerr, pebble.ErrNotFound) {
+			continue // deleted since the iterator was made
+		}
+		if err = gerr; err == nil {
+			o, err = readObject(v)
+			if err = errors.Join(err, closer.Close()); err == nil && uint64(o.pendingAt) == pos {
+				out = append(out, Pending{Pos: pos, Object: o})
+			}
+		}
+	}
+	return out, fault.Wrap("store.pending", s.dir, errors.Join(err, it.Error(), it.Close()))
+}
+
+// pendingRows iterates over the feed behind place after, up to until.
+func (s *Store) pendingRows(after, until uint64) (*pebble.Iterator, error) {
+	upper := []byte{rowPending + 1}
+	if until != 0 {
+		upper = pendingRow(journal.Position(until + 1))
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: pendingRow(journal.Position(after + 1)), UpperBound: upper})
+	return it, fault.Wrap("store.pending", s.dir, err)
+}
+
+// PendingRange counts the next versions in the feed behind place after, up to
+// max, and returns the place of the last one.
+func (s *Store) PendingRange(after uint64, max int) (until uint64, count int, err error) {
+	it, err := s.pendingRows(after, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	for ok := it.First(); ok && count < max; ok = it.Next() {
+		until = binary.BigEndian.Uint64(it.Key()[1:])
+		count++
+	}
+	return until, count, fault.Wrap("store.pending", s.dir, errors.Join(it.Error(), it.Close()))
+}
+
+// Changed returns a channel that is closed when something is added to the
+// feed. Take it before looking at the feed.
+func (s *Store) Changed() <-chan struct{} { return s.pending.wait() }
+
+// Delivery is the outcome of replicating one version to one destination.
+type Delivery struct {
+	Source *Object
+	// Replica is the version to store at the destination, in Outcome.Bucket,
+	// with the source's id, time and body; nil if none is to be stored.
+	Replica *object.Version
+	// Outcome is the source's new state at that destination.
+	Outcome object.Delivery
+}
+
+// Deliver stores replicas and their sources' statuses, each pair in one step.
+// It returns the final outcomes: what the engine knew may have changed since,
+// so a destination that is gone or no longer versioned makes the outcome
+// Failed, and a source whose tags changed since stays Pending.
+func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, error) {
+	cs := make([]command, len(ds))
+	for i, d := range ds {
+		src := d.Source
+		c := &deliverCommand{bucket: src.Bucket, key: src.Key, id: src.ID, seen: src.Changes, outcome: d.Outcome}
+		c.outcome.Time = s.opt.Now().UTC()
+		if d.Replica != nil {
+			c.replica = &Object{Version: *d.Replica, body: src.body}
+		}
+		cs[i] = c
+	}
+	errs, err := s.doAll(ctx, cs)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]object.Delivery, len(ds))
+	for i, c := range cs {
+		if errs[i] != nil {
+			return nil, errs[i]
+		}
+		out[i] = c.(*deliverCommand).outcome
+	}
+	return out, nil
+}
+
+// HardDeleted reports whether a replica was deleted from a bucket by its
+// version id; it is not to be made again.
+func (s *Store) HardDeleted(bucket, key, id string) (bool, error) {
+	_, closer, err := s.db.Get(deletedRow(bucket, key, id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fault.Wrap("store.find", key, err)
+	}
+	return true, closer.Close()
+}
+
+// deliverCommand stores a replica and its source's status.
+type deliverCommand struct {
+	bucket, key, id string // the source version
+	seen            uint64 // its Changes when the replica was made from it
+	replica         *Object
+	outcome         object.Delivery
+}
+
+func (c *deliverCommand) number() byte { return cmdDeliver }
+
+func (c *deliverCommand) encode(w *writer) {
+	w.str(fBucket, c.bucket)
+	w.str(fKey, c.key)
+	w.str(fID, c.id)
+	w.uint(fSeen, c.seen)
+	if c.replica != nil {
+		w.msg(fReplica, func(w *writer) { w.object(c.replica) })
+	}
+	w.delivery(fDelivery, c.outcome)
+}
+
+func (c *deliverCommand) decode(f field) (err error) {
+	switch f.n {
+	case fBucket:
+		c.bucket = f.str()
+	case fKey:
+		c.key = f.str()
+	case fID:
+		c.id = f.str()
+	case fSeen:
+		c.seen = f.u
+	case fReplica:
+		c.replica, err = readObject(f.b)
+	case fDelivery:
+		c.outcome, err = readDelivery(f.b)
+	}
+	return err
+}
+
+func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
+	src := a.find(c.bucket, c.key, c.id)
+	if src == nil {
+		c.fail("SrcVersionNotFound", "the source version was deleted before it could be replicated")
+		return a.broken
+	}
+	if c.replica != nil && c.admitted(a) {
+		a.storeReplica(c.replica)
+	}
+	if src.Changes != c.seen && c.outcome.Status == object.Completed {
+		c.outcome.Status = object.Pending // what was copied is out of date already
+	}
+	src.settle(c.outcome)
+	a.restate(src, at)
+	a.write(src)
+	return a.broken
+}
+
+// fail makes the outcome a failure.
+func (c *deliverCommand) fail(code, reason string) {
+	c.outcome.Status, c.outcome.Code, c.outcome.Reason = object.Failed, code, reason
+}
+
+// admitted reports whether the destination takes the replica; if not, the
+// outcome says why.
+func (c *deliverCommand) admitted(a *applier) bool {
+	r := c.replica
+	dst := a.bucket(r.Bucket)
+	switch {
+	case dst == nil:
+		c.fail("DstBucketNotFound", "destination bucket "+r.Bucket+" does not exist")
+	case dst.Versioning != bucket.Enabled:
+		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket)
+	case a.has(deletedRow(r.Bucket, r.Key, r.ID)):
+		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket)
+	default:
+		return true
+	}
+	return false
+}
+
+// storeReplica writes a replica. One that is there already keeps what became
+// of it since, as a source of its own, and takes the new metadata.
+func (a *applier) storeReplica(r *Object) {
+	r.Status, r.Deliveries = object.Replica, nil
+	if old := a.find(r.Bucket, r.Key, r.ID); old != nil {
+		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes, old.pendingAt
+		a.countAll(old.body, -1)
+	}
+	a.put(r)
+}
+
+// settle sets the state at one destination.
+func (o *Object) settle(d object.Delivery) {
+	for i := range o.Deliveries {
+		if o.Deliveries[i].Bucket == d.Bucket {
+			o.Deliveries[i] = d
+			return
+		}
+	}
+	o.Deliveries = append(o.Deliveries, d)
+}

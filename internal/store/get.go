@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/fault"
+	"twinbucket/object"
+)
+
+func noSuchKey(key string) error {
+	return fault.New(fault.NotFound, "NoSuchKey", "The specified key does not exist.").On(key)
+}
+
+func noSuchVersion(id string) error {
+	return fault.New(fault.NotFound, "NoSuchVersion", "The specified version does not exist.").On(id)
+}
+
+// Head returns a version of a key; id "" is the current one, which may be a
+// delete marker. What is not there is fault.NotFound with AWS's code.
+func (s *Store) Head(ctx context.Context, bucket, key, id string) (*Object, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := s.Bucket(bucket); err != nil {
+		return nil, err
+	}
+	return find(s.db, bucket, key, id)
+}
+
+// find looks a version up in the index or in a batch over it.
+func find(r pebble.Reader, bucket, key, id string) (*Object, error) {
+	if t, ours := object.IDTime(id); ours {
+		v, closer, err := r.Get(versionRow(bucket, key, id, t.UnixNano()))
+		if errors.Is(err, pebble.ErrNotFound) {
+			return nil, noSuchVersion(id)
+		}
+		if err != nil {
+			return nil, fault.Wrap("store.find", key, err)
+		}
+		o, err := readObject(v)
+		return o, errors.Join(err, closer.Close())
+	}
+	prefix := keyPrefix(make([]byte, 0, len(bucket)+len(key)+16), rowVersion, bucket, key)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return nil, fault.Wrap("store.find", key, err)
+	}
+	var o *Object
+	for ok := it.First(); ok; ok = it.Next() {
+		if id == "" || string(it.Key()[len(prefix)+timeSize:]) == id {
+			o, err = readObject(it.Value())
+			break
+		}
+	}
+	if err := errors.Join(err, it.Error(), it.Close()); err != nil {
+		return nil, fault.Wrap("store.find", key, err)
+	}
+	switch {
+	case o != nil:
+		return o, nil
+	case id == "":
+		return nil, noSuchKey(key)
+	}
+	return nil, noSuchVersion(id)
+}
+
+// Open returns n bytes of a version's body from off on; n -1 is all that
+// follow. The reader ends with fault.Damaged, before the last byte, if the
+// stored bytes do not match their checksum; checked is what is read whole.
+func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadCloser, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		n = o.Size - off
+	}
+	if off < 0 || n < 0 || off+n > o.Size {
+		return nil, fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable").On(o.Key)
+	}
+	r := &bodyReader{s: s, extents: o.body, skip: off, left: n}
+	if n == 0 {
+		return r, nil
+	}
+	// The first piece is opened now, so that a missing file is an error here
+	// and not in the middle of an answer.
+	err := r.next()
+	if errors.Is(err, fs.ErrNotExist) {
+		// The version may have been deleted since it was looked up.
+		if _, gone := find(s.db, o.Bucket, o.Key, o.ID); gone != nil {
+			err = gone
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// ValidID reports whether id has the form of a version id.
+func ValidID(id string) bool {
+	return id != "" && len(id) <= 1024 && strings.IndexFunc(id, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f
+	}) < 0
+}

@@ -1,0 +1,492 @@
+package store
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+	"twinbucket/object"
+)
+
+const (
+	// MaxParts is how many parts an upload may have.
+	MaxParts = 10000
+	// minPart is the least size of a part that is not the last, in bytes.
+	minPart = 5 << 20
+)
+
+// Upload is a multipart upload that is not complete.
+type Upload struct {
+	ID      string
+	Started time.Time
+	object.Version
+}
+
+// Chosen names a part in the list that completes an upload.
+type Chosen struct {
+	Number int
+	ETag   string // without quotes
+}
+
+func noSuchUpload(id string) error {
+	return fault.New(fault.NotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.").On(id)
+}
+
+func invalidPart() error {
+	return fault.New(fault.Invalid, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
+}
+
+// uploadCommand begins a multipart upload.
+type uploadCommand struct {
+	id      string
+	started time.Time
+	o       *Object
+}
+
+func (c *uploadCommand) number() byte { return cmdUpload }
+
+func (c *uploadCommand) encode(w *writer) {
+	w.str(fUploadID, c.id)
+	w.time(fTime, c.started)
+	w.msg(fVersion, func(w *writer) { w.object(c.o) })
+}
+
+func (c *uploadCommand) decode(f field) (err error) {
+	switch f.n {
+	case fUploadID:
+		c.id = f.str()
+	case fTime:
+		c.started = f.time()
+	case fVersion:
+		c.o, err = readObject(f.b)
+	}
+	return err
+}
+
+func (c *uploadCommand) apply(a *applier, _, _ journal.Position) error {
+	if a.bucket(c.o.Bucket) == nil {
+		return noSuchBucket(c.o.Bucket)
+	}
+	var w writer
+	c.encode(&w)
+	a.set(uploadRow(c.o.Bucket, c.o.Key, c.id), w.b)
+	return a.broken
+}
+
+func (c *uploadCommand) upload() *Upload {
+	return &Upload{ID: c.id, Started: c.started, Version: c.o.Version}
+}
+
+// partCommand stores a part of an upload.
+type partCommand struct {
+	bucket, key, id string
+	part            object.Part
+	body            []extent
+	inline          int64
+	crc             uint32
+	shared          bool // body is another version's
+}
+
+func (c *partCommand) number() byte { return cmdPutPart }
+
+func (c *partCommand) encode(w *writer) {
+	w.str(fBucket, c.bucket)
+	w.str(fKey, c.key)
+	w.str(fUploadID, c.id)
+	w.part(fPartMsg, c.part)
+	for _, e := range c.body {
+		w.extent(fExtent, e)
+	}
+	w.uint(fInline, uint64(c.inline))
+	w.uint(fInlineCRC, uint64(c.crc))
+	w.bool(fShared, c.shared)
+}
+
+func (c *partCommand) decode(f field) (err error) {
+	switch f.n {
+	case fBucket:
+		c.bucket = f.str()
+	case fKey:
+		c.key = f.str()
+	case fUploadID:
+		c.id = f.str()
+	case fPartMsg:
+		c.part, err = readPart(f.b)
+	case fExtent:
+		var e extent
+		e, err = readExtent(f.b)
+		c.body = append(c.body, e)
+	case fInline:
+		c.inline = int64(f.u)
+	case fInlineCRC:
+		c.crc = uint32(f.u)
+	case fShared:
+		c.shared = f.u == 1
+	}
+	return err
+}
+
+func (c *partCommand) apply(a *applier, _, body journal.Position) error {
+	if !a.has(uploadRow(c.bucket, c.key, c.id)) {
+		return noSuchUpload(c.id)
+	}
+	if c.shared && !a.hasFiles(c.body) {
+		return noSuchVersion(c.key)
+	}
+	row := partRow(c.id, c.part.Number)
+	if old := a.part(row); old != nil {
+		a.countAll(old.body, -1)
+	}
+	if c.inline > 0 {
+		c.body = append(c.body, extent{pos: body, size: c.inline, whole: c.inline, crc: c.crc})
+		c.inline, c.shared = 0, false
+	}
+	a.countAll(c.body, 1)
+	var w writer
+	c.encode(&w)
+	a.set(row, w.b)
+	return a.broken
+}
+
+func (a *applier) countAll(body []extent, by int) {
+	for _, e := range body {
+		a.count(e.file, by)
+	}
+}
+
+// part reads a part's row; nil if there is none.
+func (a *applier) part(row []byte) *partCommand {
+	v, closer, err := a.b.Get(row)
+	if err != nil {
+		if !errors.Is(err, pebble.ErrNotFound) {
+			_ = a.fail(err)
+		}
+		return nil
+	}
+	c := new(partCommand)
+	_ = a.fail(errors.Join(fields(v, c.decode), closer.Close()))
+	return c
+}
+
+// abortCommand forgets an upload.
+type abortCommand struct{ bucket, key, id string }
+
+func (c *abortCommand) number() byte { return cmdAbort }
+
+func (c *abortCommand) encode(w *writer) {
+	w.str(fBucket, c.bucket)
+	w.str(fKey, c.key)
+	w.str(fUploadID, c.id)
+}
+
+func (c *abortCommand) decode(f field) error {
+	switch f.n {
+	case fBucket:
+		c.bucket = f.str()
+	case fKey:
+		c.key = f.str()
+	case fUploadID:
+		c.id = f.str()
+	}
+	return nil
+}
+
+func (c *abortCommand) apply(a *applier, _, _ journal.Position) error {
+	if !a.has(uploadRow(c.bucket, c.key, c.id)) {
+		return noSuchUpload(c.id)
+	}
+	a.removeUpload(&Upload{ID: c.id, Version: object.Version{Bucket: c.bucket, Key: c.key}})
+	return a.broken
+}
+
+func (a *applier) removeUpload(u *Upload) {
+	a.del(uploadRow(u.Bucket, u.Key, u.ID))
+	parts, err := readParts(a.b, u.ID, 0, MaxParts)
+	_ = a.fail(err)
+	for _, p := range parts {
+		a.countAll(p.body, -1)
+		a.del(partRow(u.ID, p.part.Number))
+	}
+}
+
+// uploads lists the uploads of a bucket.
+func (a *applier) uploads(bucket string) []*Upload {
+	ups, _, err := readUploads(a.b, bucket, "", "", "", 1<<30)
+	_ = a.fail(err)
+	return ups
+}
+
+// completable checks that the chosen parts are still those the put was made of.
+func (a *applier) completable(c *putCommand) error {
+	if !a.has(uploadRow(c.o.Bucket, c.o.Key, c.upload)) {
+		return noSuchUpload(c.upload)
+	}
+	for _, p := range c.parts {
+		if have := a.part(partRow(c.upload, p.Number)); have == nil || have.part.ETag != p.ETag {
+			return invalidPart()
+		}
+	}
+	return nil
+}
+
+// CreateUpload begins a multipart upload of a version: what is given is what
+// Put is given.
+func (s *Store) CreateUpload(ctx context.Context, v object.Version) (string, error) {
+	if _, err := s.Bucket(v.Bucket); err != nil {
+		return "", err
+	}
+	if err := object.CheckKey(v.Key); err != nil {
+		return "", err
+	}
+	now := s.tick()
+	c := &uploadCommand{id: newVersionID(now), started: now, o: &Object{Version: v}}
+	return c.id, s.do(ctx, c, nil)
+}
+
+// PutPart stores a part; one of the same number is replaced. finish may be
+// nil; it is called with the part's size and ETag before it is stored, and may
+// set its checksums.
+func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int, body io.Reader, size int64, finish func(*object.Part) error) (*object.Part, error) {
+	if _, err := s.upload(ctx, bucket, key, id); err != nil {
+		return nil, err
+	}
+	if number < 1 || number > MaxParts {
+		return nil, fault.New(fault.Invalid, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
+	}
+	in, err := s.ingest(ctx, body, size)
+	if err != nil {
+		return nil, err
+	}
+	c := &partCommand{
+		bucket: bucket, key: key, id: id, body: in.body(),
+		part: object.Part{Number: number, Size: in.size, ETag: in.etag()},
+	}
+	if finish != nil {
+		if err := finish(&c.part); err != nil {
+			s.discard(in)
+			return nil, err
+		}
+	}
+	part := c.part
+	var inline []byte
+	if in.extent.file == 0 {
+		inline = in.inline
+		c.inline, c.crc = in.size, crc32.Checksum(inline, castagnoli)
+	}
+	if err := s.do(ctx, c, inline); err != nil {
+		s.discard(in)
+		return nil, err
+	}
+	in.release()
+	return &part, nil
+}
+
+// CopyPart stores n bytes of src from off on as a part; n -1 is all that
+// follow. No byte is moved, but they are read once for the part's ETag.
+func (s *Store) CopyPart(ctx context.Context, bucket, key, id string, number int, src *Object, off, n int64) (*object.Part, error) {
+	if _, err := s.upload(ctx, bucket, key, id); err != nil {
+		return nil, err
+	}
+	if n < 0 {
+		n = src.Size - off
+	}
+	r, err := s.Open(ctx, src, off, n)
+	if err != nil {
+		return nil, err
+	}
+	h := md5.New()
+	_, err = io.Copy(h, r)
+	if err := errors.Join(err, r.Close()); err != nil {
+		return nil, fault.Wrap("store.copypart", src.Key, err)
+	}
+	part := object.Part{Number: number, Size: n, ETag: hex.EncodeToString(h.Sum(nil))}
+	c := &partCommand{bucket: bucket, key: key, id: id, part: part, body: cut(src.body, off, n), shared: true}
+	return &part, s.do(ctx, c, nil)
+}
+
+// upload looks an upload up.
+func (s *Store) upload(ctx context.Context, bucket, key, id string) (*Upload, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if _, err := s.Bucket(bucket); err != nil {
+		return nil, err
+	}
+	v, closer, err := s.db.Get(uploadRow(bucket, key, id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, noSuchUpload(id)
+	}
+	if err != nil {
+		return nil, fault.Wrap("store.upload", id, err)
+	}
+	c := new(uploadCommand)
+	if err := errors.Join(fields(v, c.decode), closer.Close()); err != nil {
+		return nil, err
+	}
+	return c.upload(), nil
+}
+
+// Parts returns the parts of an upload with numbers above after, at most max
+// of them, and whether there are more.
+func (s *Store) Parts(ctx context.Context, bucket, key, id string, after, max int) (*Upload, []object.Part, bool, error) {
+	u, err := s.upload(ctx, bucket, key, id)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	have, err := readParts(s.db, id, after, max+1)
+	if err != nil {
+		return nil, nil, false, err
+	}
+	parts := make([]object.Part, 0, len(have))
+	for _, p := range have {
+		parts = append(parts, p.part)
+	}
+	if len(parts) > max {
+		return u, parts[:max], true, nil
+	}
+	return u, parts, false, nil
+}
+
+func readParts(r pebble.Reader, id string, above, max int) ([]*partCommand, error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: partRow(id, above+1), UpperBound: partRow(id, MaxParts+1)})
+	if err != nil {
+		return nil, fault.Wrap("store.parts", id, err)
+	}
+	var parts []*partCommand
+	for ok := it.First(); ok && err == nil && len(parts) < max; ok = it.Next() {
+		c := new(partCommand)
+		err = fields(it.Value(), c.decode)
+		parts = append(parts, c)
+	}
+	return parts, fault.Wrap("store.parts", id, errors.Join(err, it.Error(), it.Close()))
+}
+
+// Uploads returns the uploads of a bucket whose keys begin with prefix, in
+// order of key and id, behind (afterKey, afterID), and whether there are more.
+func (s *Store) Uploads(ctx context.Context, bucket, prefix, afterKey, afterID string, max int) ([]*Upload, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	if _, err := s.Bucket(bucket); err != nil {
+		return nil, false, err
+	}
+	return readUploads(s.db, bucket, prefix, afterKey, afterID, max)
+}
+
+func readUploads(r pebble.Reader, bucket, prefix, afterKey, afterID string, max int) ([]*Upload, bool, error) {
+	lower := scanPrefix(rowUpload, bucket, prefix)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	if err != nil {
+		return nil, false, fault.Wrap("store.uploads", bucket, err)
+	}
+	ok := false
+	switch {
+	case afterKey == "":
+		ok = it.First()
+	case afterID == "":
+		ok = it.SeekGE(after(keyPrefix(nil, rowUpload, bucket, afterKey)))
+	default:
+		ok = it.SeekGE(append(uploadRow(bucket, afterKey, afterID), 0))
+	}
+	var ups []*Upload
+	for ; ok && err == nil && len(ups) <= max; ok = it.Next() {
+		c := new(uploadCommand)
+		err = fields(it.Value(), c.decode)
+		ups = append(ups, c.upload())
+	}
+	if err := errors.Join(err, it.Error(), it.Close()); err != nil {
+		return nil, false, fault.Wrap("store.uploads", bucket, err)
+	}
+	if len(ups) > max {
+		return ups[:max], true, nil
+	}
+	return ups, false, nil
+}
+
+// CompleteUpload makes the chosen parts, in their order, the body of a new
+// version. finish is as Put's; the version has its Parts and ETag by then.
+func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chosen []Chosen, finish func(*object.Version) error, cond Condition) (*Object, error) {
+	u, err := s.upload(ctx, bucket, key, id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.Bucket(bucket)
+	if err != nil {
+		return nil, err
+	}
+	o, err := s.assemble(u, chosen)
+	if err != nil {
+		return nil, err
+	}
+	if finish != nil {
+		if err := finish(&o.Version); err != nil {
+			return nil, err
+		}
+	}
+	s.stamp(b, &o.Version)
+	c := &putCommand{o: o, cond: cond, upload: id, parts: chosen, shared: true}
+	if err := s.do(ctx, c, nil); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// assemble puts the chosen parts of an upload together.
+func (s *Store) assemble(u *Upload, chosen []Chosen) (*Object, error) {
+	if len(chosen) == 0 {
+		return nil, fault.New(fault.Invalid, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
+	}
+	for i := range chosen[1:] {
+		if chosen[i+1].Number <= chosen[i].Number {
+			return nil, fault.New(fault.Invalid, "InvalidPartOrder", "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
+		}
+	}
+	have, err := readParts(s.db, u.ID, 0, MaxParts)
+	if err != nil {
+		return nil, err
+	}
+	byNumber := make(map[int]*partCommand, len(have))
+	for _, p := range have {
+		byNumber[p.part.Number] = p
+	}
+	o := &Object{Version: u.Version}
+	sum := md5.New()
+	for i, c := range chosen {
+		p := byNumber[c.Number]
+		if p == nil || p.part.ETag != c.ETag {
+			return nil, invalidPart()
+		}
+		if i < len(chosen)-1 && p.part.Size < minPart {
+			return nil, fault.New(fault.Invalid, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size").
+				WithHint("part %d has %d bytes; every part but the last needs at least 5 MiB", c.Number, p.part.Size)
+		}
+		digest, err := hex.DecodeString(p.part.ETag)
+		if err != nil {
+			return nil, errEncoding
+		}
+		sum.Write(digest)
+		o.Size += p.part.Size
+		o.Parts = append(o.Parts, p.part)
+		o.body = append(o.body, p.body...)
+	}
+	o.ETag = fmt.Sprintf("%s-%s", hex.EncodeToString(sum.Sum(nil)), strconv.Itoa(len(chosen)))
+	return o, nil
+}
+
+// AbortUpload forgets an upload and its parts.
+func (s *Store) AbortUpload(ctx context.Context, bucket, key, id string) error {
+	if _, err := s.Bucket(bucket); err != nil {
+		return err
+	}
+	return s.do(ctx, &abortCommand{bucket: bucket, key: key, id: id}, nil)
+}

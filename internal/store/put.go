@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"twinbucket/bucket"
+	"twinbucket/object"
+)
+
+// Put is a version to be stored. Of Version the caller gives Bucket, Key,
+// Owner and what the client said of it; ID, time, size, ETag and replication
+// status are the store's.
+type Put struct {
+	Version object.Version
+	Body    io.Reader // nil is empty
+	Size    int64     // of Body, in bytes; -1 if unknown
+	// Finish, if not nil, is called when the body has been read and its size
+	// and ETag are known, before anything is stored. It may set Checksums; an
+	// error from it ends the put.
+	Finish func(*object.Version) error
+	If     Condition
+}
+
+// Put stores a new version and makes it the current one. When it returns the
+// version is durable.
+func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
+	b, err := s.Bucket(p.Version.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	if err := object.CheckKey(p.Version.Key); err != nil {
+		return nil, err
+	}
+	if err := s.precheck(ctx, p); err != nil {
+		return nil, err
+	}
+	in, err := s.ingest(ctx, p.Body, p.Size)
+	if err != nil {
+		return nil, err
+	}
+	o := &Object{Version: p.Version, body: in.body()}
+	o.Size, o.ETag = in.size, in.etag()
+	if p.Finish != nil {
+		if err := p.Finish(&o.Version); err != nil {
+			s.discard(in)
+			return nil, err
+		}
+	}
+	s.stamp(b, &o.Version)
+	c := &putCommand{o: o, cond: p.If}
+	var inline []byte
+	if in.extent.file == 0 {
+		inline = in.inline
+		c.inline, c.crc = in.size, crc32.Checksum(inline, castagnoli)
+	}
+	if err := s.do(ctx, c, inline); err != nil {
+		s.discard(in)
+		return nil, err
+	}
+	in.release()
+	return o, nil
+}
+
+// precheck refuses a conditional put before its body is read; the condition is
+// decided again, for good, when the command is applied.
+func (s *Store) precheck(ctx context.Context, p Put) error {
+	if p.If == (Condition{}) {
+		return nil
+	}
+	cur, err := s.Head(ctx, p.Version.Bucket, p.Version.Key, "")
+	if err != nil || cur.Marker {
+		cur = nil
+	}
+	return p.If.check(cur)
+}
+
+// stamp gives a new version its id, time and replication status.
+func (s *Store) stamp(b *bucket.Bucket, v *object.Version) {
+	v.Modified = s.tick()
+	v.ID = object.NullID
+	if b.Versioning == bucket.Enabled {
+		v.ID = newVersionID(v.Modified)
+	}
+	v.Status, v.Deliveries = object.None, nil
+	if s.opt.Select != nil {
+		v.Deliveries = s.opt.Select(b, v)
+		v.Status = object.Sum(v.Deliveries)
+	}
+}
+
+func newVersionID(t time.Time) string {
+	var r [12]byte
+	_, _ = rand.Read(r[:]) // never fails, says its documentation
+	return object.NewID(t, r)
+}
+
+// Copy stores a new version with the body of src, of which no byte is moved.
+// p.Version is as for Put, p.Body is not used. Size, ETag, checksums and parts
+// are those of src unless p.Finish changes them.
+func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
+	b, err := s.Bucket(p.Version.Bucket)
+	if err != nil {
+		return nil, err
+	}
+	if err := object.CheckKey(p.Version.Key); err != nil {
+		return nil, err
+	}
+	o := &Object{Version: p.Version, body: src.body}
+	o.Size, o.ETag, o.Checksums, o.Parts = src.Size, src.ETag, src.Checksums, src.Parts
+	if p.Finish != nil {
+		if err := p.Finish(&o.Version); err != nil {
+			return nil, err
+		}
+	}
+	s.stamp(b, &o.Version)
+	if err := s.do(ctx, &putCommand{o: o, cond: p.If, shared: true}, nil); err != nil {
+		return nil, err
+	}
+	return o, nil
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+)
+
+// AnyRevision as a record's revision means whatever is there, or nothing.
+const AnyRevision = ^uint64(0)
+
+// Record is a small named record: a role, a job, a stack.
+type Record struct {
+	Name     string
+	Value    []byte
+	Revision uint64
+}
+
+// Record returns a record; fault.NotFound if there is none.
+func (s *Store) Record(kind, name string) (Record, error) {
+	v, closer, err := s.db.Get(recordRow(kind, name))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return Record{}, &fault.Error{Op: "store.record", Kind: fault.NotFound, Thing: kind + " " + name}
+	}
+	if err != nil {
+		return Record{}, fault.Wrap("store.record", name, err)
+	}
+	revision, n := binary.Uvarint(v)
+	r := Record{Name: name, Value: bytes.Clone(v[max(n, 0):]), Revision: revision}
+	return r, closer.Close()
+}
+
+// Records returns the records of a kind whose names begin with prefix and sort
+// behind after, at most max, and whether there are more.
+func (s *Store) Records(kind, prefix, behind string, max int) ([]Record, bool, error) {
+	lower := recordRow(kind, prefix)
+	upper := after(lower)
+	if behind != "" && behind >= prefix {
+		lower = append(recordRow(kind, behind), 0)
+	}
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
+	if err != nil {
+		return nil, false, fault.Wrap("store.records", kind, err)
+	}
+	var out []Record
+	for ok := it.First(); ok && len(out) <= max; ok = it.Next() {
+		revision, n := binary.Uvarint(it.Value())
+		out = append(out, Record{
+			Name:     strings.TrimPrefix(string(it.Key()), string(recordRow(kind, ""))),
+			Value:    bytes.Clone(it.Value()[n:]),
+			Revision: revision,
+		})
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return nil, false, fault.Wrap("store.records", kind, err)
+	}
+	if len(out) > max {
+		return out[:max], true, nil
+	}
+	return out, false, nil
+}
+
+// PutRecord stores a record and returns its new revision. revision is what the
+// caller last saw: 0 means that there must be none; fault.Conflict if another
+// change came in between.
+func (s *Store) PutRecord(ctx context.Context, kind, name string, value []byte, revision uint64) (uint64, error) {
+	c := &recordCommand{kind: kind, name: name, value: value, revision: revision}
+	err := s.do(ctx, c, nil)
+	return c.made, err
+}
+
+// DeleteRecord removes a record. What is not there is deleted already, unless
+// revision names one.
+func (s *Store) DeleteRecord(ctx context.Context, kind, name string, revision uint64) error {
+	return s.do(ctx, &recordCommand{kind: kind, name: name, remove: true, revision: revision}, nil)
+}
+
+// recordCommand puts or removes a record.
+type recordCommand struct {
+	kind, name string
+	value      []byte
+	revision   uint64
+	remove     bool
+	made       uint64
+}
+
+func (c *recordCommand) number() byte { return cmdRecord }
+
+func (c *recordCommand) encode(w *writer) {
+	w.str(fKind, c.kind)
+	w.str(fName, c.name)
+	w.uint(fRevision, c.revision)
+	w.bool(fRemove, c.remove)
+	w.bytes(fValue, c.value)
+}
+
+func (c *recordCommand) decode(f field) error {
+	switch f.n {
+	case fKind:
+		c.kind = f.str()
+	case fName:
+		c.name = f.str()
+	case fRevision:
+		c.revision = f.u
+	case fRemove:
+		c.remove = f.u == 1
+	case fValue:
+		c.value = bytes.Clone(f.b)
+	}
+	return nil
+}
+
+func (c *recordCommand) apply(a *applier, at, _ journal.Position) error {
+	row := recordRow(c.kind, c.name)
+	var have uint64
+	v, closer, err := a.b.Get(row)
+	switch {
+	case err == nil:
+		have, _ = binary.Uvarint(v)
+		_ = a.fail(closer.Close())
+	case !errors.Is(err, pebble.ErrNotFound):
+		return a.fail(err)
+	}
+	if c.revision != AnyRevision && c.revision != have {
+		return errRevision
+	}
+	if c.remove {
+		a.del(row)
+		return a.broken
+	}
+	c.made = uint64(at)
+	a.set(row, append(binary.AppendUvarint(nil, c.made), c.value...))
+	return a.broken
+}

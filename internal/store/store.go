@@ -1,0 +1,272 @@
+// Package store keeps buckets, the versions of their objects and small named
+// records, durably, on one disk.
+//
+// The journal is the truth: every change is a command in it, acknowledged when
+// it is synced and applied. Applying is deterministic, so the index (Pebble,
+// without a log of its own) can always be rebuilt by replaying the journal,
+// and conditions are decided where commands are applied, one after the other:
+// no lock is held across a disk write.
+//
+// Bodies up to inlineMax bytes stand in the journal beside their command;
+// larger ones in files under bodies/, synced before the command that names
+// them. Bodies never change and are shared: a copy or a replica within the
+// store moves no byte.
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+	"twinbucket/internal/vfs"
+	"twinbucket/object"
+)
+
+// indexFormat is the version of the index's layout; an index of another one is
+// rebuilt from the journal. Add new versions here, with what they changed.
+const indexFormat = 1
+
+// Options are what a store needs to know; all may be zero.
+type Options struct {
+	// Select says where a new version is to be replicated: one delivery, with
+	// status Pending, for each destination. It is called for each put.
+	Select func(*bucket.Bucket, *object.Version) []object.Delivery
+	// Now is the clock; time.Now if nil.
+	Now func() time.Time
+	// Log takes what an operator should know; slog.Default if nil.
+	Log *slog.Logger
+	// CacheSize bounds the memory that the index caches in, in bytes; 64 MiB if 0.
+	CacheSize int64
+	// SegmentSize is passed to the journal.
+	SegmentSize int64
+}
+
+// Store is an open store. Its methods may be called from any goroutine.
+type Store struct {
+	fs  vfs.FS
+	dir string
+	opt Options
+
+	db      *pebble.DB
+	journal *journal.Journal
+	lock    interface{ Close() error }
+
+	clock     atomic.Int64 // the last time given out, in nanoseconds
+	fileClock atomic.Uint64
+	buckets   atomic.Pointer[map[string]*bucket.Bucket]
+
+	pending   signal
+	sinceSync int64 // bytes journaled since the index was last flushed; the committer's
+
+	sweep sync.WaitGroup // removals of unused files
+}
+
+// Object is a version and where its body is.
+type Object struct {
+	object.Version
+	body      []extent
+	pendingAt journal.Position // where it stands among the pending; 0: it does not
+}
+
+// Open opens the store in dir, making one if there is none.
+func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	if opt.CacheSize == 0 {
+		opt.CacheSize = 64 << 20
+	}
+	s := &Store{fs: fs, dir: dir, opt: opt}
+	s.buckets.Store(&map[string]*bucket.Bucket{})
+	if err := vfs.MkdirSynced(fs, dir); err != nil {
+		return nil, fault.Wrap("store.open", dir, err)
+	}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	if s.lock, err = s.fs.Lock(s.path("LOCK")); err != nil {
+		return &fault.Error{Op: "store.open", Kind: fault.Conflict, Thing: s.dir, Err: err, Hint: "another twinbucket uses this data directory; stop it or choose another --data"}
+	}
+	if err := s.openIndex(); err != nil {
+		return err
+	}
+	applied, err := s.applied()
+	if err != nil {
+		return err
+	}
+	if err := s.loadBuckets(); err != nil {
+		return err
+	}
+	replay := &applier{s: s, b: s.db.NewIndexedBatch()}
+	s.journal, err = journal.Open(s.fs, s.path("journal"), journal.Options{
+		From: applied, Replay: replay.replay, Replayed: replay.replayed, Apply: s.apply,
+		SegmentSize: s.opt.SegmentSize,
+	})
+	if err != nil {
+		return errors.Join(err, replay.b.Close())
+	}
+	if err := replay.flush(s.journal.End()); err != nil {
+		return err
+	}
+	s.advance(s.opt.Now().UnixNano())
+	return s.dropOrphans()
+}
+
+// openIndex opens the index; one of another format, or one that cannot be
+// read, is thrown away: the journal has everything that is in it.
+func (s *Store) openIndex() error {
+	dir := s.path("index")
+	for attempt := 0; ; attempt++ {
+		db, err := pebble.Open(dir, s.pebbleOptions())
+		if err == nil {
+			var format uint64
+			if format, err = getUint(db, formatRow); err == nil && (format == indexFormat || format == 0) {
+				s.db = db
+				return s.db.Set(formatRow, binary.AppendUvarint(nil, indexFormat), pebble.NoSync)
+			}
+			err = errors.Join(err, fmt.Errorf("index format %d, want %d", format, indexFormat), db.Close())
+		}
+		if attempt > 0 || vfs.IsFull(err) {
+			return fault.Wrap("store.open", dir, err)
+		}
+		s.opt.Log.Warn("rebuilding the index from the journal", "dir", dir, "cause", err)
+		if err := s.fs.RemoveAll(dir); err != nil {
+			return fault.Wrap("store.open", dir, err)
+		}
+	}
+}
+
+func (s *Store) pebbleOptions() *pebble.Options {
+	return &pebble.Options{
+		FS: s.fs, CacheSize: s.opt.CacheSize, Logger: indexLog{s.opt.Log},
+		DisableWAL: true, // the journal is the log
+		// Larger memtables than Pebble's: fewer flushes, and fewer compactions.
+		MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4,
+		FormatMajorVersion: pebble.FormatNewest,
+	}
+}
+
+// indexLog passes on what the index complains of and drops its chatter.
+type indexLog struct{ log *slog.Logger }
+
+func (l indexLog) Infof(string, ...any) {}
+func (l indexLog) Errorf(format string, args ...any) {
+	l.log.Error("index: " + fmt.Sprintf(format, args...))
+}
+
+// Fatalf is called when the index can no longer keep its own files in order.
+// Going on would answer from wrong data; the journal heals it at the next start.
+func (l indexLog) Fatalf(format string, args ...any) {
+	panic("index: " + fmt.Sprintf(format, args...))
+}
+
+func getUint(db *pebble.DB, row []byte) (uint64, error) {
+	b, closer, err := db.Get(row)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	v, _ := binary.Uvarint(b)
+	return v, closer.Close()
+}
+
+func (s *Store) applied() (journal.Position, error) {
+	v, err := getUint(s.db, appliedRow)
+	return journal.Position(v), fault.Wrap("store.open", s.dir, err)
+}
+
+// Close waits for what was begun and closes the files. After a clean Close
+// nothing needs to be replayed.
+func (s *Store) Close() error {
+	var errs []error
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
+	}
+	s.sweep.Wait()
+	if s.db != nil {
+		errs = append(errs, s.db.Flush(), s.db.Close())
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
+	s.pending.close()
+	return fault.Wrap("store.close", s.dir, errors.Join(errs...))
+}
+
+func (s *Store) path(elem ...string) string {
+	return s.fs.PathJoin(append([]string{s.dir}, elem...)...)
+}
+
+// tick returns the current time, later than all that were given out or seen.
+func (s *Store) tick() time.Time {
+	for {
+		last := s.clock.Load()
+		now := max(s.opt.Now().UnixNano(), last+1)
+		if s.clock.CompareAndSwap(last, now) {
+			return time.Unix(0, now).UTC()
+		}
+	}
+}
+
+// advance moves the clock past nanos.
+func (s *Store) advance(nanos int64) {
+	for last := s.clock.Load(); nanos > last; last = s.clock.Load() {
+		if s.clock.CompareAndSwap(last, nanos) {
+			return
+		}
+	}
+}
+
+// signal wakes whoever waits for something new.
+type signal struct {
+	mu     sync.Mutex
+	ch     chan struct{}
+	closed bool
+}
+
+// wait returns a channel that is closed by the next notify.
+func (s *signal) wait() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch == nil {
+		s.ch = make(chan struct{})
+		if s.closed {
+			close(s.ch)
+		}
+	}
+	return s.ch
+}
+
+func (s *signal) notify() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ch != nil && !s.closed {
+		close(s.ch)
+		s.ch = nil
+	}
+}
+
+func (s *signal) close() {
+	s.notify()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+}

@@ -1,0 +1,141 @@
+// Package vfs is the file system seam: everything that touches a disk does it
+// through an FS, so that tests can run on memory, count operations, make the
+// k-th one fail, and crash with the unsynced bytes lost.
+//
+// The interface and the drivers are Pebble's, so the index rests on the same
+// file system as the journal.
+package vfs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
+)
+
+// FS is a file system and File an open file of one.
+type (
+	FS   = vfs.FS
+	File = vfs.File
+)
+
+// OS returns the operating system's file system.
+func OS() FS { return vfs.Default }
+
+// Mem is a file system in memory that remembers what was synced.
+type Mem struct{ *vfs.MemFS }
+
+// Memory returns an empty file system in memory.
+func Memory() Mem { return Mem{vfs.NewCrashableMem()} }
+
+// Crash returns the file system as a power failure now would leave it. Of the
+// data that was not synced, keep percent survives, chosen by rng; with keep 0
+// nothing does and rng may be nil.
+func (m Mem) Crash(keep int, rng *rand.Rand) Mem {
+	return Mem{m.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: keep, RNG: rng})}
+}
+
+// Create makes an empty file, or empties the one that is there.
+func Create(fs FS, name string) (File, error) {
+	return fs.Create(name, vfs.WriteCategoryUnspecified)
+}
+
+// MkdirSynced makes dir and its parents durable: each new directory's parent
+// is synced.
+func MkdirSynced(fs FS, dir string) error {
+	if _, err := fs.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fs.PathDir(dir)
+	if err := MkdirSynced(fs, parent); err != nil {
+		return err
+	}
+	if err := fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return SyncDir(fs, parent)
+}
+
+// SyncDir makes the names in dir durable.
+func SyncDir(fs FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// ReadFile returns a file's content.
+func ReadFile(fs FS, name string) ([]byte, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(f)
+	return data, errors.Join(err, f.Close())
+}
+
+// IsFull reports whether err says that the disk has no room left.
+func IsFull(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// Faults makes chosen operations of a file system fail.
+type Faults struct {
+	// Under limits the faults to files whose path contains it; "" is all.
+	Under string
+	// Err is what a failing operation returns; ErrInjected if nil.
+	Err error
+
+	count atomic.Int64
+	from  atomic.Int64 // first failing operation, counted from 1; 0: none
+	to    atomic.Int64 // last failing operation; 0: all from there on
+}
+
+// ErrInjected is the failure that Faults injects by default.
+var ErrInjected = errors.New("injected fault")
+
+// Wrap returns fs with the faults applied to its writing operations.
+func (f *Faults) Wrap(fs FS) FS {
+	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpFileClose ||
+			!strings.Contains(op.Path, f.Under) {
+			return nil
+		}
+		n := f.count.Add(1)
+		from, to := f.from.Load(), f.to.Load()
+		if from == 0 || n < from || (to != 0 && n > to) {
+			return nil
+		}
+		err := f.Err
+		if err == nil {
+			err = ErrInjected
+		}
+		return fmt.Errorf("operation %d on %s: %w", n, op.Path, err)
+	}))
+}
+
+// FailOnce makes the k-th operation from now on fail, counted from 1, and no other.
+func (f *Faults) FailOnce(k int64) {
+	n := f.count.Load()
+	f.to.Store(n + k)
+	f.from.Store(n + k)
+}
+
+// FailFrom makes the k-th operation from now on and all that follow fail.
+func (f *Faults) FailFrom(k int64) {
+	f.to.Store(0)
+	f.from.Store(f.count.Load() + k)
+}
+
+// Heal ends the faults.
+func (f *Faults) Heal() { f.from.Store(0) }
+
+// Count returns how many operations were seen.
+func (f *Faults) Count() int64 { return f.count.Load() }

@@ -1,0 +1,106 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"twinbucket/fault"
+)
+
+// seeds are documents that use all of the language.
+var seeds = []string{
+	`{"Version":"2012-10-17","Statement":[{"Sid":"a","Effect":"Allow","Action":["s3:Get*"],"Resource":"arn:aws:s3:::b/${aws:username, 'x'}/*"}]}`,
+	`{"Statement":{"Effect":"Deny","NotPrincipal":{"AWS":"111111111111"},"NotAction":"s3:GetObject","NotResource":"arn:aws:s3:::b"}}`,
+	`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":["s3.amazonaws.com"],"AWS":"*"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"1"},"Null":{"aws:username":true}}}}`,
+	`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${*}","Condition":{"ForAllValues:NumericLessThanIfExists":{"s3:max-keys":[5,"6"]},"IpAddress":{"aws:SourceIp":"::1/64"},"DateEquals":{"aws:CurrentTime":"2026-01-01"},"BinaryEquals":{"s3:x":"YQ=="},"ArnLike":{"aws:SourceArn":"arn:*"}}}}`,
+	`{"Id":"\ud800","Statement":[{}]}`, `[`, `"`, "",
+}
+
+// FuzzParse: no panic; what parses prints, and the print parses to the same;
+// complaints have a code and a hint.
+func FuzzParse(f *testing.F) {
+	for _, s := range seeds {
+		for kind := range Trust + 1 {
+			f.Add(s, uint8(kind))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string, kind uint8) {
+		k := Kind(kind) % (Trust + 1)
+		d, err := Parse([]byte(text), k)
+		if err != nil {
+			if !strings.HasPrefix(fault.CodeOf(err), "MalformedPolicy") || fault.HintOf(err) == "" || fault.MessageOf(err) == "" {
+				t.Fatalf("complaint %v, hint %q", err, fault.HintOf(err))
+			}
+			return
+		}
+		once := string(d.JSON())
+		again, err := Parse([]byte(once), k)
+		if err != nil {
+			if k == Resource && len(once) > MaxBucketPolicy {
+				return // canonical, but longer
+			}
+			t.Fatalf("%s\nprinted as %s\ndoes not parse: %v", text, once, err)
+		}
+		if twice := string(again.JSON()); twice != once {
+			t.Fatalf("printed once %s\nprinted twice %s", once, twice)
+		}
+	})
+}
+
+// FuzzDecide: no panic on any document and request; and a Deny of everything
+// denies.
+func FuzzDecide(f *testing.F) {
+	for _, s := range seeds {
+		f.Add(s, "s3:GetObject", "arn:aws:s3:::b/k", "aws:sourceip", "1.2.3.4", uint8(RoleSession))
+	}
+	all, err := Parse([]byte(`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`), Identity)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text, action, resource, key, value string, caller uint8) {
+		req := &Request{Principal: repl, Action: action, Resource: resource, ResourceAccount: "222222222222", Context: map[string][]string{key: {value}}}
+		req.Principal.Type = Type(caller) % (ServicePrincipal + 1)
+		var sources []Source
+		for kind, k := range map[SourceKind]Kind{IdentityPolicy: Identity, ResourcePolicy: Resource, TrustPolicy: Trust, SessionPolicy: Identity} {
+			if d, err := Parse([]byte(text), k); err == nil {
+				sources = append(sources, Source{Kind: kind, Document: d})
+			}
+		}
+		d := Decide(req, sources)
+		if d.Allowed != (d.Err(req) == nil) {
+			t.Fatalf("allowed %v and error %v", d.Allowed, d.Err(req))
+		}
+		d = Decide(req, append(sources, Source{Kind: SessionPolicy, Document: all}))
+		if d.Allowed || !d.Explicit {
+			t.Fatalf("a Deny of everything came to %+v", d)
+		}
+	})
+}
+
+// FuzzWildcard compares the matcher with the plain definition.
+func FuzzWildcard(f *testing.F) {
+	f.Add("a*b?c", "aXXbYc")
+	f.Add("**", "")
+	f.Add("?", "é")
+	f.Fuzz(func(t *testing.T, text, s string) {
+		if len(text) > 12 || len(s) > 40 || strings.Count(text, "*") > 4 {
+			return // the plain definition takes exponential time
+		}
+		p, _ := compile(strings.ToValidUTF8(text, ""), true, false)
+		s = strings.ToValidUTF8(s, "")
+		if got, want := p.match(s, nil), plainMatch([]rune(strings.ToValidUTF8(text, "")), []rune(s)); got != want {
+			t.Fatalf("%q matches %q: %v, want %v", text, s, got, want)
+		}
+	})
+}
+
+// plainMatch is the definition of wildcards, character by character.
+func plainMatch(p, s []rune) bool {
+	switch {
+	case len(p) == 0:
+		return len(s) == 0
+	case p[0] == '*':
+		return plainMatch(p[1:], s) || len(s) > 0 && plainMatch(p, s[1:])
+	}
+	return len(s) > 0 && (p[0] == '?' || p[0] == s[0]) && plainMatch(p[1:], s[1:])
+}

@@ -1,0 +1,269 @@
+package policy
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// In a compiled pattern these two bytes stand for the wildcards. They occur in
+// no UTF-8 text, so every other byte is literal, an escaped ${*} too.
+const (
+	anyRun = '\xff' // '*': any run of bytes, also none
+	anyOne = '\xfe' // '?': one character
+)
+
+// pattern is a text of a policy with wildcards and variables. The zero pattern
+// matches the empty string.
+type pattern struct {
+	text  string // without variables: the compiled pattern
+	parts []part // with variables: what to join
+	plain bool   // text has no wildcard
+}
+
+// part is a stretch of compiled text, or a variable.
+type part struct {
+	text        string
+	variable    *key
+	fallback    string
+	hasFallback bool
+}
+
+// compile reads a pattern. Without wild '*' and '?' are literal; without
+// variables "${" is. The string returned says what is wrong, "" if nothing.
+func compile(s string, wild, variables bool) (pattern, string) {
+	var p pattern
+	var b strings.Builder
+	flush := func() {
+		if b.Len() > 0 {
+			p.parts = append(p.parts, part{text: b.String()})
+			b.Reset()
+		}
+	}
+	variable := false
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case wild && c == '*':
+			b.WriteByte(anyRun)
+		case wild && c == '?':
+			b.WriteByte(anyOne)
+		case variables && strings.HasPrefix(s[i:], "${"):
+			end := strings.IndexByte(s[i:], '}')
+			if end < 0 {
+				return p, "a policy variable has no closing brace"
+			}
+			body := s[i+2 : i+end]
+			i += end + 1
+			if body == "*" || body == "?" || body == "$" {
+				b.WriteString(body)
+				continue
+			}
+			v, complaint := compileVariable(body)
+			if complaint != "" {
+				return p, complaint
+			}
+			flush()
+			p.parts = append(p.parts, v)
+			variable = true
+			continue
+		default:
+			b.WriteByte(c)
+		}
+		i++
+	}
+	if variable {
+		flush()
+		return p, ""
+	}
+	p.parts = nil
+	p.text = b.String()
+	p.plain = strings.IndexByte(p.text, anyRun) < 0 && strings.IndexByte(p.text, anyOne) < 0
+	return p, ""
+}
+
+// compileVariable reads what stands between the braces: a key, or a key and a
+// default in single quotes.
+func compileVariable(body string) (part, string) {
+	name, rest, hasDefault := strings.Cut(body, ",")
+	name = strings.TrimSpace(name)
+	if name == "" || !strings.Contains(name, ":") {
+		return part{}, "${" + body + "} is not a policy variable: it has no key such as aws:username"
+	}
+	k := newKey(name)
+	v := part{variable: &k}
+	if hasDefault {
+		rest = strings.TrimSpace(rest)
+		if len(rest) < 2 || rest[0] != '\'' || rest[len(rest)-1] != '\'' {
+			return part{}, "the default in ${" + body + "} is not in single quotes"
+		}
+		v.fallback, v.hasFallback = rest[1:len(rest)-1], true
+	}
+	return v, ""
+}
+
+// expand returns the compiled text with the variables' values of r, and false
+// if a variable has no single value. Values are literal: a '*' in a tag is
+// not a wildcard.
+func (p *pattern) expand(r *Request) (string, bool) {
+	if p.parts == nil {
+		return p.text, true
+	}
+	var b strings.Builder
+	for i := range p.parts {
+		t := &p.parts[i]
+		if t.variable == nil {
+			b.WriteString(t.text)
+			continue
+		}
+		v, ok := t.variable.lookup(r).single()
+		if !ok && t.hasFallback {
+			v, ok = t.fallback, true
+		}
+		if !ok || strings.IndexByte(v, anyRun) >= 0 || strings.IndexByte(v, anyOne) >= 0 {
+			return "", false
+		}
+		b.WriteString(v)
+	}
+	return b.String(), true
+}
+
+// match reports whether s matches the pattern under r.
+func (p *pattern) match(s string, r *Request) bool {
+	if p.plain {
+		return p.text == s
+	}
+	text, ok := p.expand(r)
+	return ok && wildcard(text, s, false)
+}
+
+// matchFold is match without regard to the case of ASCII letters; the pattern
+// has been compiled in lower case and has no variables.
+func (p *pattern) matchFold(s string) bool { return wildcard(p.text, s, true) }
+
+// wildcard matches s against a compiled text. With fold, the letters of s
+// count as lower-case ones.
+func wildcard(text, s string, fold bool) bool {
+	star, mark := -1, 0
+	p, i := 0, 0
+	for i < len(s) {
+		if p < len(text) {
+			switch c := text[p]; c {
+			case anyRun:
+				star, mark = p, i
+				p++
+				if p == len(text) {
+					return true
+				}
+				continue
+			case anyOne:
+				_, n := utf8.DecodeRuneInString(s[i:])
+				p++
+				i += n
+				continue
+			default:
+				if c == s[i] || fold && c == lower(s[i]) {
+					p++
+					i++
+					continue
+				}
+			}
+		}
+		if star < 0 {
+			return false
+		}
+		mark++
+		p, i = star+1, mark
+	}
+	for p < len(text) && text[p] == anyRun {
+		p++
+	}
+	return p == len(text)
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c + ('a' - 'A')
+	}
+	return c
+}
+
+// arnPattern is a pattern for ARNs: each of the first five parts for itself,
+// so that no wildcard reaches over their colons.
+type arnPattern struct {
+	all   bool   // "*"
+	head  string // the first five parts with their colons, when they are literal
+	parts []pattern
+	tail  pattern // the resource
+}
+
+// arnParts is the number of parts of an ARN, "arn" included.
+const arnParts = 6
+
+// compileARN reads the pattern of an ARN. A pattern with fewer parts is
+// completed with wildcards, as IAM does.
+func compileARN(s string, variables bool) (arnPattern, string) {
+	if s == "*" {
+		return arnPattern{all: true}, ""
+	}
+	texts := splitARN(s, variables)
+	for len(texts) < arnParts {
+		texts = append(texts, "*")
+	}
+	var a arnPattern
+	var head strings.Builder
+	literal := true
+	for i, t := range texts {
+		p, complaint := compile(t, true, variables)
+		if complaint != "" {
+			return a, complaint
+		}
+		if i == arnParts-1 {
+			a.tail = p
+			break
+		}
+		a.parts = append(a.parts, p)
+		literal = literal && p.plain
+		head.WriteString(p.text + ":")
+	}
+	if literal {
+		a.head, a.parts = head.String(), nil
+	}
+	return a, ""
+}
+
+// splitARN cuts s at its first five colons outside of variables.
+func splitARN(s string, variables bool) []string {
+	var out []string
+	start := 0
+	for i := 0; i < len(s) && len(out) < arnParts-1; i++ {
+		if variables && strings.HasPrefix(s[i:], "${") {
+			if end := strings.IndexByte(s[i:], '}'); end >= 0 {
+				i += end
+			}
+			continue
+		}
+		if s[i] == ':' {
+			out = append(out, s[start:i])
+			start = i + 1
+		}
+	}
+	return append(out, s[start:])
+}
+
+// match reports whether the ARN s matches.
+func (a *arnPattern) match(s string, r *Request) bool {
+	if a.all {
+		return true
+	}
+	if a.parts == nil {
+		return len(s) >= len(a.head) && s[:len(a.head)] == a.head && a.tail.match(s[len(a.head):], r)
+	}
+	for i := range a.parts {
+		part, rest, ok := strings.Cut(s, ":")
+		if !ok || !a.parts[i].match(part, r) {
+			return false
+		}
+		s = rest
+	}
+	return a.tail.match(s, r)
+}

@@ -1,0 +1,206 @@
+// Package corpus runs decisions that are kept as text, for people to review:
+// documents, requests, and what AWS's documentation says about them. Each file
+// names the page it follows.
+package corpus
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"twinbucket/arn"
+	"twinbucket/fault"
+	"twinbucket/policy"
+)
+
+// sections maps the section names of a case, up to the first dot, to the kind
+// of the document in it.
+var sections = map[string]struct {
+	source policy.SourceKind
+	kind   policy.Kind
+}{
+	"identity": {policy.IdentityPolicy, policy.Identity},
+	"resource": {policy.ResourcePolicy, policy.Resource},
+	"boundary": {policy.Boundary, policy.Identity},
+	"session":  {policy.SessionPolicy, policy.Identity},
+	"trust":    {policy.TrustPolicy, policy.Trust},
+}
+
+// short names the kinds of sources as cases write them.
+func short(k policy.SourceKind) string {
+	for name, s := range sections {
+		if s.source == k {
+			return name
+		}
+	}
+	return "?"
+}
+
+// TestPolicy runs policy/*.txtar. See policy/README.md for the format.
+func TestPolicy(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("policy/*.txtar")
+	if err != nil || len(files) < 60 {
+		t.Fatalf("%d cases, error %v; want at least 60", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runCase(t, txtar.Parse(data))
+		})
+	}
+}
+
+func runCase(t *testing.T, a *txtar.Archive) {
+	if !strings.Contains(string(a.Comment), "https://docs.aws.amazon.com/") {
+		t.Error("the case does not name its page")
+	}
+	var sources []policy.Source
+	ran := false
+	for _, f := range a.Files {
+		word, rest, _ := strings.Cut(f.Name, ".")
+		switch s, ok := sections[word]; {
+		case ok:
+			doc, err := policy.Parse(f.Data, s.kind)
+			if err != nil {
+				t.Fatalf("%s: %v (%s)", f.Name, err, fault.HintOf(err))
+			}
+			sources = append(sources, policy.Source{Kind: s.source, Name: f.Name, Document: doc})
+		case word == "invalid":
+			ran = true
+			runInvalid(t, rest, f.Data)
+		case word == "requests":
+			ran = true
+			runRequests(t, sources, string(f.Data))
+		default:
+			t.Fatalf("section %q is unknown", f.Name)
+		}
+	}
+	if !ran {
+		t.Error("the case decides nothing")
+	}
+}
+
+// runInvalid runs a section whose first line is the complaint about the
+// document in the rest.
+func runInvalid(t *testing.T, kind string, data []byte) {
+	want, doc, _ := strings.Cut(string(data), "\n")
+	_, err := policy.Parse([]byte(doc), sections[kind].kind)
+	if got := fault.CodeOf(err) + ": " + fault.MessageOf(err); got != want {
+		t.Errorf("invalid.%s:\n got %s\nwant %s", kind, got, want)
+	}
+	if fault.HintOf(err) == "" {
+		t.Error("the complaint has no hint")
+	}
+}
+
+// runRequests runs the lines of a requests section.
+func runRequests(t *testing.T, sources []policy.Source, text string) {
+	req := policy.Request{Context: map[string][]string{}}
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		ask, want, isRequest := strings.Cut(line, "=>")
+		if !isRequest {
+			if err := set(&req, line); err != nil {
+				t.Fatalf("line %d: %v", i+1, err)
+			}
+			continue
+		}
+		req.Action, req.Resource, _ = strings.Cut(strings.TrimSpace(ask), " ")
+		req.Resource = strings.TrimSpace(req.Resource)
+		got := outcome(policy.Decide(&req, sources))
+		if diff := cmp.Diff(strings.Fields(want), strings.Fields(got)); diff != "" {
+			t.Errorf("line %d: %s\n got %s", i+1, line, got)
+		}
+	}
+}
+
+// set changes the request by a line such as "owner 222222222222".
+func set(req *policy.Request, line string) error {
+	word, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	name, value, _ := strings.Cut(rest, "=")
+	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+	switch word {
+	case "caller":
+		return setCaller(&req.Principal, strings.Fields(rest))
+	case "owner":
+		req.ResourceAccount = rest
+	case "tag":
+		req.Principal.Tags = map[string]string{name: value}
+	case "with":
+		req.Context[strings.ToLower(name)] = strings.Split(value, " | ")
+	case "without":
+		delete(req.Context, strings.ToLower(rest))
+	case "time":
+		var err error
+		req.Time, err = time.Parse(time.RFC3339, rest)
+		return err
+	default:
+		return fmt.Errorf("%q is not a setting", line)
+	}
+	return nil
+}
+
+func setCaller(p *policy.Principal, words []string) error {
+	*p = policy.Principal{}
+	switch words[0] {
+	case "anonymous":
+	case "root":
+		*p = policy.Principal{Type: policy.RootUser, Account: words[1], ARN: arn.Root(words[1]), UserID: words[1]}
+	case "service":
+		*p = policy.Principal{Type: policy.ServicePrincipal, Service: words[1]}
+	case "user":
+		a, err := arn.Parse(words[1])
+		*p = policy.Principal{Type: policy.User, Account: a.Account, ARN: words[1], UserID: "AIDAEXAMPLEEXAMPLE123"}
+		return err
+	case "role":
+		account, _, name, err := arn.RoleParts(words[1])
+		*p = policy.Principal{
+			Type: policy.RoleSession, Account: account, Role: words[1],
+			ARN: arn.Session(account, name, words[2]), UserID: "AROAEXAMPLEEXAMPLE123:" + words[2],
+		}
+		return err
+	default:
+		return fmt.Errorf("%q is not a caller", words)
+	}
+	return nil
+}
+
+// outcome writes a decision as the cases do.
+func outcome(d policy.Decision) string {
+	word := "deny"
+	if d.Allowed {
+		word = "allow"
+	}
+	var by []string
+	for _, m := range d.Matched {
+		if !d.Explicit || m.Effect == policy.Deny {
+			by = append(by, fmt.Sprintf("%s:%d", m.Source.Name, m.Statement+1))
+		}
+	}
+	switch {
+	case d.Explicit:
+		word += " explicit"
+	case !d.Allowed:
+		var missing []string
+		for _, k := range d.Missing {
+			missing = append(missing, short(k))
+		}
+		word += " missing " + strings.Join(missing, ",")
+	}
+	return word + " " + strings.Join(by, " ")
+}

@@ -1,0 +1,233 @@
+package sigv4
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"twinbucket/fault"
+)
+
+// Claim is what an unverified request says about its signature.
+type Claim struct {
+	accessKey string
+	token     string
+	scope     Scope
+	presigned bool
+	time      time.Time
+	timeText  string        // as it is signed
+	expires   time.Duration // of a presigned URL
+	signed    []string      // header names, lower case, sorted
+	names     string        // the same, joined with semicolons
+	signature string        // 64 hexadecimal digits
+	payload   string        // presigned: X-Amz-Content-Sha256 of the query
+}
+
+// AccessKey returns the access key that the request claims.
+func (c *Claim) AccessKey() string { return c.accessKey }
+
+// Token returns the session token that came with the request, "" if none did.
+func (c *Claim) Token() string { return c.token }
+
+// Scope returns the credential scope that the request claims.
+func (c *Claim) Scope() Scope { return c.scope }
+
+// Parse reads the signature of a request from its Authorization header or its
+// query string. A request without any is anonymous: nil and no error. Errors:
+// AuthorizationHeaderMalformed, AuthorizationQueryParametersError,
+// InvalidRequest for other schemes, InvalidArgument for two at once, and
+// AccessDenied for a missing date.
+func Parse(r *http.Request) (*Claim, error) {
+	headers := r.Header["Authorization"]
+	inQuery := presigned(r.URL.RawQuery)
+	switch {
+	case len(headers) > 1 || (len(headers) == 1 && inQuery):
+		return nil, fault.New(fault.Invalid, "InvalidArgument",
+			"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "+
+				"Signature query string parameter or the Authorization header should be specified")
+	case len(headers) == 1:
+		return parseHeader(r, headers[0])
+	case inQuery:
+		return parseQuery(r)
+	}
+	return nil, nil
+}
+
+// presigned reports whether a query string holds a signature, also one of
+// Signature Version 2.
+func presigned(raw string) bool {
+	for _, name := range [...]string{"X-Amz-Algorithm=", "X-Amz-Signature=", "X-Amz-Credential=", "AWSAccessKeyId="} {
+		if i := strings.Index(raw, name); i == 0 || i > 0 && raw[i-1] == '&' {
+			return true
+		}
+	}
+	return false
+}
+
+func parseHeader(r *http.Request, s string) (*Claim, error) {
+	if len(s) > maxAuthorization {
+		return nil, malformed("it is too long")
+	}
+	algorithm, s, _ := strings.Cut(s, " ")
+	if algorithm != Algorithm {
+		return nil, unsupportedAlgorithm()
+	}
+	c := &Claim{token: r.Header.Get("X-Amz-Security-Token")}
+	var credential, names string
+	for s != "" {
+		var field string
+		field, s, _ = strings.Cut(s, ",")
+		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
+		switch name {
+		case "Credential":
+			credential = value
+		case "SignedHeaders":
+			names = value
+		case "Signature":
+			c.signature = value
+		}
+	}
+	if !c.setCredential(credential) {
+		return nil, malformed(`the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
+	}
+	if !c.setSigned(names) {
+		return nil, malformed("SignedHeaders must name the signed headers, among them 'host'.")
+	}
+	if !isDigest(c.signature) {
+		return nil, malformed("the Signature must have 64 lower-case hexadecimal digits.")
+	}
+	if !c.setDate(r.Header) {
+		return nil, fault.New(fault.Denied, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+	}
+	if c.timeText[:8] != c.scope.Date {
+		return nil, malformed("Invalid credential date \"" + c.scope.Date + "\". This date is not the same as X-Amz-Date: \"" + c.timeText[:8] + "\".")
+	}
+	return c, nil
+}
+
+// setCredential reads KEY/DATE/REGION/SERVICE/aws4_request.
+func (c *Claim) setCredential(s string) bool {
+	var parts [5]string
+	for i := 4; i > 0; i-- {
+		j := strings.LastIndexByte(s, '/')
+		if j < 0 {
+			return false
+		}
+		s, parts[i] = s[:j], s[j+1:]
+	}
+	c.accessKey = s
+	c.scope = Scope{Date: parts[1], Region: parts[2], Service: parts[3]}
+	return s != "" && len(parts[1]) == 8 && parts[2] != "" && parts[3] != "" && parts[4] == terminator
+}
+
+// setSigned reads SignedHeaders.
+func (c *Claim) setSigned(s string) bool {
+	if s == "" || len(s) > maxAuthorization || s != strings.ToLower(s) {
+		return false
+	}
+	c.names, c.signed = s, strings.Split(s, ";")
+	if !slices.IsSorted(c.signed) {
+		slices.Sort(c.signed)
+		c.names = strings.Join(c.signed, ";")
+	}
+	return c.signs("host")
+}
+
+// signs reports whether a header is signed, given its name in any case.
+func (c *Claim) signs(name string) bool {
+	_, ok := slices.BinarySearchFunc(c.signed, name, compareFold)
+	return ok
+}
+
+// compareFold compares lower, in lower case, with s in any case.
+func compareFold(lower, s string) int {
+	for i := range min(len(lower), len(s)) {
+		c := s[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if lower[i] != c {
+			return int(lower[i]) - int(c)
+		}
+	}
+	return len(lower) - len(s)
+}
+
+// setDate reads the time of a header-signed request.
+func (c *Claim) setDate(h http.Header) bool {
+	var err error
+	if s := h.Get("X-Amz-Date"); s != "" {
+		c.timeText = s
+		c.time, err = time.Parse(timeLayout, s)
+		return err == nil
+	}
+	s := h.Get("Date")
+	if c.time, err = http.ParseTime(s); err != nil {
+		if c.time, err = time.Parse(timeLayout, s); err != nil {
+			return false
+		}
+	}
+	c.timeText = c.time.UTC().Format(timeLayout)
+	return true
+}
+
+func parseQuery(r *http.Request) (*Claim, error) {
+	if len(r.URL.RawQuery) > maxQuery {
+		return nil, badURI("the query string has more than 65,536 bytes")
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, badURI(err.Error())
+	}
+	if q.Has("AWSAccessKeyId") && !q.Has("X-Amz-Algorithm") {
+		return nil, unsupportedAlgorithm()
+	}
+	for _, name := range []string{"Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires"} {
+		if len(q["X-Amz-"+name]) != 1 {
+			return nil, badParameter("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, " +
+				"X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
+		}
+	}
+	if q.Get("X-Amz-Algorithm") != Algorithm {
+		return nil, badParameter("X-Amz-Algorithm only supports \"" + Algorithm + "\"")
+	}
+	c := &Claim{
+		presigned: true, token: q.Get("X-Amz-Security-Token"), timeText: q.Get("X-Amz-Date"),
+		signature: q.Get("X-Amz-Signature"), payload: q.Get("X-Amz-Content-Sha256"),
+	}
+	if !c.setCredential(q.Get("X-Amz-Credential")) {
+		return nil, badParameter("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; " +
+			`expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
+	}
+	if !c.setSigned(q.Get("X-Amz-SignedHeaders")) {
+		return nil, badParameter("X-Amz-SignedHeaders must name the signed headers, among them 'host'.")
+	}
+	if !isDigest(c.signature) {
+		return nil, badParameter("X-Amz-Signature must have 64 lower-case hexadecimal digits.")
+	}
+	if c.time, err = time.Parse(timeLayout, c.timeText); err != nil {
+		return nil, badParameter(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`)
+	}
+	if c.timeText[:8] != c.scope.Date {
+		return nil, badParameter("Invalid credential date \"" + c.scope.Date + "\". This date is not the same as X-Amz-Date: \"" + c.timeText[:8] + "\".")
+	}
+	return c, c.setExpires(q.Get("X-Amz-Expires"))
+}
+
+// setExpires reads the life of a presigned URL, in seconds.
+func (c *Claim) setExpires(s string) error {
+	n, err := strconv.ParseInt(s, 10, 64)
+	switch {
+	case err != nil:
+		return badParameter("X-Amz-Expires should be a number")
+	case n < 0:
+		return badParameter("X-Amz-Expires must be non-negative")
+	case n > int64(MaxExpires/time.Second):
+		return badParameter("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+	}
+	c.expires = time.Duration(n) * time.Second
+	return nil
+}

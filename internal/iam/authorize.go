@@ -1,0 +1,122 @@
+package iam
+
+import (
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/policy"
+)
+
+// Access is what a caller wants to do.
+type Access struct {
+	Action          string              // "s3:GetObject"
+	Resource        string              // ARN; "*" for actions without one
+	ResourceAccount string              // owner of the resource; "" means the caller
+	Policy          []byte              // JSON of the bucket policy; nil if there is none
+	Context         map[string][]string // condition keys in lower case
+}
+
+// The documents that stand in for what cannot be read or is gone.
+var (
+	denyIdentity = mustParse(`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, policy.Identity)
+	denyBucket   = mustParse(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"arn:aws:s3:::*"}}`, policy.Resource)
+)
+
+func mustParse(text string, kind policy.Kind) *policy.Document {
+	d, err := policy.Parse([]byte(text), kind)
+	if err != nil {
+		panic("iam: " + err.Error())
+	}
+	return d
+}
+
+// Authorize returns nil if c may do a, else fault.Denied AccessDenied with
+// AWS's text and a hint at what would have to change. It does no I/O.
+func (s *Service) Authorize(c *Caller, a Access) error {
+	d, req := s.decide(c, a)
+	if d.Allowed {
+		return nil
+	}
+	name(d, a)
+	return d.Err(req)
+}
+
+// Decide is Authorize with all its reasons.
+func (s *Service) Decide(c *Caller, a Access) (policy.Decision, *policy.Request) {
+	d, req := s.decide(c, a)
+	name(d, a)
+	return d, req
+}
+
+func (s *Service) decide(c *Caller, a Access) (policy.Decision, *policy.Request) {
+	req := &policy.Request{
+		Principal: c.Principal, Action: a.Action, Resource: a.Resource, ResourceAccount: a.ResourceAccount,
+		Context: a.Context, Time: s.now(),
+	}
+	sources := s.identity(c, 1)
+	if strings.HasPrefix(a.Action, "s3:") {
+		sources = append(sources, policy.Source{Kind: policy.ResourcePolicy, Account: a.ResourceAccount, Document: s.bucketPolicy(a.Policy)})
+	}
+	return policy.Decide(req, sources), req
+}
+
+// name gives the source of the bucket policy its name, which takes time that
+// decisions without questions do not have.
+func name(d policy.Decision, a Access) {
+	for _, src := range d.Sources() {
+		if src.Kind == policy.ResourcePolicy {
+			src.Name = "the bucket policy of " + bucketOf(a.Resource)
+		}
+	}
+}
+
+func bucketOf(resource string) string {
+	a, err := arn.Parse(resource)
+	if err != nil {
+		return resource
+	}
+	bucket, _, _ := strings.Cut(a.Resource, "/")
+	return bucket
+}
+
+// identity returns the documents that come with a caller, in a list with room
+// for more.
+func (s *Service) identity(c *Caller, room int) []policy.Source {
+	var k *knownRole
+	if c.Type == policy.RoleSession {
+		k = s.roleByARN(c.Role)
+		if k == nil || !isOf(k.role.ID, c.UserID) {
+			return append(make([]policy.Source, 0, 1+room), policy.Source{
+				Kind: policy.IdentityPolicy, Name: "role " + c.Role + ", which was deleted,", Account: c.Account, Document: denyIdentity,
+			})
+		}
+		room += len(k.identity) + len(k.boundary)
+	}
+	out := make([]policy.Source, 0, len(c.Session)+room)
+	if k != nil {
+		out = append(append(out, k.identity...), k.boundary...)
+	}
+	return append(out, c.Session...)
+}
+
+// isOf reports whether userID, "AROA...:session", is of the role with id.
+func isOf(id, userID string) bool {
+	return len(userID) > len(id) && userID[:len(id)] == id && userID[len(id)] == ':'
+}
+
+// bucketPolicy compiles a bucket policy, once. One that cannot be read denies
+// everything.
+func (s *Service) bucketPolicy(data []byte) *policy.Document {
+	if len(data) == 0 {
+		return nil
+	}
+	if d, ok := s.bucketPolicies.get(data); ok {
+		return d
+	}
+	d, err := policy.Parse(data, policy.Resource)
+	if err != nil {
+		d = denyBucket
+	}
+	s.bucketPolicies.put(data, d)
+	return d
+}

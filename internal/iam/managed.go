@@ -1,0 +1,214 @@
+package iam
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"twinbucket/arn"
+	"twinbucket/fault"
+	"twinbucket/internal/catalog"
+	"twinbucket/policy"
+	"twinbucket/role"
+)
+
+const anyRevision = catalog.Any
+
+// maxManaged is the longest managed policy in characters, white space aside.
+const maxManaged = 6144
+
+// awsAccount stands in ARNs for the policies that AWS manages.
+const awsAccount = "aws"
+
+// Policy is a managed policy. It has one version, v1.
+type Policy struct {
+	Account     string            `json:"account"` // 12 digits, or "aws"
+	Path        string            `json:"path"`
+	Name        string            `json:"name"`
+	ID          string            `json:"id"` // "ANPA" and 17 more
+	Description string            `json:"description,omitempty"`
+	Created     time.Time         `json:"created"`
+	Document    []byte            `json:"document"` // JSON
+	Tags        map[string]string `json:"tags,omitempty"`
+}
+
+// ARN returns the policy's ARN.
+func (p *Policy) ARN() string { return arn.Policy(p.Account, p.Path, p.Name) }
+
+// awsManaged are the policies of AWS that make sense here.
+var awsManaged = []Policy{
+	awsPolicy("AdministratorAccess", "ANPAIWMBCKSKIEE64ZLYK", `{"Effect":"Allow","Action":"*","Resource":"*"}`),
+	awsPolicy("AmazonS3FullAccess", "ANPAIFIR6V6BVTRAHWINE", `{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}`),
+	awsPolicy("AmazonS3ReadOnlyAccess", "ANPAIZTJ4DXE7G6AGAE6M",
+		`{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}`),
+}
+
+func awsPolicy(name, id, statement string) Policy {
+	return Policy{
+		Account: awsAccount, Path: "/", Name: name, ID: id,
+		Created:  time.Date(2015, 2, 6, 18, 40, 0, 0, time.UTC),
+		Document: []byte(`{"Version":"2012-10-17","Statement":[` + statement + `]}`),
+	}
+}
+
+func noPolicy(name string) *fault.Error {
+	return fault.Newf(fault.NotFound, "NoSuchEntity", "Policy %s was not found.", name).On(name)
+}
+
+// CreatePolicy makes a managed policy. Account, Name and Document are needed;
+// ID and Created are given by the service. Errors: ValidationError,
+// InvalidInput, MalformedPolicyDocument, LimitExceeded, EntityAlreadyExists.
+func (s *Service) CreatePolicy(ctx context.Context, p Policy) (*Policy, error) {
+	p.ID, p.Created = newID("ANPA", 17), s.now().UTC()
+	if p.Path == "" {
+		p.Path = "/"
+	}
+	if err := checkPolicy(&p); err != nil {
+		return nil, err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	key := nameKey(p.Account, p.Name)
+	_, _, err := s.policies.Get(key)
+	if err == nil {
+		return nil, fault.Newf(fault.Exists, "EntityAlreadyExists",
+			"A policy called %s already exists. Duplicate names are not allowed.", p.Name).On(p.Name)
+	}
+	if !errors.Is(err, fault.NotFound) {
+		return nil, fault.Wrap("iam.policy", p.ARN(), err)
+	}
+	if _, err := s.policies.Put(ctx, key, p, 0); err != nil {
+		return nil, fault.Wrap("iam.policy", p.ARN(), err)
+	}
+	return &p, s.knowPolicy(&p)
+}
+
+func checkPolicy(p *Policy) error {
+	if err := role.CheckName("policyName", p.Name, 128); err != nil {
+		return err
+	}
+	if err := role.CheckPath(p.Path); err != nil {
+		return err
+	}
+	if err := role.CheckTags(p.Tags); err != nil {
+		return err
+	}
+	if len(p.Description) > 1000 {
+		return fault.New(fault.Invalid, "ValidationError",
+			"1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000")
+	}
+	document, err := policy.Parse(p.Document, policy.Identity)
+	if err != nil {
+		return err
+	}
+	if document.Version() != "2012-10-17" {
+		return fault.New(fault.Invalid, "MalformedPolicyDocument", "Policy document must be version 2012-10-17 or greater.").
+			WithHint(`add "Version": "2012-10-17"`)
+	}
+	if n := role.Size(p.Document); n > maxManaged {
+		return fault.New(fault.TooLarge, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144").
+			WithHint("this policy has %d characters, white space aside", n)
+	}
+	return nil
+}
+
+// knowPolicy compiles a managed policy and puts it into memory.
+func (s *Service) knowPolicy(p *Policy) error {
+	document, err := policy.Parse(p.Document, policy.Identity)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.managed[p.ARN()] = &knownPolicy{p, document}
+	s.revision.Add(1)
+	return nil
+}
+
+// policyByARN returns a managed policy that account can use: its own or one of
+// AWS's; nil if there is none.
+func (s *Service) policyByARN(name, account string) *knownPolicy {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p := s.managed[name]
+	if p == nil || p.policy.Account != account && p.policy.Account != awsAccount {
+		return nil
+	}
+	return p
+}
+
+// GetPolicy returns a managed policy that account can use; the caller must not
+// change it. NoSuchEntity if there is none.
+func (s *Service) GetPolicy(account, policyARN string) (*Policy, error) {
+	if p := s.policyByARN(policyARN, account); p != nil {
+		return p.policy, nil
+	}
+	return nil, noPolicy(policyARN)
+}
+
+// ListPolicies returns the managed policies of an account, or with account
+// "aws" those of AWS, whose path begins with pathPrefix and whose name sorts
+// behind after, at most max of them by name, and whether there are more.
+func (s *Service) ListPolicies(account, pathPrefix, after string, max int) ([]*Policy, bool) {
+	s.mu.RLock()
+	var all []*Policy
+	for _, k := range s.managed {
+		if p := k.policy; p.Account == account && strings.HasPrefix(p.Path, pathPrefix) && p.Name > after {
+			all = append(all, p)
+		}
+	}
+	s.mu.RUnlock()
+	slices.SortFunc(all, func(a, b *Policy) int { return strings.Compare(a.Name, b.Name) })
+	if len(all) > max {
+		return all[:max], true
+	}
+	return all, false
+}
+
+// Attachments returns how many roles a managed policy is attached to, and of
+// how many it is the permissions boundary. The policies of AWS are counted in
+// one account, the others have only one.
+func (s *Service) Attachments(account, policyARN string) (attached, boundaries int) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, k := range s.byName {
+		if k.role.Account != account {
+			continue
+		}
+		if slices.Contains(k.role.Attached, policyARN) {
+			attached++
+		}
+		if k.role.Boundary == policyARN {
+			boundaries++
+		}
+	}
+	return attached, boundaries
+}
+
+// DeletePolicy removes a managed policy of account; DeleteConflict while a
+// role uses it, NoSuchEntity if there is none, AccessDenied for AWS's.
+func (s *Service) DeletePolicy(ctx context.Context, account, policyARN string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p := s.policyByARN(policyARN, account)
+	switch {
+	case p == nil:
+		return noPolicy(policyARN)
+	case p.policy.Account != account:
+		return fault.New(fault.Denied, "AccessDenied", "Policies that AWS manages cannot be deleted.").On(policyARN)
+	}
+	if attached, boundaries := s.Attachments(account, policyARN); attached+boundaries > 0 {
+		return fault.New(fault.Conflict, "DeleteConflict", "Cannot delete a policy attached to entities.").On(policyARN).
+			WithHint("it is attached to %d roles and the boundary of %d", attached, boundaries)
+	}
+	if err := s.policies.Delete(ctx, nameKey(account, p.policy.Name), anyRevision); err != nil {
+		return fault.Wrap("iam.policy", policyARN, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.managed, policyARN)
+	s.revision.Add(1)
+	return nil
+}

@@ -1,0 +1,90 @@
+package iam
+
+import (
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/policy"
+)
+
+// root returns the root user of an account.
+func (a *Account) root() policy.Principal {
+	return policy.Principal{Type: policy.RootUser, Account: a.ID, ARN: arn.Root(a.ID), UserID: a.ID}
+}
+
+// CheckPrincipals reports whether every principal that a document names
+// exists here. If not: fault.Invalid, MalformedPolicy or
+// MalformedPolicyDocument "Invalid principal in policy", with a hint.
+func (s *Service) CheckPrincipals(doc *policy.Document) error {
+	for _, n := range doc.Named() {
+		if hint := s.stranger(n); hint != "" {
+			return doc.Kind().InvalidPrincipal(n).WithHint("%s", hint)
+		}
+	}
+	return nil
+}
+
+// stranger says why a principal does not exist; "" if it does.
+func (s *Service) stranger(n policy.Named) string {
+	switch n.Form {
+	case "Service":
+		return ""
+	case "AWS":
+	default:
+		return n.Form + " principals are not offered here: name an account or a role under AWS"
+	}
+	if arn.ValidAccount(n.ID) {
+		return s.noAccount(n.ID)
+	}
+	if strings.HasPrefix(n.ID, "AROA") || strings.HasPrefix(n.ID, "AIDA") {
+		return s.noID(n.ID)
+	}
+	a, err := arn.Parse(n.ID)
+	if err != nil {
+		return n.ID + " is not a principal"
+	}
+	if hint := s.noAccount(a.Account); hint != "" || a.Resource == "root" {
+		return hint
+	}
+	kind, rest, _ := strings.Cut(a.Resource, "/")
+	switch {
+	case kind == "role" && s.roleByARN(n.ID) == nil:
+		return s.noRoleHint(a.Account, rest)
+	case kind == "assumed-role":
+		name, _, _ := strings.Cut(rest, "/")
+		if s.roleByName(a.Account, name) == nil {
+			return s.noRoleHint(a.Account, name)
+		}
+	case kind != "role":
+		return "there are no IAM users here: name the account or a role"
+	}
+	return ""
+}
+
+func (s *Service) noAccount(id string) string {
+	if s.hasAccount(id) {
+		return ""
+	}
+	return "account " + id + " does not exist here"
+}
+
+// noRoleHint says that there is no role called name, which may have a path,
+// and what might be meant.
+func (s *Service) noRoleHint(account, name string) string {
+	hint := "account " + account + " has no role " + name
+	if k := s.roleByName(account, name[strings.LastIndexByte(name, '/')+1:]); k != nil {
+		return hint + "; do you mean " + k.arn + "?"
+	}
+	return hint + ": create the role first"
+}
+
+func (s *Service) noID(id string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, k := range s.byName {
+		if k.role.ID == id {
+			return ""
+		}
+	}
+	return id + " is the id of a role that was deleted"
+}

@@ -1,0 +1,157 @@
+package iam
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"sync/atomic"
+	"time"
+
+	"twinbucket/fault"
+	"twinbucket/policy"
+	"twinbucket/role"
+)
+
+// temporaryPrefix begins the access keys of sessions.
+const temporaryPrefix = "ASIA"
+
+// sealed is what a session token holds. New fields must be optional: tokens
+// outlive an upgrade.
+type sealed struct {
+	AccessKey  string            `json:"k"`
+	Secret     string            `json:"s"`
+	Account    string            `json:"a"`
+	Role       string            `json:"r,omitempty"` // name of the role; "" is a session of the root user
+	RoleID     string            `json:"i,omitempty"`
+	Name       string            `json:"n,omitempty"` // of the session
+	Issued     time.Time         `json:"t"`
+	Expires    time.Time         `json:"e"`
+	Policy     []byte            `json:"p,omitempty"`
+	PolicyARNs []string          `json:"m,omitempty"`
+	Tags       map[string]string `json:"g,omitempty"` // of the session, without the role's
+}
+
+// session is an opened token.
+type session struct {
+	sealed
+	sources []policy.Source
+	as      atomic.Pointer[incarnation]
+}
+
+// incarnation is the principal of a session as its role was last seen.
+type incarnation struct {
+	role      *knownRole
+	principal policy.Principal
+}
+
+// aead returns the cipher that seals tokens.
+func (s *Service) aead() cipher.AEAD {
+	block, err := aes.NewCipher(s.seal)
+	if err != nil {
+		panic("iam: the key of session tokens has a wrong length: " + err.Error())
+	}
+	gcm, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("iam: " + err.Error())
+	}
+	return gcm
+}
+
+// close makes the token of a session.
+func (s *Service) close(t *sealed) (string, error) {
+	data, err := json.Marshal(t)
+	if err != nil {
+		return "", fault.Wrap("iam.token", t.AccessKey, err)
+	}
+	gcm := s.aead()
+	nonce := randomBytes(gcm.NonceSize())
+	return base64.StdEncoding.EncodeToString(gcm.Seal(nonce, nonce, data, nil)), nil
+}
+
+// open reads a token: InvalidToken if it was not made here. Whether the
+// session has ended is for the caller to check.
+func (s *Service) open(token string) (*session, error) {
+	key := []byte(token)
+	if t, ok := s.sessions.get(key); ok {
+		return t, nil
+	}
+	data, err := base64.StdEncoding.DecodeString(token)
+	gcm := s.aead()
+	if err != nil || len(data) < gcm.NonceSize() {
+		return nil, badToken("the session token is not one of this server")
+	}
+	plain, err := gcm.Open(nil, data[:gcm.NonceSize()], data[gcm.NonceSize():], nil)
+	if err != nil {
+		return nil, badToken("the session token is not one of this server")
+	}
+	t := &session{}
+	if err := json.Unmarshal(plain, &t.sealed); err != nil {
+		return nil, badToken("the session token was made by another version of this server")
+	}
+	if t.sources, err = s.sessionPolicies(&t.sealed); err != nil {
+		return nil, err
+	}
+	s.sessions.put(key, t)
+	return t, nil
+}
+
+// sessionPolicies compiles the policies that limit a session. A managed policy
+// that is gone allows nothing.
+func (s *Service) sessionPolicies(t *sealed) ([]policy.Source, error) {
+	var out []policy.Source
+	if len(t.Policy) > 0 {
+		document, err := policy.Parse(t.Policy, policy.Identity)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, policy.Source{Kind: policy.SessionPolicy, Name: "the policy given to AssumeRole", Account: t.Account, Document: document})
+	}
+	for _, name := range t.PolicyARNs {
+		src := policy.Source{Kind: policy.SessionPolicy, Name: "session policy " + name, Account: t.Account}
+		if p := s.policyByARN(name, t.Account); p != nil {
+			src.Document = p.document
+		}
+		out = append(out, src)
+	}
+	return out, nil
+}
+
+// principal returns who a session is now: InvalidToken if its role was
+// deleted, also if another was made under the same name.
+func (s *Service) principal(t *session) (policy.Principal, error) {
+	if t.Role == "" {
+		s.mu.RLock()
+		a := s.byID[t.Account]
+		s.mu.RUnlock()
+		if a == nil {
+			return policy.Principal{}, badToken("account %s does not exist", t.Account)
+		}
+		return a.root(), nil
+	}
+	k := s.roleByName(t.Account, t.Role)
+	if k == nil || k.role.ID != t.RoleID {
+		return policy.Principal{}, badToken("role %s of account %s was deleted after the session began", t.Role, t.Account)
+	}
+	if as := t.as.Load(); as != nil && as.role == k {
+		return as.principal, nil
+	}
+	as := &incarnation{k, withTags(k.role, t.Name, t.Tags)}
+	t.as.Store(as)
+	return as.principal, nil
+}
+
+// withTags returns a session of a role whose tags are on top of the role's.
+func withTags(r *role.Role, name string, tags map[string]string) policy.Principal {
+	p := r.Session(name)
+	if len(tags) > 0 {
+		all := maps.Clone(r.Tags)
+		if all == nil {
+			all = map[string]string{}
+		}
+		maps.Copy(all, tags)
+		p.Tags = all
+	}
+	return p
+}

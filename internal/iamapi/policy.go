@@ -1,0 +1,335 @@
+package iamapi
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/fault"
+	"twinbucket/internal/iam"
+	"twinbucket/internal/wire"
+)
+
+// onlyVersion is the version that every managed policy here has.
+const onlyVersion = "v1"
+
+func members(c *call, name string) []string { return wire.Members(c.form, name) }
+
+func (c *call) putRolePolicy() error {
+	name, err := c.need("PolicyName")
+	if err != nil {
+		return err
+	}
+	document, err := c.need("PolicyDocument")
+	if err != nil {
+		return err
+	}
+	r, err := c.theRole("PutRolePolicy")
+	if err != nil {
+		return err
+	}
+	return c.iam.PutRolePolicy(c.r.Context(), r.Account, r.Name, name, []byte(document))
+}
+
+func (c *call) getRolePolicy() error {
+	name, err := c.need("PolicyName")
+	if err != nil {
+		return err
+	}
+	r, err := c.theRole("GetRolePolicy")
+	if err != nil {
+		return err
+	}
+	document, err := c.iam.GetRolePolicy(r.Account, r.Name, name)
+	if err != nil {
+		return err
+	}
+	c.out.Text("RoleName", r.Name)
+	c.out.Text("PolicyName", name)
+	c.document("PolicyDocument", document)
+	return nil
+}
+
+func (c *call) listRolePolicies() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	r, err := c.theRole("ListRolePolicies")
+	if err != nil {
+		return err
+	}
+	names, more := p.cut(r.Policies())
+	c.out.Open("PolicyNames")
+	for _, name := range names {
+		c.out.Text("member", name)
+	}
+	c.out.Close("PolicyNames")
+	c.truncated(more, lastOf(names))
+	return nil
+}
+
+func (c *call) deleteRolePolicy() error {
+	name, err := c.need("PolicyName")
+	if err != nil {
+		return err
+	}
+	r, err := c.theRole("DeleteRolePolicy")
+	if err != nil {
+		return err
+	}
+	return c.iam.DeleteRolePolicy(c.r.Context(), r.Account, r.Name, name)
+}
+
+func (c *call) attachRolePolicy() error {
+	policyARN, err := c.policyARN("PolicyArn")
+	if err != nil {
+		return err
+	}
+	c.know("iam:policyarn", policyARN)
+	r, err := c.theRole("AttachRolePolicy")
+	if err != nil {
+		return err
+	}
+	return c.iam.AttachRolePolicy(c.r.Context(), r.Account, r.Name, policyARN)
+}
+
+func (c *call) detachRolePolicy() error {
+	policyARN, err := c.policyARN("PolicyArn")
+	if err != nil {
+		return err
+	}
+	c.know("iam:policyarn", policyARN)
+	r, err := c.theRole("DetachRolePolicy")
+	if err != nil {
+		return err
+	}
+	return c.iam.DetachRolePolicy(c.r.Context(), r.Account, r.Name, policyARN)
+}
+
+func (c *call) listAttached() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	r, err := c.theRole("ListAttachedRolePolicies")
+	if err != nil {
+		return err
+	}
+	attached := slices.DeleteFunc(slices.Clone(r.Attached), func(name string) bool {
+		return !strings.HasPrefix(pathOf(name), c.pathPrefix())
+	})
+	slices.Sort(attached)
+	attached, more := p.cut(attached)
+	c.out.Open("AttachedPolicies")
+	for _, policyARN := range attached {
+		c.out.Open("member")
+		c.out.Text("PolicyName", policyARN[strings.LastIndexByte(policyARN, '/')+1:])
+		c.out.Text("PolicyArn", policyARN)
+		c.out.Close("member")
+	}
+	c.out.Close("AttachedPolicies")
+	c.truncated(more, lastOf(attached))
+	return nil
+}
+
+// pathOf returns the path in the ARN of a managed policy.
+func pathOf(policyARN string) string {
+	_, rest, _ := strings.Cut(policyARN, ":policy")
+	return rest[:strings.LastIndexByte(rest, '/')+1]
+}
+
+func (c *call) createPolicy() error {
+	name, err := c.need("PolicyName")
+	if err != nil {
+		return err
+	}
+	document, err := c.need("PolicyDocument")
+	if err != nil {
+		return err
+	}
+	p := iam.Policy{
+		Account: c.caller.Account, Path: c.form.Get("Path"), Name: name, Description: c.form.Get("Description"), Document: []byte(document),
+	}
+	if p.Tags, err = c.tags("Tags"); err != nil {
+		return err
+	}
+	if err := c.allow("CreatePolicy", p.ARN()); err != nil {
+		return err
+	}
+	if len(p.Tags) > 0 {
+		if err := c.allow("TagPolicy", p.ARN()); err != nil {
+			return err
+		}
+	}
+	made, err := c.iam.CreatePolicy(c.r.Context(), p)
+	if err == nil {
+		c.writePolicy("Policy", made, true)
+	}
+	return err
+}
+
+// writePolicy writes a managed policy without its document; listings leave
+// some of it out.
+func (c *call) writePolicy(element string, p *iam.Policy, whole bool) {
+	attached, boundaries := c.iam.Attachments(c.caller.Account, p.ARN())
+	c.out.Open(element)
+	c.out.Text("PolicyName", p.Name)
+	c.out.Text("PolicyId", p.ID)
+	c.out.Text("Arn", p.ARN())
+	c.out.Text("Path", p.Path)
+	c.out.Text("DefaultVersionId", onlyVersion)
+	c.out.Int("AttachmentCount", int64(attached))
+	c.out.Int("PermissionsBoundaryUsageCount", int64(boundaries))
+	c.out.Bool("IsAttachable", true)
+	if whole {
+		c.out.Optional("Description", p.Description)
+	}
+	c.time("CreateDate", p.Created)
+	c.time("UpdateDate", p.Created)
+	if whole && len(p.Tags) > 0 {
+		c.writeTags("Tags", p.Tags, slices.Sorted(maps.Keys(p.Tags)))
+	}
+	c.out.Close(element)
+}
+
+// thePolicy reads PolicyArn, asks for permission to do action to that policy,
+// and returns it.
+func (c *call) thePolicy(action string) (*iam.Policy, error) {
+	policyARN, err := c.policyARN("PolicyArn")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.allow(action, policyARN); err != nil {
+		return nil, err
+	}
+	return c.iam.GetPolicy(c.caller.Account, policyARN)
+}
+
+func (c *call) getPolicy() error {
+	p, err := c.thePolicy("GetPolicy")
+	if err == nil {
+		c.writePolicy("Policy", p, true)
+	}
+	return err
+}
+
+func (c *call) getPolicyVersion() error {
+	version, err := c.need("VersionId")
+	if err != nil {
+		return err
+	}
+	p, err := c.thePolicy("GetPolicyVersion")
+	if err != nil {
+		return err
+	}
+	if version != onlyVersion {
+		return fault.Newf(fault.NotFound, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", p.ARN(), version).On(version)
+	}
+	c.writeVersion("PolicyVersion", p, true)
+	return nil
+}
+
+func (c *call) writeVersion(element string, p *iam.Policy, document bool) {
+	c.out.Open(element)
+	if document {
+		c.document("Document", p.Document)
+	}
+	c.out.Text("VersionId", onlyVersion)
+	c.out.Bool("IsDefaultVersion", true)
+	c.time("CreateDate", p.Created)
+	c.out.Close(element)
+}
+
+func (c *call) listPolicyVersions() error {
+	p, err := c.thePolicy("ListPolicyVersions")
+	if err != nil {
+		return err
+	}
+	c.out.Open("Versions")
+	c.writeVersion("member", p, false)
+	c.out.Close("Versions")
+	c.truncated(false, "")
+	return nil
+}
+
+// listPolicies lists the account's policies by name and then AWS's. A marker
+// names the list and the last name in it.
+func (c *call) listPolicies() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	accounts, err := c.scope()
+	if err != nil {
+		return err
+	}
+	if usage := c.form.Get("PolicyUsageFilter"); usage != "" {
+		return fault.New(fault.Unsupported, "NotImplemented", "PolicyUsageFilter is not offered by this server.")
+	}
+	if err := c.allow("ListPolicies", arn.Policy(c.caller.Account, c.pathPrefix(), "")); err != nil {
+		return err
+	}
+	all := c.policies(accounts, p)
+	more := len(all) > p.max
+	last := ""
+	c.out.Open("Policies")
+	for _, found := range all[:min(len(all), p.max)] {
+		c.writePolicy("member", found, false)
+		last = found.Account + "/" + found.Name
+	}
+	c.out.Close("Policies")
+	c.truncated(more, last)
+	return nil
+}
+
+// scope returns whose policies Scope asks for.
+func (c *call) scope() ([]string, error) {
+	switch c.form.Get("Scope") {
+	case "", "All":
+		return []string{c.caller.Account, "aws"}, nil
+	case "Local":
+		return []string{c.caller.Account}, nil
+	case "AWS":
+		return []string{"aws"}, nil
+	}
+	return nil, constraint("Scope", "Member must satisfy enum value set: [All, AWS, Local]")
+}
+
+// policies returns what ListPolicies is to list on a page, and one more if
+// there is more.
+func (c *call) policies(accounts []string, p page) []*iam.Policy {
+	var out []*iam.Policy
+	from, name, _ := strings.Cut(p.after, "/")
+	if from != "" && slices.Contains(accounts, from) {
+		accounts = accounts[slices.Index(accounts, from):]
+	}
+	for _, account := range accounts {
+		after := ""
+		if account == from {
+			after = name
+		}
+		for len(out) <= p.max {
+			found, more := c.iam.ListPolicies(account, c.pathPrefix(), after, p.max+1)
+			for _, f := range found {
+				after = f.Name
+				if attached, _ := c.iam.Attachments(c.caller.Account, f.ARN()); attached > 0 || c.form.Get("OnlyAttached") != "true" {
+					out = append(out, f)
+				}
+			}
+			if !more {
+				break
+			}
+		}
+	}
+	return out
+}
+
+func (c *call) deletePolicy() error {
+	p, err := c.thePolicy("DeletePolicy")
+	if err != nil {
+		return err
+	}
+	return c.iam.DeletePolicy(c.r.Context(), c.caller.Account, p.ARN())
+}

@@ -1,0 +1,279 @@
+package batch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"twinbucket/fault"
+	"twinbucket/job"
+)
+
+// driver takes one job from state to state until it ends or waits for its user.
+type driver struct {
+	e    *Engine
+	name string
+
+	mu       sync.Mutex
+	again    bool               // the record was changed since it was read
+	stop     context.CancelFunc // ends the step that is under way
+	progress *job.Progress      // what the step has done, while there is one that counts
+	since    time.Time          // when the step began to be Active
+}
+
+// Run drives the jobs that have not ended until soft is done. A step that is
+// under way is cut short then: it is taken up again at the next start.
+func (e *Engine) Run(soft, _ context.Context) error {
+	if err := e.ensureBucket(soft); err != nil {
+		return err
+	}
+	all, err := e.all("")
+	if err != nil {
+		return err
+	}
+	var drivers sync.WaitGroup
+	defer drivers.Wait()
+	begin := func(name string) {
+		if d := e.claim(name); d != nil {
+			drivers.Go(func() { d.drive(soft) })
+		}
+	}
+	for _, r := range all {
+		if r.State != job.Suspended && !r.State.Terminal() {
+			begin(name(r.Account, r.ID))
+		}
+	}
+	hourly := time.NewTicker(time.Hour)
+	defer hourly.Stop()
+	for {
+		if err := e.expire(soft); err != nil && soft.Err() == nil {
+			e.Log.Warn("cannot look for expired jobs", "cause", err)
+		}
+		for waiting := true; waiting; {
+			for _, name := range e.take() {
+				begin(name)
+			}
+			select {
+			case <-e.woken:
+			case <-hourly.C:
+				waiting = false
+			case <-soft.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// wake has a job's driver look at its record, and starts one if there is none.
+func (e *Engine) wake(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d := e.drivers[name]; d != nil {
+		d.interrupt()
+		return
+	}
+	e.asleep = append(e.asleep, name)
+	select {
+	case e.woken <- struct{}{}:
+	default: // Run is about to look anyway
+	}
+}
+
+// take returns the jobs that were woken and have no driver.
+func (e *Engine) take() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	names := e.asleep
+	e.asleep = nil
+	return names
+}
+
+// claim makes the driver of a job, unless it has one.
+func (e *Engine) claim(name string) *driver {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.drivers[name] != nil {
+		return nil
+	}
+	d := &driver{e: e, name: name}
+	e.drivers[name] = d
+	return d
+}
+
+// interrupt has the driver read the record again.
+func (d *driver) interrupt() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.again = true
+	if d.stop != nil {
+		d.stop()
+	}
+}
+
+// leave ends the driver, unless the record was changed in the meantime.
+func (d *driver) leave() bool {
+	d.e.mu.Lock()
+	defer d.e.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.again {
+		return false
+	}
+	delete(d.e.drivers, d.name)
+	return true
+}
+
+// drive takes steps until the job has ended or waits for its user.
+func (d *driver) drive(ctx context.Context) {
+	for attempt := 0; ; {
+		step, cancel := context.WithCancel(ctx)
+		d.mu.Lock()
+		d.again, d.stop = false, cancel
+		d.mu.Unlock()
+		more, err := d.step(step)
+		interrupted := step.Err() != nil
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			d.mu.Lock()
+			d.again = false
+			d.mu.Unlock()
+			d.leave()
+			return
+		case err != nil && !interrupted:
+			attempt++
+			delay := min(100*time.Millisecond<<min(attempt, 10), time.Minute)
+			d.e.Log.Warn("a job's step will be tried again", "job", d.name, "after", delay, "cause", err, "hint", fault.HintOf(err))
+			select {
+			case <-time.After(delay):
+			case <-ctx.Done():
+			}
+		case err == nil && !more && d.leave():
+			return
+		case err == nil:
+			attempt = 0
+		}
+	}
+}
+
+// step does what the job's state asks for; more says whether there is more to
+// do after it.
+func (d *driver) step(ctx context.Context) (more bool, err error) {
+	r, _, err := d.e.jobs.Get(d.name)
+	if errors.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	switch r.State {
+	case job.New:
+		return true, d.move(ctx, job.Prepare, nil)
+	case job.Preparing:
+		return true, d.prepare(ctx, &r)
+	case job.Ready, job.Paused:
+		if err := d.e.slots.take(ctx, d.name, r.Spec.Priority); err != nil {
+			return true, err
+		}
+		if err := d.move(ctx, job.Start, nil); err != nil {
+			d.e.slots.give(d.name)
+			return true, err
+		}
+		return true, nil
+	case job.Active:
+		// After a restart the job has its state but no slot.
+		if err := d.e.slots.take(ctx, d.name, r.Spec.Priority); err != nil {
+			return true, err
+		}
+		defer d.e.slots.give(d.name)
+		return true, d.work(ctx, &r)
+	case job.Pausing:
+		return true, d.move(ctx, job.Settle, nil)
+	case job.Completing, job.Cancelling, job.Failing:
+		d.e.slots.give(d.name)
+		return true, d.finish(ctx, &r)
+	}
+	return false, nil
+}
+
+// move takes the job through an event and makes a further change in the same
+// step. If the record has moved on meanwhile, as when the user cancels, the
+// event may not apply any more; the driver then goes by the record.
+func (d *driver) move(ctx context.Context, event job.Event, change func(*record)) error {
+	err := d.e.jobs.Update(ctx, d.name, func(r *record) error {
+		if change != nil {
+			change(r)
+		}
+		return d.e.move(r, event)
+	})
+	if fault.CodeOf(err) == "JobStatusException" {
+		return nil
+	}
+	return err
+}
+
+// fail moves the job to Failing with AWS's reason and, as a second one, what
+// would mend it.
+func (d *driver) fail(ctx context.Context, code, reason, hint string) error {
+	return d.move(ctx, job.Fail, func(r *record) {
+		r.Failures = append(r.Failures, job.Failure{Code: code, Reason: clip(reason)})
+		if hint != "" {
+			r.Failures = append(r.Failures, job.Failure{Code: code, Reason: clip(hint)})
+		}
+	})
+}
+
+// clip shortens a reason to what the API can carry.
+func clip(s string) string {
+	const most = 256
+	if len(s) <= most {
+		return s
+	}
+	return fmt.Sprintf("%s...", s[:most-3])
+}
+
+// count shows how far the step is.
+func (d *driver) count(p job.Progress, since time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.progress, d.since = &p, since
+}
+
+// overlay adds to a job what the step under way has done.
+func (d *driver) overlay(j *job.Job) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.progress == nil {
+		return
+	}
+	j.Progress = *d.progress
+	if !d.since.IsZero() && j.State == job.Active {
+		j.Progress.ActiveSeconds += int64(d.e.Now().Sub(d.since).Seconds())
+	}
+}
+
+// expire fails jobs that nobody confirmed and forgets those that ended long ago.
+func (e *Engine) expire(ctx context.Context) error {
+	all, err := e.all("")
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		now := e.Now()
+		switch {
+		case r.State == job.Suspended && now.Sub(r.Job.Suspended) > job.ConfirmWithin:
+			err = e.jobs.Update(ctx, name(r.Account, r.ID), func(r *record) error {
+				r.Failures = append(r.Failures, job.Failure{Code: "JobExpired", Reason: "The job was not confirmed within 30 days."})
+				return e.move(r, job.Expire)
+			})
+		case r.State.Terminal() && now.Sub(r.Ended) > job.KeptFor:
+			err = errors.Join(e.dropChunks(ctx, &r), e.tokens.Delete(ctx, name(r.Account, r.Spec.Token), anyRevision), e.jobs.Delete(ctx, name(r.Account, r.ID), anyRevision))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

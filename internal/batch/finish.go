@@ -1,0 +1,236 @@
+package batch
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"io"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/iam"
+	"twinbucket/internal/store"
+	"twinbucket/job"
+	"twinbucket/manifest"
+	"twinbucket/object"
+	"twinbucket/report"
+)
+
+// finish writes the report, if one was asked for and a task was run, and ends
+// the job. A report that cannot be written fails a job that would have been
+// Complete; its results are kept.
+func (d *driver) finish(ctx context.Context, r *record) error {
+	// Counted from the results: after a crash the record may be behind.
+	_, progress, err := d.e.done(ctx, r)
+	if err != nil {
+		return err
+	}
+	r.Progress = progress
+	if r.Spec.Report.Enabled && r.Progress.Run() > 0 {
+		err := d.writeReport(ctx, r)
+		var no *refusal
+		switch {
+		case errors.As(err, &no) && r.State == job.Completing:
+			return d.fail(ctx, no.code, no.reason, no.hint)
+		case errors.As(err, &no):
+			d.e.Log.Warn("a job's report could not be written", "job", d.name, "cause", no.reason, "hint", no.hint)
+		case err != nil:
+			return err
+		}
+	}
+	return d.move(ctx, job.Settle, func(r *record) { r.Progress = progress })
+}
+
+const noReport = "The job report could not be written to your report bucket. Please check your permissions."
+
+// writeReport writes the completion report as the job's role.
+func (d *driver) writeReport(ctx context.Context, r *record) error {
+	caller, err := d.e.assume(r)
+	if err != nil {
+		return refuse("ReportWriteNotPermitted", noReport, err)
+	}
+	out := output{e: d.e, caller: caller, r: r, code: "ReportWriteNotPermitted", reason: noReport, owner: r.Spec.Report.ExpectedBucketOwner}
+	if err := out.open(r.Spec.Report.Bucket); err != nil {
+		return err
+	}
+	var results []report.Result
+	for _, succeeded := range []bool{true, false} {
+		n, status := r.Progress.Failed, "failed"
+		if succeeded {
+			n, status = r.Progress.Succeeded, "succeeded"
+		}
+		if n == 0 || succeeded && r.Spec.Report.Scope == job.FailedTasksOnly {
+			continue
+		}
+		key := report.ResultKey(r.Spec.Report.Prefix, r.ID, succeeded)
+		o, err := out.stream(ctx, key, "text/csv", func(w io.Writer) error {
+			return d.e.copyResults(ctx, r.ID, succeeded, w)
+		})
+		if err != nil {
+			return err
+		}
+		results = append(results, report.Result{TaskExecutionStatus: status, Bucket: out.bucket.Name, MD5Checksum: o.ETag, Key: key})
+	}
+	summary := report.NewSummary(d.e.Now().UTC(), results).JSON()
+	return out.withSum(ctx, report.SummaryKey(r.Spec.Report.Prefix, r.ID), ".md5", summary)
+}
+
+// copyResults writes a job's lines of one kind.
+func (e *Engine) copyResults(ctx context.Context, id string, succeeded bool, w io.Writer) error {
+	var line []byte
+	return e.results(ctx, id, func(_ int, o *store.Object) error {
+		s, f, err := counts(o)
+		if err != nil || succeeded && s == 0 || !succeeded && f == 0 {
+			return err
+		}
+		body, err := e.Store.Open(ctx, o, 0, -1)
+		if err != nil {
+			return err
+		}
+		defer body.Close()
+		rows := report.NewReader(body)
+		for {
+			row, err := rows.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if row.Succeeded != succeeded {
+				continue
+			}
+			line = row.AppendCSV(line[:0])
+			if _, err := w.Write(line); err != nil {
+				return err
+			}
+		}
+	})
+}
+
+// writeManifest stores the generated manifest where the generator says.
+func (d *driver) writeManifest(ctx context.Context, r *record, caller *iam.Caller, src *bucket.Bucket, c *chunker) (*job.Location, error) {
+	to := r.Spec.Generator.Output
+	out := output{e: d.e, caller: caller, r: r, code: "ManifestWriteNotPermitted", reason: preparing + "Failed to write manifest", owner: to.ExpectedOwner}
+	if err := out.open(to.Bucket); err != nil {
+		return nil, err
+	}
+	key := manifest.FileKey(to.Prefix, r.ID, 0)
+	o, err := out.stream(ctx, key, "text/csv", func(w io.Writer) error {
+		return d.e.copyManifest(ctx, r.ID, c, w)
+	})
+	if err != nil {
+		return nil, err
+	}
+	index := manifest.NewIndex(src.Name, out.bucket.Name, d.e.Now().UTC(), []manifest.File{{Key: key, Size: o.Size, MD5Checksum: o.ETag}}).JSON()
+	indexKey := manifest.IndexKey(to.Prefix, r.ID)
+	if err := out.withSum(ctx, indexKey, ".checksum", index); err != nil {
+		return nil, err
+	}
+	loc := &job.Location{ObjectARN: arn.Object(out.bucket.Name, indexKey), ETag: hexMD5(index)}
+	if o, err := d.e.Store.Head(ctx, out.bucket.Name, indexKey, ""); err == nil && o.ID != object.NullID {
+		loc.VersionID = o.ID
+	}
+	return loc, nil
+}
+
+// copyManifest writes all chunks as one file, every field in quotes.
+func (e *Engine) copyManifest(ctx context.Context, id string, c *chunker, w io.Writer) error {
+	out, err := manifest.NewWriter(w, c.fields, true)
+	if err != nil {
+		return err
+	}
+	for n := range c.chunks {
+		entries, err := e.chunk(ctx, &record{Job: job.Job{ID: id}, Fields: c.fields}, n)
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			if err := out.Write(&entries[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return out.Flush()
+}
+
+// output writes a job's objects to a bucket as the job's role. What forbids it
+// is a refusal with the output's code and reason.
+type output struct {
+	e            *Engine
+	caller       *iam.Caller
+	r            *record
+	bucket       *bucket.Bucket
+	code, reason string
+	owner        string // the account that must own the bucket; "" for any
+}
+
+// open finds the bucket that an ARN names.
+func (o *output) open(bucketARN string) error {
+	name, err := arn.BucketName(bucketARN)
+	if err == nil {
+		o.bucket, err = o.e.Store.Bucket(name)
+	}
+	if err != nil {
+		return refuse(o.code, o.reason, err)
+	}
+	if o.owner != "" && o.owner != o.bucket.Owner {
+		return &refusal{o.code, o.reason, "bucket " + name + " belongs to account " + o.bucket.Owner + ", not to " + o.owner}
+	}
+	return nil
+}
+
+// put stores one object.
+func (o *output) put(ctx context.Context, key, contentType string, body io.Reader, size int64) (*store.Object, error) {
+	if err := o.e.allowed(o.caller, "s3:PutObject", arn.Object(o.bucket.Name, key), o.bucket); err != nil {
+		return nil, refuse(o.code, o.reason, err)
+	}
+	return o.e.Store.Put(ctx, store.Put{
+		Version: object.Version{
+			Bucket: o.bucket.Name, Key: key, Owner: o.bucket.Owner,
+			Headers: object.Headers{ContentType: contentType},
+		},
+		Body: body, Size: size,
+	})
+}
+
+// stream stores what write writes.
+func (o *output) stream(ctx context.Context, key, contentType string, write func(io.Writer) error) (*store.Object, error) {
+	r, w := io.Pipe()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := write(w)
+		if err != nil {
+			// A fault, so that the store does not take the end for the body's.
+			err = fault.Wrap("batch.write", key, err)
+		}
+		w.CloseWithError(err)
+	}()
+	obj, err := o.put(ctx, key, contentType, r, -1)
+	r.CloseWithError(fault.Closed)
+	<-ended
+	return obj, err
+}
+
+// withSum stores a document and, beside it, its MD5 in hex.
+func (o *output) withSum(ctx context.Context, key, suffix string, doc []byte) error {
+	sum := hexMD5(doc)
+	for _, f := range []struct{ key, contentType, body string }{
+		{key, "application/json", string(doc)},
+		{key + suffix, "text/plain", sum},
+	} {
+		if _, err := o.put(ctx, f.key, f.contentType, bytes.NewReader([]byte(f.body)), int64(len(f.body))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hexMD5(b []byte) string {
+	sum := md5.Sum(b)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,270 @@
+package batch
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/iam"
+	"twinbucket/internal/store"
+	"twinbucket/job"
+	"twinbucket/manifest"
+)
+
+// service is who assumes a job's role.
+const service = "batchoperations.s3.amazonaws.com"
+
+// preparing begins AWS's reasons for a job that fails while it is Preparing.
+const preparing = "Error occurred when preparing manifest: "
+
+// refusal is why a job fails: AWS's code and text, and what would mend it.
+type refusal struct{ code, reason, hint string }
+
+func (r *refusal) Error() string { return r.reason }
+
+func refuse(code, reason string, cause error) *refusal {
+	hint := ""
+	if cause != nil {
+		hint = strings.TrimSpace(fault.MessageOf(cause) + " " + fault.HintOf(cause))
+	}
+	return &refusal{code, reason, hint}
+}
+
+// prepare makes the job's chunks from its manifest or generator. Cut short, it
+// is begun anew: chunks are stored under the same names again.
+func (d *driver) prepare(ctx context.Context, r *record) error {
+	c := &chunker{e: d.e, id: r.ID, fields: manifest.GeneratedColumns()}
+	var generated *job.Location
+	var err error
+	if r.Spec.Generator != nil {
+		generated, err = d.generate(ctx, r, c)
+	} else {
+		err = d.readManifest(ctx, r, c)
+	}
+	var no *refusal
+	if errors.As(err, &no) {
+		return d.fail(ctx, no.code, no.reason, no.hint)
+	}
+	if err != nil {
+		return err
+	}
+	event := job.Queue
+	if r.Spec.ConfirmationRequired {
+		event = job.Suspend
+	}
+	return d.move(ctx, event, func(r *record) {
+		r.Chunks, r.Fields = c.chunks, c.fields
+		r.Progress.Total = c.rows
+		r.Generated = generated
+	})
+}
+
+// assume returns a session of the job's role.
+func (e *Engine) assume(r *record) (*iam.Caller, error) {
+	return e.IAM.AssumeForService(r.Spec.RoleARN, service, "s3-batch-operations", map[string][]string{
+		"aws:sourcearn": {r.ARN()}, "aws:sourceaccount": {r.Account},
+	})
+}
+
+// allowed reports whether the job's role may do something.
+func (e *Engine) allowed(c *iam.Caller, action, resource string, b *bucket.Bucket) error {
+	return e.IAM.Authorize(c, iam.Access{
+		Action: action, Resource: resource, ResourceAccount: b.Owner, Policy: b.Documents[bucket.Policy],
+	})
+}
+
+// generate lists the source bucket's versions that the generator's filter takes.
+func (d *driver) generate(ctx context.Context, r *record, c *chunker) (*job.Location, error) {
+	g := r.Spec.Generator
+	caller, err := d.e.assume(r)
+	if err != nil {
+		return nil, refuse("AssumeRoleNotPermitted", preparing+"Failed to assume role.", err)
+	}
+	src, err := d.source(r, g)
+	if err != nil {
+		return nil, err
+	}
+	for _, action := range []string{"s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration"} {
+		if err := d.e.allowed(caller, action, src.ARN(), src); err != nil {
+			return nil, refuse("ManifestGenerationNotPermitted", preparing+"Access denied: "+action+".", err)
+		}
+	}
+	if has, err := d.e.Replicate.HasRules(src); err != nil {
+		return nil, err
+	} else if !has {
+		return nil, &refusal{
+			"SrcBucketReplicationConfigMissing", preparing + "The source bucket has no replication configuration.",
+			"put a replication configuration on " + src.Name + " before creating the job",
+		}
+	}
+	if err := d.list(ctx, src, g, c); err != nil {
+		return nil, err
+	}
+	if c.rows == 0 {
+		return nil, &refusal{
+			"NoKeysFound", "Manifest generation found no keys matching the filter criteria.",
+			"no version in " + src.Name + " passes the job's filter and is selected by an enabled rule; look at the filter's statuses and times, and at the rules' prefixes and tags",
+		}
+	}
+	if !g.EnableOutput {
+		return nil, nil
+	}
+	return d.writeManifest(ctx, r, caller, src, c)
+}
+
+// source returns the bucket that a generator names.
+func (d *driver) source(r *record, g *job.Generator) (*bucket.Bucket, error) {
+	name, err := arn.BucketName(g.SourceBucket)
+	if err != nil {
+		return nil, refuse("InvalidManifestContent", preparing+"The source bucket's ARN is not valid.", err)
+	}
+	src, err := d.e.Store.Bucket(name)
+	if err != nil {
+		return nil, refuse("SrcBucketNotFound", preparing+"The source bucket does not exist.", err)
+	}
+	if want := g.ExpectedBucketOwner; want != "" && want != src.Owner || src.Owner != r.Account {
+		return nil, &refusal{
+			"SrcBucketNotFound", preparing + "The source bucket does not belong to the expected account.",
+			fmt.Sprintf("the job belongs to account %s and expects the owner %q; %s belongs to %s", r.Account, want, name, src.Owner),
+		}
+	}
+	return src, nil
+}
+
+// list adds the versions that the filter takes, in the order of their keys,
+// the newest of each key first.
+func (d *driver) list(ctx context.Context, src *bucket.Bucket, g *job.Generator, c *chunker) error {
+	eligible := g.Filter != nil && g.Filter.EligibleForReplication != nil && *g.Filter.EligibleForReplication
+	o := store.VersionsOptions{Max: chunkSize}
+	for {
+		page, err := d.e.Store.ListVersions(ctx, src.Name, o)
+		if err != nil {
+			return err
+		}
+		for _, v := range page.Versions {
+			if !g.Filter.Match(&v.Version) || eligible && !d.e.Replicate.Eligible(src, v.Object) {
+				continue
+			}
+			if err := c.add(ctx, &manifest.Entry{Bucket: v.Bucket, Key: v.Key, VersionID: v.ID}); err != nil {
+				return err
+			}
+		}
+		if !page.Truncated {
+			return c.flush(ctx)
+		}
+		o.AfterKey, o.AfterID = page.NextKey, page.NextID
+	}
+}
+
+// readManifest reads the manifest that the user brought.
+func (d *driver) readManifest(ctx context.Context, r *record, c *chunker) error {
+	caller, err := d.e.assume(r)
+	if err != nil {
+		return refuse("AssumeRoleNotPermitted", preparing+"Failed to assume role.", err)
+	}
+	m := r.Spec.Manifest
+	bkt, key, err := m.Location.Object()
+	if err != nil {
+		return refuse("InvalidManifestContent", preparing+"The manifest's ARN is not valid.", err)
+	}
+	body, err := d.readAs(ctx, caller, bkt, key, m.Location.VersionID, m.Location.ETag)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	if m.Format == manifest.CSV {
+		c.fields = m.Fields
+		return d.readRows(ctx, body, c, "")
+	}
+	data, err := io.ReadAll(io.LimitReader(body, maxIndex))
+	if err != nil {
+		return err
+	}
+	index, err := manifest.ParseIndex(data)
+	if err != nil {
+		return refuse("InvalidManifestContent", fault.MessageOf(err), err)
+	}
+	c.fields = index.Columns()
+	for _, f := range index.Files {
+		if err := d.readFile(ctx, caller, bkt, f, index.SourceBucket, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxIndex is the largest manifest.json that is read, in bytes.
+const maxIndex = 16 << 20
+
+// readFile reads one file of an inventory.
+func (d *driver) readFile(ctx context.Context, caller *iam.Caller, bkt string, f manifest.File, source string, c *chunker) error {
+	body, err := d.readAs(ctx, caller, bkt, f.Key, "", "")
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	var rows io.Reader = body
+	if strings.HasSuffix(f.Key, ".gz") {
+		z, err := gzip.NewReader(body)
+		if err != nil {
+			return refuse("InvalidManifestContent", "Manifest file is not properly formatted", err)
+		}
+		rows = z
+	}
+	return d.readRows(ctx, rows, c, source)
+}
+
+func (d *driver) readRows(ctx context.Context, r io.Reader, c *chunker, source string) error {
+	m, err := manifest.NewReader(r, c.fields, source)
+	if err != nil {
+		return refuse("InvalidManifestContent", fault.MessageOf(err), err)
+	}
+	for {
+		entry, err := m.Next()
+		if errors.Is(err, io.EOF) {
+			return c.flush(ctx)
+		}
+		if fault.CodeOf(err) == "InvalidManifestContent" {
+			return refuse("InvalidManifestContent", fault.MessageOf(err), err)
+		}
+		if err != nil {
+			return err
+		}
+		if err := c.add(ctx, &entry); err != nil {
+			return err
+		}
+	}
+}
+
+// readAs opens an object as the job's role; etag, if not empty, must be its.
+func (d *driver) readAs(ctx context.Context, caller *iam.Caller, bkt, key, id, etag string) (io.ReadCloser, error) {
+	const forbidden = "Reading the manifest is forbidden: AccessDenied"
+	b, err := d.e.Store.Bucket(bkt)
+	if err != nil {
+		return nil, refuse("ManifestNotFound", "The manifest's bucket does not exist.", err)
+	}
+	action := "s3:GetObject"
+	if id != "" {
+		action = "s3:GetObjectVersion"
+	}
+	if err := d.e.allowed(caller, action, arn.Object(bkt, key), b); err != nil {
+		return nil, refuse("ManifestReadNotPermitted", forbidden, err)
+	}
+	o, err := d.e.Store.Head(ctx, bkt, key, id)
+	if errors.Is(err, fault.NotFound) || err == nil && o.Marker {
+		return nil, refuse("ManifestNotFound", "The manifest object does not exist.", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if etag != "" && strings.Trim(etag, `"`) != o.ETag {
+		return nil, &refusal{"InvalidManifestContent", "The manifest's ETag does not match.", "the object's ETag is " + o.ETag + "; it was changed since the job was created"}
+	}
+	return d.e.Store.Open(ctx, o, 0, -1)
+}

@@ -1,0 +1,306 @@
+// Package replicate carries versions from the buckets that have a replication
+// configuration to the destinations that its rules name.
+//
+// The store's feed says what is unfinished. The engine cuts the feed into
+// tasks, ranges of places, and workers take each version in a range through
+// the same steps: which rules take it (rules.go), whether the configured role
+// may do what that needs (permit.go), and the replica itself, stored together
+// with the source's new status in one step (copy.go). A batch job runs its
+// versions through the same copier.
+//
+// Nothing is lost with the queue or the process: what is not settled is still
+// in the feed, and at the next start the feed is read from its beginning.
+package replicate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/iam"
+	"twinbucket/internal/queue"
+	"twinbucket/internal/store"
+	"twinbucket/object"
+)
+
+// Config is what an engine is made of.
+type Config struct {
+	Store *store.Store
+	IAM   *iam.Service
+	Rules *Rules
+	Log   *slog.Logger // slog.Default if nil
+	// Workers is how many tasks are worked on at a time; 2 if 0.
+	Workers int
+}
+
+// Engine is the live replication of one store. Make it with New.
+type Engine struct {
+	store   *store.Store
+	rules   *Rules
+	roles   sessions
+	log     *slog.Logger
+	workers int
+	queue   queue.Queue[task]
+}
+
+// task is a range of the feed: the versions behind After up to Until.
+type task struct{ After, Until uint64 }
+
+const (
+	// taskSize is how many versions a task has at most: enough for one disk
+	// sync to be shared, few enough to spread over the workers.
+	taskSize = 256
+	// queueSize bounds the tasks in flight, and so the memory.
+	queueSize = 64
+)
+
+// New returns an engine; Run makes it work.
+func New(c Config) *Engine {
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Workers == 0 {
+		c.Workers = 2
+	}
+	return &Engine{
+		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, store: c.Store}, log: c.Log,
+		workers: c.Workers, queue: queue.Memory[task](queueSize),
+	}
+}
+
+// Run replicates until soft is done; what it has begun it ends, unless hard is
+// done too.
+func (e *Engine) Run(soft, hard context.Context) error {
+	g, ctx := errgroup.WithContext(hard)
+	intake, stop := context.WithCancel(ctx)
+	defer stop()
+	context.AfterFunc(soft, stop)
+	g.Go(func() error { return e.feed(intake) })
+	for range e.workers {
+		g.Go(func() error { return e.work(intake, ctx) })
+	}
+	err := g.Wait()
+	if soft.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// feed cuts the feed into tasks as it grows.
+func (e *Engine) feed(ctx context.Context) error {
+	var at uint64
+	for {
+		changed := e.store.Changed()
+		for {
+			until, n, err := e.store.PendingRange(at, taskSize)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				break
+			}
+			if err := e.queue.Publish(ctx, task{at, until}); err != nil {
+				return err
+			}
+			at = until
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// work takes tasks until intake is done.
+func (e *Engine) work(intake, ctx context.Context) error {
+	for {
+		d, err := e.queue.Receive(intake)
+		if err != nil {
+			return err
+		}
+		if err := e.settle(ctx, d.Task); err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			delay := backoff(d.Attempt)
+			e.log.Warn("replication will be tried again", "after", delay, "cause", err, "hint", fault.HintOf(err))
+			d.Retry(delay)
+			continue
+		}
+		d.Ack()
+	}
+}
+
+// backoff is how long to wait after the given attempt: 100 ms, doubling, at
+// most a minute.
+func backoff(attempt int) time.Duration {
+	return min(100*time.Millisecond<<min(attempt-1, 20), time.Minute)
+}
+
+// settle replicates what is still pending in a range of the feed.
+func (e *Engine) settle(ctx context.Context, t task) error {
+	for after := t.After; ; {
+		ps, err := e.store.Pending(ctx, after, t.Until, taskSize)
+		if err != nil {
+			return err
+		}
+		if len(ps) == 0 {
+			return nil
+		}
+		var todo []store.Delivery
+		for _, p := range ps {
+			todo = append(todo, e.pending(p.Object)...)
+			after = p.Pos
+		}
+		if _, err := e.store.Deliver(ctx, todo); err != nil {
+			return err
+		}
+	}
+}
+
+// pending plans the deliveries of a version that are to be made.
+func (e *Engine) pending(o *store.Object) []store.Delivery {
+	var todo []store.Delivery
+	for _, d := range o.Deliveries {
+		if d.Status == object.Pending {
+			todo = append(todo, e.deliver(o, d))
+		}
+	}
+	return todo
+}
+
+// deliver plans one delivery of live replication under the rules as they are now.
+func (e *Engine) deliver(o *store.Object, d object.Delivery) store.Delivery {
+	src, err := e.store.Bucket(o.Bucket)
+	if err != nil {
+		return failed(o, d, fault.New(fault.NotFound, "SrcBucketNotFound", "the source bucket does not exist"))
+	}
+	set, err := e.rules.Of(src)
+	if err != nil {
+		return failed(o, d, err)
+	}
+	if set == nil {
+		return failed(o, d, noConfiguration(src))
+	}
+	for _, c := range set.Select(&o.Version) {
+		if c.Destination == d.Bucket {
+			d.Rule = c.Rule.ID
+			return e.copy(src, set.Role, c.Rule, o, d)
+		}
+	}
+	return failed(o, d, fault.New(fault.Invalid, "SrcObjectNotEligible", "Object is not eligible for replication").
+		WithHint("no enabled rule of %s selects it for %s any more; the configuration was changed since it was put", src.Name, d.Bucket))
+}
+
+func noConfiguration(b *bucket.Bucket) error {
+	return fault.New(fault.NotFound, "SrcBucketReplicationConfigMissing", "the source bucket has no replication configuration").
+		WithHint("put a replication configuration on %s", b.Name)
+}
+
+// failed is a delivery that ends with AWS's failure code and a reason.
+func failed(o *store.Object, d object.Delivery, err error) store.Delivery {
+	d.Status = object.Failed
+	d.Code = fault.CodeOf(err)
+	d.Reason = reason(err)
+	return store.Delivery{Source: o, Outcome: d}
+}
+
+// reason is what a person reads: what was wrong and what would mend it.
+func reason(err error) string {
+	text := fault.MessageOf(err)
+	if text == "" {
+		text = err.Error()
+	}
+	if hint := fault.HintOf(err); hint != "" {
+		text = fmt.Sprintf("%s. %s", text, hint)
+	}
+	return text
+}
+
+// Existing is the outcome of replicating one version for a batch job.
+type Existing struct {
+	Status  int    // HTTP status for the report: 200 if delivered everywhere
+	Code    string // AWS's failure code; "" if delivered
+	Message string
+}
+
+// Replicate carries versions of one bucket that exist already to where the
+// rules of their bucket send them, as a batch job does: replicas are taken
+// too, and what a destination has already counts as delivered. The outcomes
+// are durable when it returns, one for each version. An error means that some
+// may not be settled and all may be tried again.
+func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*store.Object) ([]Existing, error) {
+	set, err := e.rules.Of(src)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Existing, len(versions))
+	var todo []store.Delivery
+	var of []int // index in versions of each delivery
+	for i, o := range versions {
+		if set == nil {
+			out[i] = Existing{500, "SrcBucketReplicationConfigMissing", reason(noConfiguration(src))}
+			continue
+		}
+		choices := set.SelectExisting(&o.Version)
+		if len(choices) == 0 {
+			out[i] = Existing{500, "SrcObjectNotEligible", "Object is not eligible for replication"}
+			continue
+		}
+		out[i] = Existing{Status: 200}
+		for _, c := range choices {
+			d := e.copy(src, set.Role, c.Rule, o, object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID})
+			if d.Replica != nil && e.delivered(ctx, o, c.Destination) {
+				d.Replica = nil
+			}
+			todo, of = append(todo, d), append(of, i)
+		}
+	}
+	outcomes, err := e.store.Deliver(ctx, todo)
+	if err != nil {
+		return nil, err
+	}
+	for k, d := range outcomes {
+		if r := &out[of[k]]; d.Status == object.Failed && r.Code == "" {
+			*r = Existing{statusOf(d.Code), d.Code, d.Reason}
+		}
+	}
+	return out, nil
+}
+
+// delivered reports whether the destination has the version already.
+func (e *Engine) delivered(ctx context.Context, o *store.Object, dst string) bool {
+	have, err := e.store.Head(ctx, dst, o.Key, o.ID)
+	return err == nil && have.ETag == o.ETag && have.Marker == o.Marker
+}
+
+// Eligible reports whether a batch job of the bucket would replicate a version.
+func (e *Engine) Eligible(src *bucket.Bucket, o *store.Object) bool {
+	set, err := e.rules.Of(src)
+	return err == nil && set != nil && len(set.SelectExisting(&o.Version)) > 0
+}
+
+// HasRules reports whether a bucket has a replication configuration.
+func (e *Engine) HasRules(src *bucket.Bucket) (bool, error) {
+	set, err := e.rules.Of(src)
+	return set != nil, err
+}
+
+// statusOf is the HTTP status that a failure code has in a report. AWS shows
+// 500 for SrcObjectNotEligible; for the others it is not documented.
+func statusOf(code string) int {
+	switch {
+	case errors.Is(kinds[code], fault.Denied):
+		return 403
+	case errors.Is(kinds[code], fault.NotFound):
+		return 404
+	}
+	return 500
+}

@@ -1,0 +1,229 @@
+package replicate_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/internal/store"
+	"twinbucket/internal/testenv"
+	"twinbucket/object"
+)
+
+// replicaOf compares a version with its replica, but for what the destination
+// decides.
+func replicaOf(t *testing.T, e *testenv.Env, src *store.Object) {
+	t.Helper()
+	r := e.Head(testenv.DstBucket, src.Key, src.ID)
+	ignore := cmpopts.IgnoreFields(object.Version{}, "Bucket", "Owner", "Status", "Deliveries", "Changes")
+	if diff := cmp.Diff(src.Version, r.Version, ignore); diff != "" {
+		t.Errorf("replica of %s: %s", src.Key, diff)
+	}
+	if r.Status != object.Replica || r.Owner != testenv.Destination {
+		t.Errorf("replica of %s: status %s, owner %s", src.Key, r.Status, r.Owner)
+	}
+}
+
+func TestLiveReplication(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	before := e.Put(testenv.SrcBucket, "before", "old")
+	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
+	e.Start()
+	a := e.Put(testenv.SrcBucket, "a", "one", object.Tag{Key: "k", Value: "v"})
+	b := e.Put(testenv.SrcBucket, "a", "two")
+	if a.Status != object.Pending {
+		t.Errorf("status %q when it was put", a.Status)
+	}
+	d, err := e.Store.Delete(t.Context(), testenv.SrcBucket, "a", "", testenv.Source)
+	e.Must(err)
+	for _, o := range []*store.Object{a, b, e.Head(testenv.SrcBucket, "a", d.ID)} {
+		if now := e.Settled(o); now.Status != object.Completed {
+			t.Errorf("%s %s: %s, %+v", o.Key, o.ID, now.Status, now.Deliveries)
+		}
+		replicaOf(t, e, o)
+	}
+	if cur := e.Head(testenv.DstBucket, "a", ""); !cur.Marker {
+		t.Error("the delete marker is not current at the destination")
+	}
+	if now := e.Head(testenv.SrcBucket, "before", before.ID); now.Status != object.None {
+		t.Errorf("what was put before the rule has status %s", now.Status)
+	}
+	// A change of tags travels without the rule selecting the version anew.
+	_, err = e.Store.SetTags(t.Context(), testenv.SrcBucket, "a", a.ID, []object.Tag{{Key: "new", Value: "1"}})
+	e.Must(err)
+	replicaOf(t, e, e.Settled(a))
+	// Deleting a version deletes nothing at the destination.
+	_, err = e.Store.Delete(t.Context(), testenv.SrcBucket, "a", b.ID, testenv.Source)
+	e.Must(err)
+	e.Head(testenv.DstBucket, "a", b.ID)
+}
+
+func TestWhatWasPendingAtACrashIsReplicated(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
+	var puts []*store.Object
+	for i := range 700 {
+		puts = append(puts, e.Put(testenv.SrcBucket, fmt.Sprintf("k%d", i), "x"))
+	}
+	e.Crash()
+	e.Start()
+	for _, o := range puts {
+		if now := e.Settled(o); now.Status != object.Completed {
+			t.Fatalf("%s: %+v", o.Key, now)
+		}
+	}
+	if until, n, err := e.Store.PendingRange(0, 10); n != 0 || err != nil {
+		t.Fatalf("%d are left up to %d, %v", n, until, err)
+	}
+}
+
+// TestFailures breaks one thing after the other: each ends in AWS's failure
+// code, with a reason that names what to mend, and mending it lets the next
+// object through.
+func TestFailures(t *testing.T) {
+	t.Parallel()
+	src, dst := arn.Object(testenv.SrcBucket, "*"), arn.Object(testenv.DstBucket, "*")
+	without := func(action string) func(*testenv.Env) {
+		return func(e *testenv.Env) {
+			var left []string
+			for _, g := range testenv.ReplGrants {
+				left = append(left, strings.NewReplacer(action+",", "", ","+action, "", action, "s3:Nothing").Replace(g))
+			}
+			e.Role("repl", "s3.amazonaws.com", left...)
+		}
+	}
+	deny := func(action, resource string) func(*testenv.Env) {
+		return func(e *testenv.Env) {
+			e.Role("repl", "s3.amazonaws.com", append([]string{"!" + action + " " + resource}, testenv.ReplGrants...)...)
+		}
+	}
+	policy := func(statements ...string) func(*testenv.Env) {
+		return func(e *testenv.Env) {
+			e.Document(testenv.DstBucket, bucket.Policy, testenv.Policy(testenv.ReplRole, statements...))
+		}
+	}
+	tests := []struct {
+		name   string
+		broken func(*testenv.Env)
+		code   string
+		reason string // a part of it
+		marker bool
+	}{
+		{name: "role trusts another service", broken: func(e *testenv.Env) { e.Role("repl", "ec2.amazonaws.com", testenv.ReplGrants...) }, code: "AssumeRoleNotPermitted", reason: "s3.amazonaws.com"},
+		{name: "role is gone", broken: func(e *testenv.Env) {
+			e.Must(e.IAM.DeleteRolePolicy(e.T.Context(), testenv.Source, "repl", "p"))
+			e.Must(e.IAM.DeleteRole(e.T.Context(), testenv.Source, "repl"))
+		}, code: "AssumeRoleNotPermitted", reason: "repl"},
+		{name: "no right to read versions", broken: without("s3:GetObjectVersionForReplication"), code: "SrcGetObjectNotPermitted", reason: "s3:GetObjectVersionForReplication"},
+		{name: "no right to read ACLs", broken: without("s3:GetObjectVersionAcl"), code: "SrcGetAclNotPermitted", reason: "s3:GetObjectVersionAcl"},
+		{name: "no right to read tags", broken: without("s3:GetObjectVersionTagging"), code: "SrcGetTaggingNotPermitted", reason: "s3:GetObjectVersionTagging"},
+		{name: "no right to read the configuration", broken: without("s3:GetReplicationConfiguration"), code: "SrcBucketReplicationConfigMissing", reason: "s3:GetReplicationConfiguration"},
+		{name: "no right to write", broken: without("s3:ReplicateObject"), code: "DstPutObjectNotPermitted", reason: "identity-based"},
+		{name: "denied to read", broken: deny("s3:GetObjectVersion*", src), code: "SrcGetObjectNotPermitted", reason: "explicit deny"},
+		{name: "denied to write tags", broken: deny("s3:ReplicateTags", dst), code: "DstPutTaggingNotPermitted", reason: "explicit deny"},
+		{name: "destination has no policy", broken: func(e *testenv.Env) { e.Document(testenv.DstBucket, bucket.Policy, "") }, code: "DstPutObjectNotPermitted", reason: testenv.Destination},
+		{name: "destination's policy lacks the right", broken: policy("s3:ReplicateDelete " + dst), code: "DstPutObjectNotPermitted", reason: "s3:ReplicateObject"},
+		{name: "destination's policy denies", broken: policy("s3:ReplicateObject "+dst, "!s3:ReplicateObject "+dst), code: "DstPutObjectNotPermitted", reason: "explicit deny"},
+		{name: "destination has suspended versioning", broken: func(e *testenv.Env) { e.Versioning(testenv.DstBucket, bucket.Suspended) }, code: "DstBucketUnversioned", reason: "enable versioning on dst-bucket"},
+		{name: "destination is gone", broken: func(e *testenv.Env) { e.Must(e.Store.DeleteBucket(e.T.Context(), testenv.DstBucket)) }, code: "DstBucketNotFound", reason: "create dst-bucket"},
+		{name: "destination is another account's", broken: func(e *testenv.Env) {
+			e.Must(e.Store.UpdateBucket(e.T.Context(), testenv.DstBucket, func(b *bucket.Bucket) error { b.Owner = testenv.Source; return nil }))
+		}, code: "DstPutObjectNotPermitted", reason: "does not belong"},
+		{name: "no right to list, marker", broken: without("s3:ListBucket"), code: "SrcHeadObjectNotPermitted", reason: "s3:ListBucket", marker: true},
+		{name: "no right to write, marker", broken: without("s3:ReplicateDelete"), code: "DstDelObjNotPermitted", reason: "s3:ReplicateDelete", marker: true},
+		{name: "tags need no right of their own", broken: without("s3:ReplicateTags"), code: ""},
+		{name: "the right to read versions will do", broken: func(e *testenv.Env) {
+			without("s3:GetObjectVersionForReplication")(e)
+			e.Role("repl", "s3.amazonaws.com", append([]string{"s3:GetObjectVersion " + src}, testenv.ReplGrants...)...)
+		}, code: ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := testenv.New(t)
+			e.Scenario()
+			e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
+			tt.broken(e)
+			e.Start()
+			o := e.Put(testenv.SrcBucket, "k", "x", object.Tag{Key: "a", Value: "b"})
+			if tt.marker {
+				e.Settled(o)
+				d, err := e.Store.Delete(t.Context(), testenv.SrcBucket, "k", "", testenv.Source)
+				e.Must(err)
+				o = e.Head(testenv.SrcBucket, "k", d.ID)
+			}
+			now := e.Settled(o)
+			if tt.code == "" {
+				if now.Status != object.Completed {
+					t.Fatalf("%+v", now.Deliveries)
+				}
+				return
+			}
+			if len(now.Deliveries) != 1 || now.Status != object.Failed || now.Deliveries[0].Code != tt.code {
+				t.Fatalf("%s: %+v, want %s", now.Status, now.Deliveries, tt.code)
+			}
+			if r := now.Deliveries[0].Reason; !strings.Contains(r, tt.reason) {
+				t.Errorf("reason %q does not mention %q", r, tt.reason)
+			}
+			if _, err := e.Store.Head(t.Context(), testenv.DstBucket, "k", o.ID); err == nil {
+				t.Error("something was copied all the same")
+			}
+		})
+	}
+}
+
+func TestRevokedGrantStopsCopiesAtOnce(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
+	e.Start()
+	for i, want := range []object.Status{object.Completed, object.Failed, object.Completed} {
+		grants := testenv.ReplGrants
+		if want == object.Failed {
+			grants = grants[:2]
+		}
+		e.Role("repl", "s3.amazonaws.com", grants...)
+		if now := e.Settled(e.Put(testenv.SrcBucket, fmt.Sprint(i), "x")); now.Status != want {
+			t.Errorf("round %d: %s, want %s: %+v", i, now.Status, want, now.Deliveries)
+		}
+	}
+}
+
+func TestChainsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
+	back := strings.NewReplacer(testenv.DstBucket, testenv.SrcBucket, testenv.Destination, testenv.Source).Replace(testenv.Config)
+	e.Document(testenv.DstBucket, bucket.Replication, back)
+	e.Start()
+	o := e.Settled(e.Put(testenv.SrcBucket, "k", "x"))
+	r := e.Head(testenv.DstBucket, "k", o.ID)
+	if o.Status != object.Completed || r.Status != object.Replica || len(r.Deliveries) != 0 {
+		t.Fatalf("%+v, %+v", o.Version, r.Version)
+	}
+}
+
+func TestReplicationTakesLessThanASecond(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
+	e.Start()
+	start := time.Now()
+	e.Settled(e.Put(testenv.SrcBucket, "k", "x"))
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("it took %v", d)
+	}
+}

@@ -1,0 +1,54 @@
+package replicate
+
+import (
+	"sync"
+
+	"twinbucket/bucket"
+	"twinbucket/object"
+	"twinbucket/rule"
+)
+
+// Rules keeps the replication configurations of buckets, parsed. The zero
+// Rules is ready for use.
+type Rules struct{ sets sync.Map } // bucket name → *known
+
+// known is a configuration as of one revision of its bucket.
+type known struct {
+	revision uint64
+	set      *rule.Set // nil: the bucket has none
+	err      error
+}
+
+// Of returns a bucket's configuration; nil if it has none.
+func (r *Rules) Of(b *bucket.Bucket) (*rule.Set, error) {
+	if k, ok := r.sets.Load(b.Name); ok && k.(*known).revision == b.Revision {
+		return k.(*known).set, k.(*known).err
+	}
+	k := &known{revision: b.Revision}
+	if doc, ok := b.Documents[bucket.Replication]; ok {
+		k.set, k.err = rule.Parse(doc)
+	}
+	r.sets.Store(b.Name, k)
+	return k.set, k.err
+}
+
+// Select says where a new version is to go: it is the store's Options.Select,
+// so a version is Pending in the record that stores it.
+func (r *Rules) Select(b *bucket.Bucket, v *object.Version) []object.Delivery {
+	if _, ok := b.Documents[bucket.Replication]; !ok || b.Versioning != bucket.Enabled {
+		return nil
+	}
+	set, err := r.Of(b)
+	if err != nil || set == nil {
+		return nil
+	}
+	choices := set.Select(v)
+	if len(choices) == 0 {
+		return nil
+	}
+	ds := make([]object.Delivery, len(choices))
+	for i, c := range choices {
+		ds[i] = object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID, Status: object.Pending, Time: v.Modified}
+	}
+	return ds
+}

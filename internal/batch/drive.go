@@ -214,15 +214,9 @@ func (d *driver) move(ctx context.Context, event job.Event, change func(*record)
 	return err
 }
 
-// fail moves the job to Failing with AWS's reason and, as a second one, what
-// would mend it.
-func (d *driver) fail(ctx context.Context, code, reason, hint string) error {
-	return d.move(ctx, job.Fail, func(r *record) {
-		r.Failures = append(r.Failures, job.Failure{Code: code, Reason: clip(reason)})
-		if hint != "" {
-			r.Failures = append(r.Failures, job.Failure{Code: code, Reason: clip(hint)})
-		}
-	})
+// fail moves the job to Failing.
+func (d *driver) fail(ctx context.Context, no *refusal) error {
+	return d.move(ctx, job.Fail, func(r *record) { r.Failures = append(r.Failures, no.failures()...) })
 }
 
 // clip shortens a reason to what the API can carry.

@@ -34,9 +34,9 @@ func (d *driver) finish(ctx context.Context, r *record) error {
 		var no *refusal
 		switch {
 		case errors.As(err, &no) && r.State == job.Completing:
-			return d.fail(ctx, no.code, no.reason, no.hint)
+			return d.fail(ctx, no)
 		case errors.As(err, &no):
-			d.e.Log.Warn("a job's report could not be written", "job", d.name, "cause", no.reason, "hint", no.hint)
+			d.e.Log.Warn("a job's report could not be written", "job", d.name, "cause", no.reason, "more", no.more)
 		case err != nil:
 			return err
 		}
@@ -178,7 +178,7 @@ func (o *output) open(bucketARN string) error {
 		return refuse(o.code, o.reason, err)
 	}
 	if o.owner != "" && o.owner != o.bucket.Owner {
-		return &refusal{o.code, o.reason, "bucket " + name + " belongs to account " + o.bucket.Owner + ", not to " + o.owner}
+		return &refusal{o.code, o.reason, []string{"bucket " + name + " belongs to account " + o.bucket.Owner + ", not to " + o.owner}}
 	}
 	return nil
 }

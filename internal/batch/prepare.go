@@ -23,17 +23,27 @@ const service = "batchoperations.s3.amazonaws.com"
 // preparing begins AWS's reasons for a job that fails while it is Preparing.
 const preparing = "Error occurred when preparing manifest: "
 
-// refusal is why a job fails: AWS's code and text, and what would mend it.
-type refusal struct{ code, reason, hint string }
+// refusal is why a job fails: AWS's code and text, and then what AWS does not
+// say: what refused, and what would mend it.
+type refusal struct {
+	code, reason string
+	more         []string
+}
 
 func (r *refusal) Error() string { return r.reason }
 
 func refuse(code, reason string, cause error) *refusal {
-	hint := ""
-	if cause != nil {
-		hint = strings.TrimSpace(fault.MessageOf(cause) + " " + fault.HintOf(cause))
+	return &refusal{code, reason, []string{fault.MessageOf(cause), fault.HintOf(cause)}}
+}
+
+func (r *refusal) failures() []job.Failure {
+	var out []job.Failure
+	for _, text := range append([]string{r.reason}, r.more...) {
+		if text != "" {
+			out = append(out, job.Failure{Code: r.code, Reason: clip(text)})
+		}
 	}
-	return &refusal{code, reason, hint}
+	return out
 }
 
 // prepare makes the job's chunks from its manifest or generator. Cut short, it
@@ -49,7 +59,7 @@ func (d *driver) prepare(ctx context.Context, r *record) error {
 	}
 	var no *refusal
 	if errors.As(err, &no) {
-		return d.fail(ctx, no.code, no.reason, no.hint)
+		return d.fail(ctx, no)
 	}
 	if err != nil {
 		return err
@@ -100,7 +110,7 @@ func (d *driver) generate(ctx context.Context, r *record, c *chunker) (*job.Loca
 	} else if !has {
 		return nil, &refusal{
 			"SrcBucketReplicationConfigMissing", preparing + "The source bucket has no replication configuration.",
-			"put a replication configuration on " + src.Name + " before creating the job",
+			[]string{"put a replication configuration on " + src.Name + " before creating the job"},
 		}
 	}
 	if err := d.list(ctx, src, g, c); err != nil {
@@ -109,7 +119,7 @@ func (d *driver) generate(ctx context.Context, r *record, c *chunker) (*job.Loca
 	if c.rows == 0 {
 		return nil, &refusal{
 			"NoKeysFound", "Manifest generation found no keys matching the filter criteria.",
-			"no version in " + src.Name + " passes the job's filter and is selected by an enabled rule; look at the filter's statuses and times, and at the rules' prefixes and tags",
+			[]string{"no version in " + src.Name + " passes the job's filter and is selected by an enabled rule; look at the filter's statuses and times, and at the rules' prefixes and tags"},
 		}
 	}
 	if !g.EnableOutput {
@@ -131,7 +141,7 @@ func (d *driver) source(r *record, g *job.Generator) (*bucket.Bucket, error) {
 	if want := g.ExpectedBucketOwner; want != "" && want != src.Owner || src.Owner != r.Account {
 		return nil, &refusal{
 			"SrcBucketNotFound", preparing + "The source bucket does not belong to the expected account.",
-			fmt.Sprintf("the job belongs to account %s and expects the owner %q; %s belongs to %s", r.Account, want, name, src.Owner),
+			[]string{fmt.Sprintf("the job belongs to account %s and expects the owner %q; %s belongs to %s", r.Account, want, name, src.Owner)},
 		}
 	}
 	return src, nil
@@ -264,7 +274,7 @@ func (d *driver) readAs(ctx context.Context, caller *iam.Caller, bkt, key, id, e
 		return nil, err
 	}
 	if etag != "" && strings.Trim(etag, `"`) != o.ETag {
-		return nil, &refusal{"InvalidManifestContent", "The manifest's ETag does not match.", "the object's ETag is " + o.ETag + "; it was changed since the job was created"}
+		return nil, &refusal{"InvalidManifestContent", "The manifest's ETag does not match.", []string{"the object's ETag is " + o.ETag + "; it was changed since the job was created"}}
 	}
 	return d.e.Store.Open(ctx, o, 0, -1)
 }

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"twinbucket/fault"
+	"twinbucket/internal/config"
+	"twinbucket/internal/server"
+)
+
+type serveCommand struct {
+	Data     string     `default:"./twinbucket-data" placeholder:"DIR" help:"Directory of the store; made if it is not there (${default})."`
+	Listen   string     `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
+	Region   string     `default:"us-east-1" help:"Region of every bucket and endpoint (${default})."`
+	Account  []string   `placeholder:"NAME=ID" help:"An account that must be there; may be repeated. Without one, a new store gets the account default=000000000000."`
+	Domain   []string   `placeholder:"HOST" help:"A host below which a bucket's name may stand, as in BUCKET.HOST; may be repeated."`
+	LogLevel slog.Level `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
+	LogJSON  bool       `name:"log-json" help:"Log as JSON."`
+}
+
+// Run serves until ctx is done.
+func (c *serveCommand) Run(ctx context.Context, s streams) error {
+	conf := config.Server{Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain}
+	if conf.Data == "" {
+		return fault.New(fault.Invalid, "", "--data is empty").WithHint("name a directory, or leave it out")
+	}
+	for _, a := range c.Account {
+		account, err := config.ParseAccount(a)
+		if err != nil {
+			return err
+		}
+		conf.Accounts = append(conf.Accounts, account)
+	}
+	srv, err := server.Open(ctx, conf, newLog(s.err, c.LogLevel, c.LogJSON))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "twinbucket serves on http://%s\n", srv.Addr())
+	fmt.Fprintf(s.out, "  credentials  %s\n", server.CredentialsFile(c.Data))
+	for _, a := range srv.Accounts() {
+		fmt.Fprintf(s.out, "  account      %s  %s\n", a.ID, a.Name)
+	}
+	return srv.Run(ctx)
+}

@@ -1,0 +1,280 @@
+package s3api_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"twinbucket/arn"
+	"twinbucket/internal/iam"
+	"twinbucket/internal/sigv4"
+	"twinbucket/policy"
+	"twinbucket/role"
+)
+
+// hire makes the role worker in account source, without rights, and a session
+// of it.
+func (w *world) hire() {
+	w.t.Helper()
+	ctx := context.Background()
+	r, err := w.iam.CreateRole(ctx, role.Role{
+		Account: "111111111111", Name: "worker",
+		Trust: []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}]}`),
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	root := &iam.Caller{Principal: policy.Principal{Type: policy.RootUser, Account: "111111111111", ARN: arn.Root("111111111111"), UserID: "111111111111"}}
+	s, err := w.iam.AssumeRole(ctx, root, iam.AssumeRole{RoleARN: r.ARN(), Name: "shift"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.keys[worker] = sigv4.Credentials{AccessKey: s.AccessKey, Secret: s.Secret, Token: s.Token}
+}
+
+// grant sets the rights of the role worker.
+func (w *world) grant(document string) {
+	w.t.Helper()
+	if err := w.iam.PutRolePolicy(context.Background(), "111111111111", "worker", "p", []byte(document)); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// allowing is a policy that allows actions on everything.
+func allowing(actions ...string) string {
+	a, err := json.Marshal(actions)
+	if err != nil {
+		panic(err)
+	}
+	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":` + string(a) + `,"Resource":"*"}]}`
+}
+
+// TestActions checks for each operation that the actions listed, and nothing
+// less, let it pass.
+func TestActions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hire()
+	w.versioned("bkt")
+	w.versioned("dst")
+	id := w.call(200, "PUT", "/bkt/k", "body", "x-amz-tagging", "a=1").header.Get("x-amz-version-id")
+	upload := w.begin("mp")
+	w.call(200, "PUT", "/bkt/mp?partNumber=1&uploadId="+upload, "x")
+	w.grant(allowing("s3:None"))
+	tagDoc := "<Tagging><TagSet></TagSet></Tagging>"
+	replication := `<ReplicationConfiguration><Role>arn:aws:iam::111111111111:role/worker</Role><Rule><Status>Enabled</Status><Priority>1</Priority>` +
+		`<Filter></Filter><DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::dst</Bucket></Destination></Rule></ReplicationConfiguration>`
+	bucketPolicy := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"222222222222"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"}]}`
+	del := "<Delete><Object><Key>none</Key></Object></Delete>"
+	for _, c := range []struct {
+		actions string
+		request
+	}{
+		{"ListAllMyBuckets", request{method: "GET", path: "/"}},
+		{"CreateBucket", request{method: "PUT", path: "/fresh"}},
+		{"ListBucket", request{method: "HEAD", path: "/bkt"}},
+		{"ListBucket", request{method: "GET", path: "/bkt"}},
+		{"ListBucket", request{method: "GET", path: "/bkt", query: "list-type=2"}},
+		{"ListBucketVersions", request{method: "GET", path: "/bkt", query: "versions"}},
+		{"ListBucketMultipartUploads", request{method: "GET", path: "/bkt", query: "uploads"}},
+		{"GetBucketLocation", request{method: "GET", path: "/bkt", query: "location"}},
+		{"GetBucketVersioning", request{method: "GET", path: "/bkt", query: "versioning"}},
+		{"PutBucketVersioning", request{method: "PUT", path: "/bkt", query: "versioning", body: enabled}},
+		{"PutReplicationConfiguration iam:PassRole", request{method: "PUT", path: "/bkt", query: "replication", body: replication}},
+		{"GetReplicationConfiguration", request{method: "GET", path: "/bkt", query: "replication"}},
+		{"PutReplicationConfiguration", request{method: "DELETE", path: "/bkt", query: "replication"}},
+		{"PutBucketPolicy", request{method: "PUT", path: "/bkt", query: "policy", body: bucketPolicy}},
+		{"GetBucketPolicy", request{method: "GET", path: "/bkt", query: "policy"}},
+		{"GetBucketPolicyStatus", request{method: "GET", path: "/bkt", query: "policyStatus"}},
+		{"DeleteBucketPolicy", request{method: "DELETE", path: "/bkt", query: "policy"}},
+		{"PutBucketTagging", request{method: "PUT", path: "/bkt", query: "tagging", body: tagDoc}},
+		{"GetBucketTagging", request{method: "GET", path: "/bkt", query: "tagging"}},
+		{"PutBucketTagging", request{method: "DELETE", path: "/bkt", query: "tagging"}},
+		{"GetEncryptionConfiguration", request{method: "GET", path: "/bkt", query: "encryption"}},
+		{"GetBucketOwnershipControls", request{method: "GET", path: "/bkt", query: "ownershipControls"}},
+		{"PutBucketPublicAccessBlock", request{method: "PUT", path: "/bkt", query: "publicAccessBlock", body: "<PublicAccessBlockConfiguration/>"}},
+		{"GetBucketPublicAccessBlock", request{method: "GET", path: "/bkt", query: "publicAccessBlock"}},
+		{"GetBucketAcl", request{method: "GET", path: "/bkt", query: "acl"}},
+		{"GetBucketNotification", request{method: "GET", path: "/bkt", query: "notification"}},
+		{"GetBucketLogging", request{method: "GET", path: "/bkt", query: "logging"}},
+		{"GetAccelerateConfiguration", request{method: "GET", path: "/bkt", query: "accelerate"}},
+		{"GetBucketRequestPayment", request{method: "GET", path: "/bkt", query: "requestPayment"}},
+		{"PutLifecycleConfiguration", request{method: "DELETE", path: "/bkt", query: "lifecycle"}},
+		{"GetObject", request{method: "GET", path: "/bkt/k"}},
+		{"GetObject", request{method: "HEAD", path: "/bkt/k"}},
+		{"GetObjectVersion", request{method: "GET", path: "/bkt/k", query: "versionId=" + id}},
+		{"GetObjectAcl", request{method: "GET", path: "/bkt/k", query: "acl"}},
+		{"GetObjectVersionAcl", request{method: "GET", path: "/bkt/k", query: "acl&versionId=" + id}},
+		{"GetObject GetObjectAttributes", request{method: "GET", path: "/bkt/k", query: "attributes", header: map[string]string{"x-amz-object-attributes": "ETag"}}},
+		{"GetObjectVersion GetObjectVersionAttributes", request{method: "GET", path: "/bkt/k", query: "attributes&versionId=" + id, header: map[string]string{"x-amz-object-attributes": "ETag"}}},
+		{"GetObjectTagging", request{method: "GET", path: "/bkt/k", query: "tagging"}},
+		{"GetObjectVersionTagging", request{method: "GET", path: "/bkt/k", query: "tagging&versionId=" + id}},
+		{"PutObject", request{method: "PUT", path: "/bkt/new"}},
+		{"PutObject PutObjectTagging", request{method: "PUT", path: "/bkt/new", header: map[string]string{"x-amz-tagging": "a=1"}}},
+		{"GetObject GetObjectTagging PutObject PutObjectTagging", request{method: "PUT", path: "/dst/c", header: map[string]string{"x-amz-copy-source": "bkt/k"}}},
+		{"GetObject PutObject", request{method: "PUT", path: "/dst/c", header: map[string]string{"x-amz-copy-source": "bkt/k", "x-amz-tagging-directive": "REPLACE"}}},
+		{"GetObjectVersion GetObjectVersionTagging PutObject PutObjectTagging", request{method: "PUT", path: "/dst/c", header: map[string]string{"x-amz-copy-source": "bkt/k?versionId=" + id}}},
+		{"PutObject", request{method: "POST", path: "/bkt/up", query: "uploads"}},
+		{"PutObject", request{method: "PUT", path: "/bkt/mp", query: "partNumber=2&uploadId=" + upload, body: "x"}},
+		{"GetObject PutObject", request{method: "PUT", path: "/bkt/mp", query: "partNumber=3&uploadId=" + upload, header: map[string]string{"x-amz-copy-source": "bkt/k"}}},
+		{"ListMultipartUploadParts", request{method: "GET", path: "/bkt/mp", query: "uploadId=" + upload}},
+		{"AbortMultipartUpload", request{method: "DELETE", path: "/bkt/mp", query: "uploadId=" + upload}},
+		{"PutObjectTagging", request{method: "PUT", path: "/bkt/k", query: "tagging", body: tagDoc}},
+		{"PutObjectVersionTagging", request{method: "PUT", path: "/bkt/k", query: "tagging&versionId=" + id, body: tagDoc}},
+		{"DeleteObjectTagging", request{method: "DELETE", path: "/bkt/k", query: "tagging"}},
+		{"DeleteObject", request{method: "POST", path: "/bkt", query: "delete", body: del, header: map[string]string{"Content-MD5": md5Of(del)}}},
+		{"DeleteObject", request{method: "DELETE", path: "/bkt/k"}},
+		{"DeleteObjectVersion", request{method: "DELETE", path: "/bkt/k", query: "versionId=" + id}},
+		{"DeleteBucket", request{method: "DELETE", path: "/fresh"}},
+	} {
+		c.as = worker
+		var actions []string
+		for a := range strings.FieldsSeq(c.actions) {
+			if !strings.Contains(a, ":") {
+				a = "s3:" + a
+			}
+			actions = append(actions, a)
+		}
+		refused := func(got reply) bool {
+			return got.status == 403 || strings.Contains(got.body, "<Code>AccessDenied</Code>")
+		}
+		for i := range actions {
+			less := append(append([]string{"s3:None"}, actions[:i]...), actions[i+1:]...)
+			w.grant(allowing(less...))
+			if got := w.do(c.request); !refused(got) {
+				t.Errorf("%s %s?%s passes without %s: %d %s", c.method, c.path, c.query, actions[i], got.status, got.body)
+			}
+		}
+		w.grant(allowing(actions...))
+		if got := w.do(c.request); got.status > 299 || refused(got) {
+			t.Errorf("%s %s?%s with %s: %d %s", c.method, c.path, c.query, c.actions, got.status, got.body)
+		}
+	}
+}
+
+// TestConditionKeys checks what the door tells policies of a request.
+func TestConditionKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hire()
+	w.versioned("bkt")
+	id := w.call(200, "PUT", "/bkt/k", "", "x-amz-tagging", "Team=red&x=y").header.Get("x-amz-version-id")
+	for _, c := range []struct {
+		condition string
+		pass      request
+		fail      request
+	}{
+		{`"StringEquals":{"s3:prefix":"a/"}`, request{method: "GET", path: "/bkt", query: "prefix=a/"}, request{method: "GET", path: "/bkt", query: "prefix=b/"}},
+		{`"StringEquals":{"s3:delimiter":"/"}`, request{method: "GET", path: "/bkt", query: "list-type=2&delimiter=/"}, request{method: "GET", path: "/bkt", query: "list-type=2"}},
+		{`"NumericLessThanEquals":{"s3:max-keys":"10"}`, request{method: "GET", path: "/bkt", query: "max-keys=10"}, request{method: "GET", path: "/bkt", query: "versions&max-keys=11"}},
+		{`"StringEquals":{"s3:VersionId":"` + id + `"}`, request{method: "GET", path: "/bkt/k", query: "versionId=" + id}, request{method: "GET", path: "/bkt/k"}},
+		{`"StringEquals":{"s3:ExistingObjectTag/team":"red"}`, request{method: "GET", path: "/bkt/k"}, request{method: "PUT", path: "/bkt/k"}},
+		{
+			`"StringEquals":{"s3:RequestObjectTag/Team":"blue"},"ForAllValues:StringEquals":{"s3:RequestObjectTagKeys":["Team","b"]}`,
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-tagging": "Team=blue&b=1"}},
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-tagging": "Team=blue&c=1"}},
+		},
+		{
+			`"StringEquals":{"s3:x-amz-acl":"bucket-owner-full-control"}`,
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-acl": "bucket-owner-full-control"}},
+			request{method: "PUT", path: "/bkt/n"},
+		},
+		{
+			`"StringEquals":{"s3:x-amz-storage-class":"STANDARD_IA","s3:x-amz-server-side-encryption":"AES256"}`,
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-storage-class": "STANDARD_IA", "x-amz-server-side-encryption": "AES256"}},
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-storage-class": "STANDARD_IA"}},
+		},
+		{`"Bool":{"aws:SecureTransport":"false"}`, request{method: "GET", path: "/bkt/k"}, request{}},
+		{`"Bool":{"aws:SecureTransport":"true"}`, request{}, request{method: "GET", path: "/bkt/k"}},
+		{`"IpAddress":{"aws:SourceIp":"127.0.0.0/8"}`, request{method: "GET", path: "/bkt/k"}, request{}},
+		{`"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`, request{}, request{method: "GET", path: "/bkt/k"}},
+		{`"DateLessThan":{"aws:CurrentTime":"2026-01-03T00:00:00Z"}`, request{method: "GET", path: "/bkt/k"}, request{}},
+		{`"DateLessThan":{"aws:CurrentTime":"2026-01-01T00:00:00Z"}`, request{}, request{method: "GET", path: "/bkt/k"}},
+		{`"StringEquals":{"s3:authType":"REST-HEADER","s3:signatureversion":"AWS4-HMAC-SHA256","aws:RequestedRegion":"us-east-1","s3:ResourceAccount":"111111111111"}`, request{method: "GET", path: "/bkt/k"}, request{}},
+		{`"StringEquals":{"s3:LocationConstraint":"eu-west-1"}`, request{method: "PUT", path: "/eubkt", body: "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"}, request{method: "PUT", path: "/usbkt"}},
+	} {
+		w.grant(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{` + c.condition + `}}]}`)
+		for want, q := range map[int]request{200: c.pass, 403: c.fail} {
+			if q.method == "" {
+				continue
+			}
+			q.as = worker
+			if got := w.do(q); got.status != want {
+				t.Errorf("%s: %s %s?%s: %d, want %d %s", c.condition, q.method, q.path, q.query, got.status, want, got.body)
+			}
+		}
+	}
+}
+
+// TestNotFoundIsForThoseWhoMayList: others learn nothing of what is there.
+func TestNotFoundIsForThoseWhoMayList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hire()
+	w.versioned("bkt")
+	w.grant(allowing("s3:GetObject", "s3:GetObjectVersion"))
+	for _, target := range []string{"/bkt/none", "/bkt/none?versionId=" + strings.Repeat("0", 32)} {
+		if got := w.callAs(worker, 403, "GET", target, ""); !strings.Contains(got.body, "s3:ListBucket") {
+			t.Errorf("%s", got.body)
+		}
+	}
+	w.grant(allowing("s3:GetObject", "s3:ListBucket"))
+	w.callAs(worker, 404, "GET", "/bkt/none", "")
+}
+
+func TestPolicyDocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/bkt", "")
+	w.call(200, "PUT", "/bkt/k", "body")
+	statement := func(principal, more string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":` + principal + `,"Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"` + more + `}]}`
+	}
+	for _, c := range []struct{ doc, code string }{
+		{"", "MissingRequestBodyError"},
+		{"{", "MalformedPolicy"},
+		{"<x/>", "MalformedPolicy"},
+		{strings.ReplaceAll(statement(`"*"`, ""), "bkt", "other"), "MalformedPolicy"},
+		{statement(`{"AWS":"333333333333"}`, ""), "MalformedPolicy"},
+		{statement(`{"AWS":"arn:aws:iam::111111111111:role/none"}`, ""), "MalformedPolicy"},
+		{statement(`"*"`, `,"Sid":"`+strings.Repeat("x", 20<<10)+`"`), "MalformedPolicy"},
+	} {
+		if got := w.call(400, "PUT", "/bkt?policy", c.doc); got.code != c.code {
+			t.Errorf("%.80s: %s, want %s", c.doc, got.code, c.code)
+		}
+	}
+	public := statement(`"*"`, "")
+	w.call(204, "PUT", "/bkt?policy", public)
+	if got := w.call(200, "GET", "/bkt?policy", ""); got.body != public || got.header.Get("Content-Type") != "application/json" {
+		t.Errorf("policy %v %s", got.header, got.body)
+	}
+	if got := w.call(200, "GET", "/bkt?policyStatus", ""); !strings.Contains(got.body, "<IsPublic>true<") {
+		t.Errorf("status %s", got.body)
+	}
+	for _, as := range []int{nobody, dest} {
+		w.callAs(as, 200, "GET", "/bkt/k", "")
+		w.callAs(as, 403, "GET", "/bkt", "")
+		w.callAs(as, 403, "PUT", "/bkt/k", "x")
+	}
+	w.callAs(nobody, 400, "GET", "/bkt/k?response-expires=0", "")
+	w.callAs(nobody, 403, "GET", "/bkt?policy", "")
+	w.callAs(dest, 405, "DELETE", "/bkt?policy", "")
+	w.call(200, "PUT", "/bkt?publicAccessBlock", "<PublicAccessBlockConfiguration><RestrictPublicBuckets>TRUE</RestrictPublicBuckets><BlockPublicPolicy>true</BlockPublicPolicy></PublicAccessBlockConfiguration>")
+	for _, as := range []int{nobody, dest} {
+		w.callAs(as, 403, "GET", "/bkt/k", "")
+	}
+	w.call(200, "GET", "/bkt/k", "")
+	w.call(403, "PUT", "/bkt?policy", public)
+	w.call(204, "PUT", "/bkt?policy", statement(`{"AWS":"222222222222"}`, ""))
+	w.callAs(dest, 200, "GET", "/bkt/k", "")
+	w.callAs(nobody, 403, "GET", "/bkt/k", "")
+	// Whatever the policy says, its owner's root user can change it.
+	w.call(204, "PUT", "/bkt?policy", strings.ReplaceAll(strings.ReplaceAll(statement(`"*"`, ""), "Allow", "Deny"), `"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"`, `"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"]`))
+	w.call(403, "GET", "/bkt/k", "")
+	w.call(403, "GET", "/bkt", "")
+	w.call(200, "GET", "/bkt?policy", "")
+	w.call(204, "DELETE", "/bkt?policy", "")
+	w.call(204, "DELETE", "/bkt?policy", "")
+	w.call(200, "GET", "/bkt/k", "")
+}

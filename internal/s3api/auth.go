@@ -1,0 +1,160 @@
+package s3api
+
+import (
+	"net"
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/iam"
+	"twinbucket/object"
+	"twinbucket/policy"
+)
+
+// allow asks whether the caller may do action to the call's bucket; for
+// actions on its object use allowObject.
+func (c *call) allow(action string) error {
+	return c.allowOn(c.bucket, action, c.bucket.ARN())
+}
+
+// allowObject asks whether the caller may do action to the call's object.
+func (c *call) allowObject(action string) error {
+	return c.allowOn(c.bucket, action, arn.Object(c.bucket.Name, c.key))
+}
+
+// allowOn asks whether the caller may do action to resource, which is bucket b
+// or something in it.
+func (c *call) allowOn(b *bucket.Bucket, action, resource string) error {
+	if c.caller.Account != b.Owner && c.publics.restricted(b) {
+		return fault.New(fault.Denied, "AccessDenied", "Access Denied").On(resource).
+			WithHint("the policy of bucket %s is public and its public access block has RestrictPublicBuckets: only account %s is let in", b.Name, b.Owner)
+	}
+	return c.iam.Authorize(c.caller, iam.Access{
+		Action: action, Resource: resource, ResourceAccount: b.Owner,
+		Policy: b.Documents[bucket.Policy], Context: c.context(),
+	})
+}
+
+// allowService asks for an action that concerns no bucket.
+func (c *call) allowService(action, resource string) error {
+	return c.iam.Authorize(c.caller, iam.Access{
+		Action: action, Resource: resource, ResourceAccount: c.caller.Account, Context: c.context(),
+	})
+}
+
+// signedIn refuses callers without a signature.
+func (c *call) signedIn() error {
+	if c.caller.Type == policy.Anonymous {
+		return fault.New(fault.Denied, "AccessDenied", "Access Denied").
+			WithHint("the request is not signed; this operation is for accounts only")
+	}
+	return nil
+}
+
+// know sets a condition key for the decisions that follow.
+func (c *call) know(key string, values ...string) { c.context()[key] = values }
+
+// knowHeader sets the condition key s3:NAME to the header NAME, if that is
+// there.
+func (c *call) knowHeader(canonical, key string) {
+	if v := c.r.Header[canonical]; len(v) > 0 {
+		c.context()[key] = v[:1]
+	}
+}
+
+// knowTags sets the condition keys for the tags that an object has.
+func (c *call) knowTags(tags []object.Tag) {
+	for _, t := range tags {
+		c.know("s3:existingobjecttag/"+strings.ToLower(t.Key), t.Value)
+	}
+}
+
+// forgetTags takes back what knowTags set.
+func (c *call) forgetTags(tags []object.Tag) {
+	for _, t := range tags {
+		delete(c.facts, "s3:existingobjecttag/"+strings.ToLower(t.Key))
+	}
+}
+
+// knowNewTags sets the condition keys for the tags in the request.
+func (c *call) knowNewTags(tags []object.Tag) {
+	if len(tags) == 0 {
+		return
+	}
+	keys := make([]string, len(tags))
+	for i, t := range tags {
+		keys[i] = t.Key
+		c.know("s3:requestobjecttag/"+strings.ToLower(t.Key), t.Value)
+	}
+	c.know("s3:requestobjecttagkeys", keys...)
+}
+
+// requestKeys are the headers that are condition keys as they stand.
+var requestKeys = []struct{ header, key string }{
+	{"X-Amz-Acl", "s3:x-amz-acl"},
+	{"X-Amz-Copy-Source", "s3:x-amz-copy-source"},
+	{"X-Amz-Metadata-Directive", "s3:x-amz-metadata-directive"},
+	{"X-Amz-Server-Side-Encryption", "s3:x-amz-server-side-encryption"},
+	{"X-Amz-Storage-Class", "s3:x-amz-storage-class"},
+	{"X-Amz-Object-Ownership", "s3:x-amz-object-ownership"},
+	{"X-Amz-Website-Redirect-Location", "s3:x-amz-website-redirect-location"},
+	{"X-Amz-Grant-Full-Control", "s3:x-amz-grant-full-control"},
+	{"X-Amz-Grant-Read", "s3:x-amz-grant-read"},
+	{"X-Amz-Grant-Read-Acp", "s3:x-amz-grant-read-acp"},
+	{"X-Amz-Grant-Write", "s3:x-amz-grant-write"},
+	{"X-Amz-Grant-Write-Acp", "s3:x-amz-grant-write-acp"},
+	{"X-Amz-Content-Sha256", "s3:x-amz-content-sha256"},
+	{"If-Match", "s3:if-match"},
+	{"If-None-Match", "s3:if-none-match"},
+	{"User-Agent", "aws:useragent"},
+	{"Referer", "aws:referer"},
+}
+
+var (
+	yes    = []string{"true"}
+	no     = []string{"false"}
+	header = []string{"REST-HEADER"}
+	inURL  = []string{"REST-QUERY-STRING"}
+	v4     = []string{"AWS4-HMAC-SHA256"}
+)
+
+// context returns the condition keys that the request itself gives.
+func (c *call) context() map[string][]string {
+	if c.facts != nil {
+		return c.facts
+	}
+	f := make(map[string][]string, 8)
+	c.facts = f
+	f["aws:securetransport"] = no
+	if c.r.TLS != nil {
+		f["aws:securetransport"] = yes
+	}
+	if ip, _, err := net.SplitHostPort(c.r.RemoteAddr); err == nil {
+		f["aws:sourceip"] = []string{ip}
+	}
+	f["aws:requestedregion"] = []string{c.region}
+	if v := c.caller.Verified; v != nil {
+		f["s3:signatureversion"] = v4
+		f["s3:authtype"] = header
+		if v.Presigned {
+			f["s3:authtype"] = inURL
+		}
+	}
+	for i := range requestKeys {
+		c.knowHeader(requestKeys[i].header, requestKeys[i].key)
+	}
+	if id := c.query.get("versionId"); id != "" {
+		f["s3:versionid"] = []string{id}
+	}
+	return f
+}
+
+// missing answers for an object that is not there: only who may list the
+// bucket is told so.
+func (c *call) missing(b *bucket.Bucket, err error) error {
+	if denied := c.allowOn(b, "s3:ListBucket", b.ARN()); denied != nil {
+		return denied
+	}
+	return err
+}

@@ -1,0 +1,237 @@
+package s3api
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/wire"
+)
+
+// creation is the document of CreateBucket.
+type creation struct {
+	LocationConstraint string
+	Location           *extra
+	Bucket             *extra
+	Tags               *struct {
+		Tag []struct{ Key, Value string }
+	}
+}
+
+// createBucket is CreateBucket.
+func (c *call) createBucket() error {
+	if err := c.signedIn(); err != nil {
+		return err
+	}
+	if err := bucket.CheckName(c.name); err != nil {
+		return err
+	}
+	if err := c.checkBucketHeaders(); err != nil {
+		return err
+	}
+	region, err := c.newRegion()
+	if err != nil {
+		return err
+	}
+	if region != "us-east-1" {
+		c.know("s3:locationconstraint", region)
+	}
+	if err := c.allowService("s3:CreateBucket", arn.Bucket(c.name)); err != nil {
+		return err
+	}
+	b := &bucket.Bucket{Name: c.name, Owner: c.caller.Account, Region: region, Created: c.now().UTC()}
+	if v := c.r.Header.Get("X-Amz-Object-Ownership"); v != "" {
+		if err := c.allowService("s3:PutBucketOwnershipControls", arn.Bucket(c.name)); err != nil {
+			return err
+		}
+		b.Documents = map[bucket.Document][]byte{bucket.OwnershipControls: ownershipXML(v)}
+	}
+	wire.Set(c.h, "Location", "/"+c.name)
+	wire.Set(c.h, "x-amz-bucket-arn", b.ARN())
+	if err := c.store.CreateBucket(c.r.Context(), b); err != nil {
+		if !errors.Is(err, fault.Exists) {
+			return err
+		}
+		return c.bucketExists()
+	}
+	return c.empty(http.StatusOK)
+}
+
+// bucketExists answers CreateBucket of a bucket that is there. In us-east-1
+// the owner is told that all is well, as on AWS.
+func (c *call) bucketExists() error {
+	have, err := c.store.Bucket(c.name)
+	switch {
+	case err == nil && have.Owner == c.caller.Account && have.Region == "us-east-1":
+		return c.empty(http.StatusOK)
+	case err == nil && have.Owner == c.caller.Account:
+		err = fault.New(fault.Exists, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").On(c.name)
+	default:
+		err = fault.New(fault.Exists, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.").On(c.name)
+	}
+	c.h.Del("Location")
+	delete(c.h, "x-amz-bucket-arn")
+	return err
+}
+
+// checkBucketHeaders refuses what a new bucket cannot have.
+func (c *call) checkBucketHeaders() error {
+	h := c.r.Header
+	if strings.EqualFold(h.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
+		return unsupported("Object Lock is not offered; leave x-amz-bucket-object-lock-enabled out")
+	}
+	if checkACL(h) != nil {
+		return fault.New(fault.Invalid, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting").
+			WithHint("access is given by bucket policies here; leave x-amz-acl and x-amz-grant-* out")
+	}
+	if v := h.Get("X-Amz-Object-Ownership"); v != "" && !validOwnership(v) {
+		return invalid("x-amz-object-ownership", "Invalid x-amz-object-ownership header: "+v)
+	}
+	return nil
+}
+
+// newRegion returns the region of a new bucket.
+func (c *call) newRegion() (string, error) {
+	data, err := c.document(wire.MaxXML)
+	if err != nil {
+		return "", err
+	}
+	var doc creation
+	if len(data) > 0 {
+		if err := wire.Decode(data, "CreateBucketConfiguration", &doc); err != nil {
+			return "", err
+		}
+	}
+	if doc.Location != nil || doc.Bucket != nil {
+		return "", unsupported("directory buckets are not offered")
+	}
+	if doc.Tags != nil && len(doc.Tags.Tag) > 0 {
+		return "", unsupported("put the tags with PutBucketTagging after the bucket is made")
+	}
+	region, signed := doc.LocationConstraint, c.region
+	if v := c.caller.Verified; v != nil {
+		signed = v.Scope.Region
+	}
+	incompatible := func(what string) error {
+		return fault.Newf(fault.Invalid, "IllegalLocationConstraintException",
+			"The %s location constraint is incompatible for the region specific endpoint this request was sent to.", what).
+			WithHint("the request is signed for %s: name that region in LocationConstraint (none for us-east-1)", signed)
+	}
+	switch {
+	case region == "EU":
+		region = "eu-west-1"
+	case region == "us-east-1" || strings.ContainsFunc(region, notRegion):
+		return "", fault.New(fault.Invalid, "InvalidLocationConstraint", "The specified location-constraint is not valid").On(region).
+			WithHint("for us-east-1 leave LocationConstraint out")
+	}
+	switch {
+	case region == "" && signed != "us-east-1":
+		return "", incompatible("unspecified")
+	case region == "":
+		return c.region, nil
+	case signed != "us-east-1" && signed != region:
+		return "", incompatible(region)
+	}
+	return region, nil
+}
+
+// notRegion reports whether r is no character of a region's name.
+func notRegion(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-'
+}
+
+// headBucket is HeadBucket. Who may not see the bucket is still told its
+// region, as on AWS.
+func (c *call) headBucket() error {
+	wire.Set(c.h, "x-amz-bucket-region", c.bucket.Region)
+	if err := c.allow("s3:ListBucket"); err != nil {
+		return err
+	}
+	wire.Set(c.h, "x-amz-access-point-alias", "false")
+	wire.Set(c.h, "x-amz-bucket-arn", c.bucket.ARN())
+	wire.Set(c.h, "Content-Type", "application/xml")
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// deleteBucket is DeleteBucket.
+func (c *call) deleteBucket() error {
+	if err := c.allow("s3:DeleteBucket"); err != nil {
+		return err
+	}
+	if err := c.store.DeleteBucket(c.r.Context(), c.name); err != nil {
+		return err
+	}
+	return c.empty(http.StatusNoContent)
+}
+
+// listBuckets is ListBuckets: the buckets of the caller's account.
+func (c *call) listBuckets() error {
+	if err := c.signedIn(); err != nil {
+		return err
+	}
+	most, err := c.query.number("max-buckets", 10000, 10000)
+	if err != nil {
+		return err
+	}
+	if c.query.has("max-buckets") && most == 0 {
+		return invalid("max-buckets", "Argument max-buckets must be an integer between 1 and 10000")
+	}
+	after := ""
+	if v, ok := c.query.lookup("continuation-token"); ok {
+		if after, err = readToken(v); err != nil {
+			return err
+		}
+	}
+	if err := c.allowService("s3:ListAllMyBuckets", "*"); err != nil {
+		return err
+	}
+	prefix, region := c.query.get("prefix"), c.query.get("bucket-region")
+	l := &listing{Document: wire.NewDocument()}
+	l.OpenNS("ListAllMyBucketsResult", namespace)
+	l.Open("Buckets")
+	last, next, n := "", "", 0
+	for _, b := range c.store.Buckets() {
+		if b.Owner != c.caller.Account || b.Name <= after || !strings.HasPrefix(b.Name, prefix) || region != "" && b.Region != region {
+			continue
+		}
+		if n == most {
+			next = makeToken(last)
+			break
+		}
+		l.Open("Bucket")
+		l.Text("Name", b.Name)
+		l.Time("CreationDate", b.Created)
+		if c.query.has("max-buckets") || region != "" || c.query.has("prefix") {
+			l.Text("BucketRegion", b.Region)
+		}
+		l.Text("BucketArn", b.ARN())
+		l.Close("Bucket")
+		last, n = b.Name, n+1
+	}
+	l.Close("Buckets")
+	l.owner("Owner", c.caller.Account)
+	l.Optional("ContinuationToken", next)
+	l.Optional("Prefix", prefix)
+	l.Close("ListAllMyBucketsResult")
+	return c.send(l.Document)
+}
+
+// getLocation is GetBucketLocation; us-east-1 is the empty constraint.
+func (c *call) getLocation() error {
+	if err := c.allow("s3:GetBucketLocation"); err != nil {
+		return err
+	}
+	region := c.bucket.Region
+	if region == "us-east-1" {
+		region = ""
+	}
+	x := wire.NewDocument()
+	x.OpenNS("LocationConstraint", namespace)
+	x.Escape(region)
+	x.Close("LocationConstraint")
+	return c.send(x)
+}

@@ -1,0 +1,250 @@
+package s3api
+
+import (
+	"net/http"
+	"strings"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/wire"
+)
+
+// getDocument answers with a settings document, or with the fault that AWS has
+// for its absence.
+func (c *call) getDocument(name bucket.Document, action, code, message string) error {
+	if err := c.allow(action); err != nil {
+		return err
+	}
+	doc := c.bucket.Documents[name]
+	if doc == nil {
+		return fault.New(fault.NotFound, code, message).On(c.name)
+	}
+	return c.stored("application/xml", doc)
+}
+
+// deleteDocument removes a settings document.
+func (c *call) deleteDocument(name bucket.Document, action string) error {
+	if err := c.allow(action); err != nil {
+		return err
+	}
+	return c.setDocument(name, nil, http.StatusNoContent)
+}
+
+// render returns what write makes as a document to be stored.
+func render(write func(*wire.Document)) []byte {
+	x := wire.NewDocument()
+	write(x)
+	return append([]byte(nil), x.Bytes()...)
+}
+
+// getBucketTags is GetBucketTagging.
+func (c *call) getBucketTags() error {
+	return c.getDocument(bucket.Tagging, "s3:GetBucketTagging", "NoSuchTagSet", "The TagSet does not exist")
+}
+
+// putBucketTags is PutBucketTagging.
+func (c *call) putBucketTags() error {
+	tags, err := c.bodyTags(maxBucketTags)
+	if err != nil {
+		return err
+	}
+	if err := c.allow("s3:PutBucketTagging"); err != nil {
+		return err
+	}
+	doc := append([]byte(nil), writeTags(tags).Bytes()...)
+	return c.setDocument(bucket.Tagging, doc, http.StatusNoContent)
+}
+
+// deleteBucketTags is DeleteBucketTagging.
+func (c *call) deleteBucketTags() error {
+	return c.deleteDocument(bucket.Tagging, "s3:PutBucketTagging")
+}
+
+// getEncryption is GetBucketEncryption. Every bucket has the default that all
+// buckets of AWS have.
+func (c *call) getEncryption() error {
+	if err := c.allow("s3:GetEncryptionConfiguration"); err != nil {
+		return err
+	}
+	if doc := c.bucket.Documents[bucket.Encryption]; doc != nil {
+		return c.stored("application/xml", doc)
+	}
+	return c.stored("application/xml", encryptionXML(false))
+}
+
+func encryptionXML(bucketKey bool) []byte {
+	return render(func(x *wire.Document) {
+		x.OpenNS("ServerSideEncryptionConfiguration", namespace)
+		x.Open("Rule")
+		x.Open("ApplyServerSideEncryptionByDefault")
+		x.Text("SSEAlgorithm", "AES256")
+		x.Close("ApplyServerSideEncryptionByDefault")
+		x.Bool("BucketKeyEnabled", bucketKey)
+		x.Close("Rule")
+		x.Close("ServerSideEncryptionConfiguration")
+	})
+}
+
+// putEncryption is PutBucketEncryption: AES256, and nothing else.
+func (c *call) putEncryption() error {
+	var doc struct {
+		Rule []struct {
+			ByDefault *struct {
+				SSEAlgorithm   string
+				KMSMasterKeyID string
+			} `xml:"ApplyServerSideEncryptionByDefault"`
+			BucketKeyEnabled       bool
+			BlockedEncryptionTypes *extra
+		}
+	}
+	if err := c.xml("ServerSideEncryptionConfiguration", &doc); err != nil {
+		return err
+	}
+	if err := c.allow("s3:PutEncryptionConfiguration"); err != nil {
+		return err
+	}
+	if len(doc.Rule) != 1 {
+		return wire.Malformed("ServerSideEncryptionConfiguration holds one Rule")
+	}
+	r := doc.Rule[0]
+	if r.ByDefault != nil {
+		switch a := r.ByDefault.SSEAlgorithm; {
+		case a == "aws:kms" || a == "aws:kms:dsse":
+			return unsupported("KMS keys are not offered; SSEAlgorithm can be AES256")
+		case a != "AES256":
+			return wire.Malformed("SSEAlgorithm is AES256")
+		case r.ByDefault.KMSMasterKeyID != "":
+			return invalid("KMSMasterKeyID", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+		}
+	}
+	return c.setDocument(bucket.Encryption, encryptionXML(r.BucketKeyEnabled), http.StatusOK)
+}
+
+// deleteEncryption is DeleteBucketEncryption.
+func (c *call) deleteEncryption() error {
+	return c.deleteDocument(bucket.Encryption, "s3:PutEncryptionConfiguration")
+}
+
+// validOwnership reports whether v is an object ownership setting.
+func validOwnership(v string) bool {
+	return v == "BucketOwnerEnforced" || v == "BucketOwnerPreferred" || v == "ObjectWriter"
+}
+
+func ownershipXML(v string) []byte {
+	return render(func(x *wire.Document) {
+		x.OpenNS("OwnershipControls", namespace)
+		x.Open("Rule")
+		x.Text("ObjectOwnership", v)
+		x.Close("Rule")
+		x.Close("OwnershipControls")
+	})
+}
+
+// getOwnership is GetBucketOwnershipControls. A bucket without the setting
+// behaves as new buckets of AWS do, and says so.
+func (c *call) getOwnership() error {
+	if err := c.allow("s3:GetBucketOwnershipControls"); err != nil {
+		return err
+	}
+	doc := c.bucket.Documents[bucket.OwnershipControls]
+	if doc == nil {
+		doc = ownershipXML("BucketOwnerEnforced")
+	}
+	return c.stored("application/xml", doc)
+}
+
+// putOwnership is PutBucketOwnershipControls.
+func (c *call) putOwnership() error {
+	var doc struct {
+		Rule []struct{ ObjectOwnership string }
+	}
+	if err := c.xml("OwnershipControls", &doc); err != nil {
+		return err
+	}
+	if err := c.allow("s3:PutBucketOwnershipControls"); err != nil {
+		return err
+	}
+	if len(doc.Rule) != 1 || !validOwnership(doc.Rule[0].ObjectOwnership) {
+		return wire.Malformed("OwnershipControls holds one Rule with BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")
+	}
+	return c.setDocument(bucket.OwnershipControls, ownershipXML(doc.Rule[0].ObjectOwnership), http.StatusOK)
+}
+
+// deleteOwnership is DeleteBucketOwnershipControls.
+func (c *call) deleteOwnership() error {
+	return c.deleteDocument(bucket.OwnershipControls, "s3:PutBucketOwnershipControls")
+}
+
+// accessBlock is a bucket's public access block.
+type accessBlock struct {
+	BlockPublicAcls       string
+	IgnorePublicAcls      string
+	BlockPublicPolicy     string
+	RestrictPublicBuckets string
+}
+
+// accessBlockSettings are its settings in AWS's order.
+var accessBlockSettings = []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"}
+
+func parseAccessBlock(data []byte) (*accessBlock, error) {
+	var a accessBlock
+	if err := wire.Decode(data, "PublicAccessBlockConfiguration", &a); err != nil {
+		return nil, err
+	}
+	for _, s := range accessBlockSettings {
+		if v := strings.ToLower(a.value(s)); v != "" && v != "true" && v != "false" {
+			return nil, wire.Malformed(s + " is true or false")
+		}
+	}
+	return &a, nil
+}
+
+func (a *accessBlock) value(setting string) string {
+	switch setting {
+	case "BlockPublicAcls":
+		return a.BlockPublicAcls
+	case "IgnorePublicAcls":
+		return a.IgnorePublicAcls
+	case "BlockPublicPolicy":
+		return a.BlockPublicPolicy
+	}
+	return a.RestrictPublicBuckets
+}
+
+func (a *accessBlock) on(setting string) bool { return strings.EqualFold(a.value(setting), "true") }
+
+// getPublicAccessBlock is GetPublicAccessBlock.
+func (c *call) getPublicAccessBlock() error {
+	return c.getDocument(bucket.PublicAccessBlock, "s3:GetBucketPublicAccessBlock",
+		"NoSuchPublicAccessBlockConfiguration", "The public access block configuration was not found")
+}
+
+// putPublicAccessBlock is PutPublicAccessBlock. BlockPublicPolicy and
+// RestrictPublicBuckets act on policies; there are no ACLs for the others to
+// act on.
+func (c *call) putPublicAccessBlock() error {
+	data, err := c.document(wire.MaxXML)
+	if err != nil {
+		return err
+	}
+	if err := c.allow("s3:PutBucketPublicAccessBlock"); err != nil {
+		return err
+	}
+	block, err := parseAccessBlock(data)
+	if err != nil {
+		return err
+	}
+	doc := render(func(x *wire.Document) {
+		x.OpenNS("PublicAccessBlockConfiguration", namespace)
+		for _, s := range accessBlockSettings {
+			x.Bool(s, block.on(s))
+		}
+		x.Close("PublicAccessBlockConfiguration")
+	})
+	return c.setDocument(bucket.PublicAccessBlock, doc, http.StatusOK)
+}
+
+// deletePublicAccessBlock is DeletePublicAccessBlock.
+func (c *call) deletePublicAccessBlock() error {
+	return c.deleteDocument(bucket.PublicAccessBlock, "s3:PutBucketPublicAccessBlock")
+}

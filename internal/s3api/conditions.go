@@ -1,0 +1,164 @@
+package s3api
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"twinbucket/fault"
+	"twinbucket/internal/store"
+	"twinbucket/object"
+)
+
+// preconditionFailed is the fault of a condition that does not hold.
+func preconditionFailed(condition string) error {
+	return fault.New(fault.Precondition, "PreconditionFailed",
+		"At least one of the pre-conditions you specified did not hold").On(condition).
+		WithHint("the condition is %s", condition)
+}
+
+// notModified is not an error to the client: it has the object already.
+func notModified() error { return fault.New(fault.Precondition, "NotModified", "Not Modified") }
+
+// checkConditions applies If-Match, If-Unmodified-Since, If-None-Match and
+// If-Modified-Since, in this order of precedence (RFC 9110, 13.2.2), to an
+// object that is there.
+func checkConditions(h http.Header, v *object.Version) error {
+	modified := v.Modified.Truncate(time.Second)
+	if match := h["If-Match"]; len(match) > 0 {
+		if !matches(match[0], v.ETag) {
+			return preconditionFailed("If-Match")
+		}
+	} else if t, ok := httpTime(h, "If-Unmodified-Since"); ok && modified.After(t) {
+		return preconditionFailed("If-Unmodified-Since")
+	}
+	if none := h["If-None-Match"]; len(none) > 0 {
+		if matches(none[0], v.ETag) {
+			return notModified()
+		}
+	} else if t, ok := httpTime(h, "If-Modified-Since"); ok && !modified.After(t) {
+		return notModified()
+	}
+	return nil
+}
+
+// checkCopyConditions applies the x-amz-copy-source-if-* headers to the source
+// of a copy. Where one holds, those of less precedence do not count.
+func checkCopyConditions(h http.Header, v *object.Version) error {
+	const prefix = "X-Amz-Copy-Source-"
+	modified := v.Modified.Truncate(time.Second)
+	if match := h[prefix+"If-Match"]; len(match) > 0 {
+		if !matches(match[0], v.ETag) {
+			return preconditionFailed("x-amz-copy-source-If-Match")
+		}
+	} else if t, ok := httpTime(h, prefix+"If-Unmodified-Since"); ok && modified.After(t) {
+		return preconditionFailed("x-amz-copy-source-If-Unmodified-Since")
+	}
+	if none := h[prefix+"If-None-Match"]; len(none) > 0 {
+		if matches(none[0], v.ETag) {
+			return preconditionFailed("x-amz-copy-source-If-None-Match")
+		}
+	} else if t, ok := httpTime(h, prefix+"If-Modified-Since"); ok && !modified.After(t) {
+		return preconditionFailed("x-amz-copy-source-If-Modified-Since")
+	}
+	return nil
+}
+
+// matches reports whether an entity tag is in a list of them, or the list is
+// "*".
+func matches(list, etag string) bool {
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimSpace(tag)
+		if tag == "*" || unquote(tag) == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// unquote takes the quotes off an entity tag.
+func unquote(tag string) string {
+	return strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
+}
+
+// httpTime returns the time in a header; one that cannot be read does not
+// count.
+func httpTime(h http.Header, name string) (time.Time, bool) {
+	v := h[name]
+	if len(v) == 0 {
+		return time.Time{}, false
+	}
+	t, err := http.ParseTime(v[0])
+	if err != nil {
+		t, err = time.Parse(time.RFC3339, v[0])
+	}
+	return t, err == nil
+}
+
+// writeCondition returns the condition on which a write depends.
+func (c *call) writeCondition() (store.Condition, error) {
+	var cond store.Condition
+	if v := c.r.Header["If-None-Match"]; len(v) > 0 {
+		if v[0] != "*" {
+			return cond, unsupported(`If-None-Match of a write can only be "*"`)
+		}
+		cond.NoneMatch = "*"
+	}
+	if v := c.r.Header["If-Match"]; len(v) > 0 {
+		if cond.NoneMatch != "" || v[0] == "*" || strings.Contains(v[0], ",") {
+			return cond, unsupported("If-Match of a write is one ETag, without If-None-Match")
+		}
+		cond.Match = unquote(v[0])
+	}
+	return cond, nil
+}
+
+// span is a part of a body.
+type span struct{ off, n int64 }
+
+// parseRange reads a Range header for a body of size bytes. A header that S3
+// does not understand, several ranges among them, asks for the whole: ok is
+// false. One that lies outside the body is an InvalidRange fault.
+func parseRange(s string, size int64) (r span, ok bool, err error) {
+	spec, found := strings.CutPrefix(s, "bytes=")
+	if !found || strings.Contains(spec, ",") {
+		return span{}, false, nil
+	}
+	first, last, found := strings.Cut(strings.TrimSpace(spec), "-")
+	if !found {
+		return span{}, false, nil
+	}
+	from, haveFrom, ok1 := bytePosition(first)
+	to, haveTo, ok2 := bytePosition(last)
+	switch {
+	case !ok1 || !ok2 || !haveFrom && !haveTo || haveFrom && haveTo && to < from:
+		return span{}, false, nil
+	case !haveFrom: // the last bytes
+		n := min(to, size)
+		r = span{size - n, n}
+	case haveTo:
+		r = span{from, min(to, size-1) - from + 1}
+	default:
+		r = span{from, size - from}
+	}
+	if r.n <= 0 || r.off >= size {
+		return span{}, false, fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable").
+			WithHint("the range is %s and the object has %d bytes", s, size)
+	}
+	return r, true, nil
+}
+
+// bytePosition reads a number of a range, which may be empty.
+func bytePosition(s string) (n int64, given, ok bool) {
+	if s == "" {
+		return 0, false, true
+	}
+	if s[0] < '0' || s[0] > '9' {
+		return 0, false, false
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	// One beyond all numbers is beyond all bodies.
+	return n, true, err == nil || errors.Is(err, strconv.ErrRange)
+}

@@ -1,0 +1,259 @@
+package s3api
+
+import (
+	"bytes"
+	"mime"
+	"net/http"
+	"strings"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/wire"
+	"twinbucket/object"
+	"twinbucket/policy"
+)
+
+// Limits of the S3 User Guide.
+const (
+	maxMetadata = 2 << 10 // bytes of names and values
+	maxPut      = 5 << 30 // bytes of an object put in one request, of a part, of a copy
+)
+
+const metadataPrefix = "X-Amz-Meta-"
+
+// newVersion returns the version that the request's headers describe.
+func (c *call) newVersion() (object.Version, error) {
+	v := object.Version{Bucket: c.bucket.Name, Key: c.key, Owner: c.ownerOf(c.bucket)}
+	if err := c.checkNewHeaders(); err != nil {
+		return v, err
+	}
+	v.Headers = contentHeaders(c.r.Header)
+	var err error
+	if v.Metadata, err = metadata(c.r.Header); err != nil {
+		return v, err
+	}
+	if v.Class, err = storageClass(c.r.Header.Get("X-Amz-Storage-Class")); err != nil {
+		return v, err
+	}
+	if text := c.r.Header.Get("X-Amz-Tagging"); text != "" {
+		v.Tags, err = headerTags(text)
+	}
+	return v, err
+}
+
+// ownerOf returns the account that owns what the caller writes to b: the
+// bucket's owner, unless the bucket's ownership controls leave objects to
+// their writers.
+func (c *call) ownerOf(b *bucket.Bucket) string {
+	if doc := b.Documents[bucket.OwnershipControls]; doc != nil && c.caller.Account != "" {
+		if bytes.Contains(doc, []byte("ObjectWriter")) ||
+			bytes.Contains(doc, []byte("BucketOwnerPreferred")) && c.r.Header.Get("X-Amz-Acl") != "bucket-owner-full-control" {
+			return c.caller.Account
+		}
+	}
+	return b.Owner
+}
+
+// checkNewHeaders refuses the headers of a write that ask for what a bucket
+// here cannot give.
+func (c *call) checkNewHeaders() error {
+	h := c.r.Header
+	if err := checkACL(h); err != nil {
+		return err
+	}
+	for _, name := range []string{"X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"} {
+		if len(h[name]) > 0 {
+			return lockMissing()
+		}
+	}
+	switch sse := h.Get("X-Amz-Server-Side-Encryption"); sse {
+	case "":
+	case "AES256":
+		// Accepted, for policies and clients insist on it, and told apart
+		// from what AWS does: the answer does not claim encryption.
+		wire.Set(c.h, wire.HintHeader, "objects are stored as they are sent; for encryption at rest encrypt the server's disk")
+	case "aws:kms", "aws:kms:dsse":
+		return unsupported("KMS keys are not offered; use AES256 or leave x-amz-server-side-encryption out")
+	default:
+		return fault.New(fault.Invalid, "InvalidEncryptionAlgorithmError",
+			"The encryption request you specified is not valid. The valid value is AES256.").On(sse)
+	}
+	return nil
+}
+
+// lockMissing is AWS's answer for Object Lock in a bucket without it.
+func lockMissing() error {
+	return fault.New(fault.Invalid, "InvalidRequest", "Bucket is missing Object Lock Configuration").
+		WithHint("Object Lock is not offered")
+}
+
+// contentHeaders returns the headers that an object keeps. The transfer coding
+// of the request is not one of the object's encodings.
+func contentHeaders(h http.Header) object.Headers {
+	first := func(name string) string {
+		if v := h[name]; len(v) > 0 {
+			return v[0]
+		}
+		return ""
+	}
+	o := object.Headers{
+		ContentType:        first("Content-Type"),
+		CacheControl:       first("Cache-Control"),
+		ContentDisposition: first("Content-Disposition"),
+		ContentEncoding:    first("Content-Encoding"),
+		ContentLanguage:    first("Content-Language"),
+		Expires:            first("Expires"),
+		RedirectLocation:   first("X-Amz-Website-Redirect-Location"),
+	}
+	if strings.Contains(o.ContentEncoding, "aws-chunked") {
+		var keep []string
+		for e := range strings.SplitSeq(o.ContentEncoding, ",") {
+			if e = strings.TrimSpace(e); e != "" && e != "aws-chunked" {
+				keep = append(keep, e)
+			}
+		}
+		o.ContentEncoding = strings.Join(keep, ",")
+	}
+	if o.ContentType == "" {
+		o.ContentType = "binary/octet-stream"
+	}
+	return o
+}
+
+// metadata returns the user metadata, names in lower case; nil if there is
+// none.
+func metadata(h http.Header) (map[string]string, error) {
+	var m map[string]string
+	size := 0
+	for name, values := range h {
+		if len(name) <= len(metadataPrefix) || !strings.EqualFold(name[:len(metadataPrefix)], metadataPrefix) {
+			continue
+		}
+		if m == nil {
+			m = make(map[string]string)
+		}
+		name = strings.ToLower(name[len(metadataPrefix):])
+		v := strings.Join(values, ",")
+		m[name] = v
+		size += len(name) + len(v)
+	}
+	if size > maxMetadata {
+		return nil, fault.New(fault.TooLarge, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
+			WithHint("names and values of x-amz-meta-* have at most %d bytes together; these have %d", maxMetadata, size)
+	}
+	return m, nil
+}
+
+// storageClass checks a storage class; STANDARD is stored as none.
+func storageClass(class string) (string, error) {
+	switch class {
+	case "", "STANDARD":
+		return "", nil
+	case "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR":
+		return class, nil
+	}
+	return "", fault.New(fault.Invalid, "InvalidStorageClass", "The storage class you specified is not valid").On(class)
+}
+
+// showVersion sets the headers that GET and HEAD of a version have in common.
+func (c *call) showVersion(v *object.Version) {
+	h := c.h
+	c.showValidators(v)
+	wire.Set(h, "Accept-Ranges", "bytes")
+	setIf(h, "Content-Type", v.Headers.ContentType)
+	setIf(h, "Content-Disposition", v.Headers.ContentDisposition)
+	setIf(h, "Content-Encoding", v.Headers.ContentEncoding)
+	setIf(h, "Content-Language", v.Headers.ContentLanguage)
+	setIf(h, "x-amz-website-redirect-location", v.Headers.RedirectLocation)
+	setIf(h, "x-amz-storage-class", v.Class)
+	setIf(h, "x-amz-replication-status", string(v.Status))
+	for name, value := range v.Metadata {
+		wire.Set(h, "x-amz-meta-"+name, headerValue(value))
+	}
+}
+
+// showValidators sets the headers that a cache lives by; the answer 304 has no
+// others.
+func (c *call) showValidators(v *object.Version) {
+	wire.Set(c.h, "ETag", `"`+v.ETag+`"`)
+	c.showModified(v)
+	c.showID(v.ID)
+	setIf(c.h, "Cache-Control", v.Headers.CacheControl)
+	setIf(c.h, "Expires", v.Headers.Expires)
+}
+
+// showModified sets Last-Modified.
+func (c *call) showModified(v *object.Version) {
+	wire.Set(c.h, "Last-Modified", v.Modified.UTC().Format(http.TimeFormat))
+}
+
+// showID sets x-amz-version-id, which buckets that never had versioning do not
+// send.
+func (c *call) showID(id string) {
+	if c.bucket.Versioning != bucket.Unversioned && id != "" {
+		wire.Set(c.h, "x-amz-version-id", id)
+	}
+}
+
+func setIf(h http.Header, name, value string) {
+	if value != "" {
+		wire.Set(h, name, value)
+	}
+}
+
+// headerValue returns a metadata value as S3 sends it: what is not printable
+// ASCII is encoded as RFC 2047 says.
+func headerValue(s string) string {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return mime.QEncoding.Encode("UTF-8", s)
+		}
+	}
+	return s
+}
+
+// overrides are the query parameters that replace headers of the answer.
+var overrides = []struct{ param, header string }{
+	{"response-content-type", "Content-Type"},
+	{"response-content-language", "Content-Language"},
+	{"response-expires", "Expires"},
+	{"response-cache-control", "Cache-Control"},
+	{"response-content-disposition", "Content-Disposition"},
+	{"response-content-encoding", "Content-Encoding"},
+}
+
+// checkOverrides refuses the response-* parameters of unsigned requests.
+func (c *call) checkOverrides() error {
+	if c.caller.Type != policy.Anonymous {
+		return nil
+	}
+	for _, p := range c.query {
+		if strings.HasPrefix(p.name, "response-") {
+			return fault.New(fault.Invalid, "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.").On(p.name)
+		}
+	}
+	return nil
+}
+
+// override applies the response-* parameters.
+func (c *call) override() {
+	for _, p := range c.query {
+		for _, o := range overrides {
+			if o.param == p.name {
+				wire.Set(c.h, o.header, p.value)
+			}
+		}
+	}
+}
+
+// needLength returns the payload's length, which a write must declare.
+func (c *call) needLength() (int64, error) {
+	switch {
+	case c.length < 0:
+		return 0, fault.New(fault.Invalid, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+	case c.length > maxPut:
+		return 0, fault.New(fault.TooLarge, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size").
+			WithHint("one request carries at most 5 GiB; larger objects need a multipart upload")
+	}
+	return c.length, nil
+}

@@ -1,0 +1,300 @@
+package s3api
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/store"
+	"twinbucket/internal/wire"
+	"twinbucket/object"
+)
+
+// createUpload is CreateMultipartUpload.
+func (c *call) createUpload() error {
+	v, err := c.newVersion()
+	if err != nil {
+		return err
+	}
+	if err := c.allowPut(v.Tags); err != nil {
+		return err
+	}
+	// What the checksum of the object will be is kept as one without a value.
+	sum, err := uploadChecksum(c.r.Header)
+	if err != nil {
+		return err
+	}
+	if sum.Algorithm != "" {
+		v.Checksums = []object.Checksum{sum}
+	}
+	id, err := c.store.CreateUpload(c.r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if sum.Algorithm != "" {
+		wire.Set(c.h, "x-amz-checksum-algorithm", sum.Algorithm)
+		wire.Set(c.h, "x-amz-checksum-type", sumType(&sum))
+	}
+	x := wire.NewDocument()
+	x.OpenNS("InitiateMultipartUploadResult", namespace)
+	x.Text("Bucket", c.name)
+	x.Text("Key", c.key)
+	x.Text("UploadId", id)
+	x.Close("InitiateMultipartUploadResult")
+	return c.send(x)
+}
+
+// uploadChecksum reads which checksum the object of an upload is to have.
+func uploadChecksum(h http.Header) (object.Checksum, error) {
+	var sum object.Checksum
+	kind := strings.ToUpper(h.Get("X-Amz-Checksum-Type"))
+	name := h.Get("X-Amz-Checksum-Algorithm")
+	if name == "" {
+		if kind != "" {
+			return sum, fault.New(fault.Invalid, "InvalidRequest",
+				"The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
+		}
+		return sum, nil
+	}
+	a := algorithmOf(name)
+	if a == nil {
+		return sum, badAlgorithm(name)
+	}
+	sum.Algorithm = a.name
+	switch {
+	case kind == "":
+		sum.Composite = !a.only
+	case kind == "COMPOSITE" && !a.only:
+		sum.Composite = true
+	case kind == "FULL_OBJECT" && a.crc != nil:
+	case kind == "COMPOSITE" || kind == "FULL_OBJECT":
+		return sum, fault.Newf(fault.Invalid, "InvalidRequest",
+			"The %s checksum type cannot be used with the %s checksum algorithm.", kind, strings.ToLower(a.name))
+	default:
+		return sum, fault.New(fault.Invalid, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.").On(kind)
+	}
+	return sum, nil
+}
+
+// writeUploadChecksum writes which checksum an upload's object is to have.
+func writeUploadChecksum(x *wire.Document, v *object.Version) {
+	if len(v.Checksums) > 0 {
+		x.Text("ChecksumAlgorithm", v.Checksums[0].Algorithm)
+		x.Text("ChecksumType", sumType(&v.Checksums[0]))
+	}
+}
+
+// partNumber reads the number of a part.
+func partNumber(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > store.MaxParts {
+		return 0, invalid("partNumber", "Part number must be an integer between 1 and 10000, inclusive")
+	}
+	return n, nil
+}
+
+// upload returns the upload that the request names.
+func (c *call) upload() (*store.Upload, error) {
+	u, _, _, err := c.store.Parts(c.r.Context(), c.name, c.key, c.query.get("uploadId"), store.MaxParts, 0)
+	return u, err
+}
+
+// uploadPart is UploadPart and UploadPartCopy.
+func (c *call) uploadPart() error {
+	number, err := partNumber(c.query.get("partNumber"))
+	if err != nil {
+		return err
+	}
+	if len(c.r.Header["X-Amz-Copy-Source"]) > 0 {
+		return c.copyPart(number)
+	}
+	if err := c.allowObject("s3:PutObject"); err != nil {
+		return err
+	}
+	size, err := c.needLength()
+	if err != nil {
+		return err
+	}
+	d, err := c.digests()
+	if err != nil {
+		return err
+	}
+	u, err := c.upload()
+	if err != nil {
+		return err
+	}
+	if err := d.expect(u.Checksums); err != nil {
+		return err
+	}
+	part, err := c.store.PutPart(c.r.Context(), c.name, c.key, u.ID, number, d.reader(c.body), size, func(p *object.Part) (err error) {
+		p.Checksums, err = d.sum(p.ETag)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	wire.Set(c.h, "ETag", `"`+part.ETag+`"`)
+	for _, s := range part.Checksums {
+		wire.Set(c.h, algorithmOf(s.Algorithm).header, s.Value)
+	}
+	return c.empty(http.StatusOK)
+}
+
+// expect compares a part's checksum with the one that the upload was created
+// with, and chooses one where the part has none.
+func (d *digests) expect(upload []object.Checksum) error {
+	if len(upload) == 0 {
+		if d.alg == nil {
+			d.alg = preferred
+		}
+		return nil
+	}
+	want := algorithmOf(upload[0].Algorithm)
+	if d.alg == nil && !upload[0].Composite {
+		d.alg = want
+	}
+	if d.alg == want {
+		return nil
+	}
+	got := "null"
+	if d.alg != nil {
+		got = strings.ToLower(d.alg.name)
+	}
+	return fault.Newf(fault.Invalid, "InvalidRequest",
+		"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(want.name), got)
+}
+
+// copyPart is UploadPartCopy.
+func (c *call) copyPart(number int) error {
+	src, err := c.copySource()
+	if err != nil {
+		return err
+	}
+	if err := c.allowObject("s3:PutObject"); err != nil {
+		return err
+	}
+	what, err := copyRange(c.r.Header["X-Amz-Copy-Source-Range"], src.object.Size)
+	if err != nil {
+		return err
+	}
+	u, err := c.upload()
+	if err != nil {
+		return err
+	}
+	part, err := c.copyInto(u, number, src.object, what)
+	if err != nil {
+		return err
+	}
+	if src.bucket.Versioning != bucket.Unversioned {
+		wire.Set(c.h, "x-amz-copy-source-version-id", src.object.ID)
+	}
+	x := wire.NewDocument()
+	x.OpenNS("CopyPartResult", namespace)
+	x.Time("LastModified", c.now())
+	x.Quoted("ETag", part.ETag)
+	writeChecksums(x, part.Checksums)
+	x.Close("CopyPartResult")
+	return c.send(x)
+}
+
+// copyInto copies a part, without moving a byte unless the upload needs a
+// checksum of it.
+func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what span) (*object.Part, error) {
+	if len(u.Checksums) == 0 {
+		return c.store.CopyPart(c.r.Context(), c.name, c.key, u.ID, number, src, what.off, what.n)
+	}
+	body, err := c.store.Open(c.r.Context(), src, what.off, what.n)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	d := &digests{alg: algorithmOf(u.Checksums[0].Algorithm)}
+	return c.store.PutPart(c.r.Context(), c.name, c.key, u.ID, number, d.reader(body), what.n, func(p *object.Part) (err error) {
+		p.Checksums, err = d.sum(p.ETag)
+		return err
+	})
+}
+
+// copyRange reads x-amz-copy-source-range, which must lie inside the source.
+func copyRange(header []string, size int64) (span, error) {
+	if len(header) == 0 {
+		if size > maxPut {
+			return span{}, fault.New(fault.Invalid, "InvalidRequest",
+				"The specified copy source is larger than the maximum allowable size for a copy source: 5368709120").
+				WithHint("copy a range of at most 5 GiB with each part")
+		}
+		return span{0, size}, nil
+	}
+	bad := func(message string) error { return invalid("x-amz-copy-source-range", message) }
+	first, last, ok := strings.Cut(strings.TrimPrefix(header[0], "bytes="), "-")
+	from, have1, ok1 := bytePosition(first)
+	to, have2, ok2 := bytePosition(last)
+	if !ok || !ok1 || !ok2 || !have1 || !have2 || from > to || !strings.HasPrefix(header[0], "bytes=") {
+		return span{}, bad("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+	}
+	if to >= size {
+		return span{}, bad("Range specified is not valid for source object of size: " + strconv.FormatInt(size, 10))
+	}
+	if to-from+1 > maxPut {
+		return span{}, fault.New(fault.TooLarge, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	}
+	return span{from, to - from + 1}, nil
+}
+
+// listParts is ListParts.
+func (c *call) listParts() error {
+	most, err := c.query.number("max-parts", maxListed, maxListed)
+	if err != nil {
+		return err
+	}
+	after, err := c.query.number("part-number-marker", 0, store.MaxParts)
+	if err != nil {
+		return err
+	}
+	if err := c.allowObject("s3:ListMultipartUploadParts"); err != nil {
+		return err
+	}
+	u, parts, more, err := c.store.Parts(c.r.Context(), c.name, c.key, c.query.get("uploadId"), after, most)
+	if err != nil {
+		return err
+	}
+	l := &listing{Document: wire.NewDocument(), encoded: c.query.get("encoding-type") == "url"}
+	l.OpenNS("ListPartsResult", namespace)
+	l.Text("Bucket", c.name)
+	l.name("Key", c.key)
+	l.Text("UploadId", u.ID)
+	l.owner("Initiator", u.Owner)
+	l.owner("Owner", u.Owner)
+	l.Text("StorageClass", u.ClassOf())
+	writeUploadChecksum(l.Document, &u.Version)
+	l.Int("PartNumberMarker", int64(after))
+	if len(parts) > 0 {
+		l.Int("NextPartNumberMarker", int64(parts[len(parts)-1].Number))
+	}
+	l.Int("MaxParts", int64(most))
+	l.Bool("IsTruncated", more && most > 0)
+	for i := range parts {
+		l.Open("Part")
+		l.Int("PartNumber", int64(parts[i].Number))
+		l.Time("LastModified", u.Started)
+		l.Quoted("ETag", parts[i].ETag)
+		l.Int("Size", parts[i].Size)
+		writeChecksums(l.Document, parts[i].Checksums)
+		l.Close("Part")
+	}
+	l.Close("ListPartsResult")
+	return c.send(l.Document)
+}
+
+// abortUpload is AbortMultipartUpload.
+func (c *call) abortUpload() error {
+	if err := c.allowObject("s3:AbortMultipartUpload"); err != nil {
+		return err
+	}
+	if err := c.store.AbortUpload(c.r.Context(), c.name, c.key, c.query.get("uploadId")); err != nil {
+		return err
+	}
+	return c.empty(http.StatusNoContent)
+}

@@ -1,0 +1,233 @@
+package s3api
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"twinbucket/fault"
+	"twinbucket/internal/store"
+	"twinbucket/internal/wire"
+	"twinbucket/object"
+)
+
+// maxCompletion bounds the document that completes an upload: ten thousand
+// parts with their checksums.
+const maxCompletion = 4 << 20
+
+// completion is the document of CompleteMultipartUpload.
+type completion struct {
+	Part []completedPart
+}
+
+type completedPart struct {
+	PartNumber        *int
+	ETag              *string
+	ChecksumCRC32     string
+	ChecksumCRC32C    string
+	ChecksumCRC64NVME string
+	ChecksumSHA1      string
+	ChecksumSHA256    string
+}
+
+// checksum returns the part's checksum by an algorithm, "" if none is given.
+func (p *completedPart) checksum(a *algorithm) string {
+	switch a.name {
+	case "CRC32":
+		return p.ChecksumCRC32
+	case "CRC32C":
+		return p.ChecksumCRC32C
+	case "CRC64NVME":
+		return p.ChecksumCRC64NVME
+	case "SHA1":
+		return p.ChecksumSHA1
+	}
+	return p.ChecksumSHA256
+}
+
+// completeUpload is CompleteMultipartUpload.
+func (c *call) completeUpload() error {
+	if err := c.allowObject("s3:PutObject"); err != nil {
+		return err
+	}
+	cond, err := c.writeCondition()
+	if err != nil {
+		return err
+	}
+	want, wantSum, err := c.wholeChecksum()
+	if err != nil {
+		return err
+	}
+	doc, chosen, err := c.completion()
+	if err != nil {
+		return err
+	}
+	u, err := c.upload()
+	if err != nil {
+		return err
+	}
+	done, err := c.store.CompleteUpload(c.r.Context(), c.name, c.key, u.ID, chosen, func(v *object.Version) error {
+		if err := c.checkUploadSize(v.Size); err != nil {
+			return err
+		}
+		if v.Checksums, err = c.finishChecksum(u.Checksums, doc, v.Parts); err != nil {
+			return err
+		}
+		if want == nil {
+			return nil
+		}
+		for _, s := range v.Checksums {
+			if s.Algorithm == want.name && s.Value == wantSum {
+				return nil
+			}
+		}
+		return fault.Newf(fault.Invalid, "BadDigest", "The %s you specified did not match the calculated checksum.", want.name)
+	}, cond)
+	if err != nil {
+		return err
+	}
+	c.showID(done.ID)
+	x := wire.NewDocument()
+	x.OpenNS("CompleteMultipartUploadResult", namespace)
+	x.Text("Location", c.location())
+	x.Text("Bucket", c.name)
+	x.Text("Key", c.key)
+	x.Quoted("ETag", done.ETag)
+	writeChecksums(x, done.Checksums)
+	for i := range done.Checksums {
+		x.Text("ChecksumType", sumType(&done.Checksums[i]))
+	}
+	x.Close("CompleteMultipartUploadResult")
+	return c.send(x)
+}
+
+// location returns the object's URL.
+func (c *call) location() string {
+	scheme := "http"
+	if c.r.TLS != nil {
+		scheme = "https"
+	}
+	u := url.URL{Scheme: scheme, Host: c.r.Host, Path: c.r.URL.Path}
+	return u.String()
+}
+
+// completion reads the list of parts.
+func (c *call) completion() (*completion, []store.Chosen, error) {
+	// The checksum headers of this request are those of the object, not of
+	// the document: only Content-MD5 is of the document.
+	d := &digests{}
+	if err := d.readMD5(c.r.Header); err != nil {
+		return nil, nil, err
+	}
+	data, err := c.read(maxCompletion, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	var doc completion
+	if err := wire.Decode(data, "CompleteMultipartUpload", &doc); err != nil {
+		return nil, nil, err
+	}
+	if len(doc.Part) == 0 || len(doc.Part) > store.MaxParts {
+		return nil, nil, wire.Malformed("CompleteMultipartUpload lists 1 to 10000 parts")
+	}
+	chosen := make([]store.Chosen, len(doc.Part))
+	for i, p := range doc.Part {
+		if p.PartNumber == nil || p.ETag == nil {
+			return nil, nil, wire.Malformed("each Part holds a PartNumber and an ETag")
+		}
+		if *p.PartNumber < 1 || *p.PartNumber > store.MaxParts {
+			return nil, nil, invalid("PartNumber", "Part number must be an integer between 1 and 10000, inclusive")
+		}
+		chosen[i] = store.Chosen{Number: *p.PartNumber, ETag: unquote(*p.ETag)}
+	}
+	return &doc, chosen, nil
+}
+
+// wholeChecksum reads the checksum of the whole object, if the request gives
+// one.
+func (c *call) wholeChecksum() (*algorithm, string, error) {
+	var found *algorithm
+	value := ""
+	for _, a := range algorithms {
+		if v := c.r.Header[a.canon]; len(v) > 0 {
+			if found != nil {
+				return nil, "", manyChecksums()
+			}
+			found, value = a, v[0]
+		}
+	}
+	if found == nil {
+		return nil, "", nil
+	}
+	plain, _, _ := strings.Cut(value, "-")
+	_, err := found.decode(plain)
+	return found, value, err
+}
+
+// checkUploadSize compares the object's size with x-amz-mp-object-size.
+func (c *call) checkUploadSize(size int64) error {
+	v := c.r.Header.Get("X-Amz-Mp-Object-Size")
+	if v == "" {
+		return nil
+	}
+	if n, err := strconv.ParseInt(v, 10, 64); err != nil || n != size {
+		return fault.Newf(fault.Invalid, "InvalidRequest",
+			"The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d", v, size)
+	}
+	return nil
+}
+
+// finishChecksum returns the checksum of an upload's object, after comparing
+// the parts' checksums with those that the client lists.
+func (c *call) finishChecksum(upload []object.Checksum, doc *completion, parts []object.Part) ([]object.Checksum, error) {
+	sum := object.Checksum{Algorithm: preferred.name}
+	if len(upload) > 0 {
+		sum = upload[0]
+	}
+	if v := c.r.Header.Get("X-Amz-Checksum-Type"); v != "" && v != sumType(&sum) {
+		return nil, fault.Newf(fault.Invalid, "InvalidRequest",
+			"The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", sumType(&sum))
+	}
+	a := algorithmOf(sum.Algorithm)
+	for i := range doc.Part {
+		given := doc.Part[i].checksum(a)
+		if given == "" {
+			if sum.Composite {
+				return nil, fault.Newf(fault.Invalid, "InvalidRequest",
+					"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+					strings.ToLower(a.name), *doc.Part[i].PartNumber)
+			}
+			continue
+		}
+		have, _ := a.partValue(&parts[i])
+		if want, err := a.decode(given); err != nil || string(want) != string(have) {
+			return nil, fault.New(fault.Invalid, "InvalidPart",
+				"One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
+				WithHint("the %s of part %d is another one", a.name, *doc.Part[i].PartNumber)
+		}
+	}
+	whole, ok := object.Checksum{}, false
+	switch {
+	case sum.Composite:
+		whole, ok = a.composite(parts)
+	case len(upload) > 0:
+		whole, ok = a.whole(parts)
+	default:
+		whole, ok = wholeOfAny(parts)
+	}
+	if !ok {
+		return nil, nil // parts that were copied have no checksums
+	}
+	return []object.Checksum{whole}, nil
+}
+
+// wholeOfAny returns the checksum of the object by whichever algorithm all
+// parts have a checksum of.
+func wholeOfAny(parts []object.Part) (object.Checksum, bool) {
+	for _, s := range parts[0].Checksums {
+		if a := algorithmOf(s.Algorithm); a != nil && a.crc != nil {
+			return a.whole(parts)
+		}
+	}
+	return object.Checksum{}, false
+}

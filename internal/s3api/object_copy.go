@@ -1,0 +1,220 @@
+package s3api
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/store"
+	"twinbucket/internal/wire"
+	"twinbucket/object"
+)
+
+// source is what a copy reads.
+type source struct {
+	bucket *bucket.Bucket
+	key    string
+	id     string // version named in the request; "" for the current one
+	object *store.Object
+}
+
+// copySource finds what x-amz-copy-source names, for a caller who may read it.
+func (c *call) copySource() (*source, error) {
+	name, key, id, err := parseCopySource(c.r.Header.Get("X-Amz-Copy-Source"))
+	if err != nil {
+		return nil, err
+	}
+	s := &source{key: key, id: id}
+	if s.bucket, err = c.lookup(name, "X-Amz-Source-Expected-Bucket-Owner"); err != nil {
+		return nil, err
+	}
+	o, err := c.store.Head(c.r.Context(), name, key, id)
+	if err == nil {
+		c.knowTags(o.Tags)
+		defer c.forgetTags(o.Tags)
+	} else if fault.KindOf(err) != fault.NotFound {
+		return nil, err
+	}
+	action := "s3:GetObject"
+	if id != "" {
+		action = "s3:GetObjectVersion"
+		c.know("s3:versionid", id)
+		defer delete(c.facts, "s3:versionid")
+	}
+	if denied := c.allowOn(s.bucket, action, arn.Object(name, key)); denied != nil {
+		return nil, denied
+	}
+	switch {
+	case err != nil:
+		return nil, c.missing(s.bucket, err)
+	case o.Marker && id == "":
+		return nil, c.missing(s.bucket, noSuchKey(key))
+	case o.Marker:
+		return nil, fault.New(fault.Invalid, "InvalidRequest",
+			"The source of a copy request may not specifically refer to a delete marker by version id.").On(key)
+	}
+	s.object = o
+	return s, checkCopyConditions(c.r.Header, &o.Version)
+}
+
+// parseCopySource reads x-amz-copy-source: /BUCKET/KEY?versionId=ID, of which
+// the part before the question mark is percent-encoded.
+func parseCopySource(text string) (name, key, id string, err error) {
+	if strings.HasPrefix(text, "arn:") {
+		return "", "", "", unsupported("access points are not offered; the source of a copy is /BUCKET/KEY")
+	}
+	bad := invalid("x-amz-copy-source", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	path, query, versioned := strings.Cut(text, "?")
+	if versioned {
+		var ok bool
+		if id, ok = strings.CutPrefix(query, "versionId="); !ok {
+			return "", "", "", bad
+		}
+		id, err = url.PathUnescape(id)
+		if err != nil || checkVersionID(id) != nil {
+			return "", "", "", invalid("x-amz-copy-source", "Invalid version id specified")
+		}
+	}
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	name, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	if name == "" || key == "" {
+		return "", "", "", bad
+	}
+	return name, key, id, object.CheckKey(key)
+}
+
+// directive returns whether REPLACE, and not COPY, is asked for.
+func directive(h http.Header, name, message string) (replace bool, err error) {
+	switch v := h.Get(name); v {
+	case "", "COPY":
+		return false, nil
+	case "REPLACE":
+		return true, nil
+	default:
+		return false, invalid(strings.ToLower(name), message).(*fault.Error).On(v)
+	}
+}
+
+// copyObject is CopyObject.
+func (c *call) copyObject() error {
+	src, err := c.copySource()
+	if err != nil {
+		return err
+	}
+	p := store.Put{Size: src.object.Size}
+	if p.Version, err = c.copiedVersion(src); err != nil {
+		return err
+	}
+	if src.object.Size > maxPut {
+		return fault.New(fault.Invalid, "InvalidRequest",
+			"The specified copy source is larger than the maximum allowable size for a copy source: 5368709120").
+			WithHint("copy it in parts: UploadPartCopy")
+	}
+	if p.If, err = c.writeCondition(); err != nil {
+		return err
+	}
+	o, err := c.copyBody(src.object, p)
+	if err != nil {
+		return err
+	}
+	c.showID(o.ID)
+	if src.bucket.Versioning != bucket.Unversioned {
+		wire.Set(c.h, "x-amz-copy-source-version-id", src.object.ID)
+	}
+	x := wire.NewDocument()
+	x.OpenNS("CopyObjectResult", namespace)
+	x.Quoted("ETag", o.ETag)
+	x.Time("LastModified", o.Modified)
+	for i := range o.Checksums {
+		x.Text("ChecksumType", sumType(&o.Checksums[i]))
+	}
+	writeChecksums(x, o.Checksums)
+	x.Close("CopyObjectResult")
+	return c.send(x)
+}
+
+// copiedVersion returns the version that a copy makes, after asking whether
+// the caller may make it.
+func (c *call) copiedVersion(src *source) (object.Version, error) {
+	replace, err := directive(c.r.Header, "X-Amz-Metadata-Directive", "Unknown metadata directive.")
+	if err != nil {
+		return object.Version{}, err
+	}
+	retag, err := directive(c.r.Header, "X-Amz-Tagging-Directive", "Unknown tagging directive.")
+	if err != nil {
+		return object.Version{}, err
+	}
+	v, err := c.newVersion()
+	if err != nil {
+		return v, err
+	}
+	if !replace && !retag && v.Class == src.object.Class && c.r.Header.Get("X-Amz-Website-Redirect-Location") == "" &&
+		c.r.Header.Get("X-Amz-Server-Side-Encryption") == "" && c.r.Header.Get("X-Amz-Checksum-Algorithm") == "" &&
+		src.bucket.Name == c.bucket.Name && src.key == c.key && src.id == "" {
+		return v, fault.New(fault.Invalid, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.").
+			WithHint("x-amz-metadata-directive: REPLACE writes the object anew")
+	}
+	if !replace {
+		redirect := v.Headers.RedirectLocation // is never copied
+		v.Headers, v.Metadata = src.object.Headers, src.object.Metadata
+		v.Headers.RedirectLocation = redirect
+	}
+	if !retag {
+		if v.Tags = src.object.Tags; len(v.Tags) > 0 {
+			if err := c.allowCopyTags(src); err != nil {
+				return v, err
+			}
+		}
+	}
+	return v, c.allowPut(v.Tags)
+}
+
+// allowCopyTags asks whether the caller may read the tags of a copy's source.
+func (c *call) allowCopyTags(src *source) error {
+	c.knowTags(src.object.Tags)
+	defer c.forgetTags(src.object.Tags)
+	action := "s3:GetObjectTagging"
+	if src.id != "" {
+		action = "s3:GetObjectVersionTagging"
+	}
+	return c.allowOn(src.bucket, action, arn.Object(src.bucket.Name, src.key))
+}
+
+// copyBody makes the copy: without moving a byte, unless a checksum is asked
+// for that the source does not have.
+func (c *call) copyBody(src *store.Object, p store.Put) (*store.Object, error) {
+	name := c.r.Header.Get("X-Amz-Checksum-Algorithm")
+	if name == "" || hasChecksum(src.Checksums, name) {
+		return c.store.Copy(c.r.Context(), src, p)
+	}
+	d := &digests{alg: algorithmOf(name)}
+	if d.alg == nil {
+		return nil, badAlgorithm(name)
+	}
+	body, err := c.store.Open(c.r.Context(), src, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	p.Body = d.reader(body)
+	p.Finish = func(v *object.Version) (err error) {
+		v.Checksums, err = d.sum(v.ETag)
+		return err
+	}
+	return c.store.Put(c.r.Context(), p)
+}
+
+// hasChecksum reports whether one of sums is a full object checksum by name.
+func hasChecksum(sums []object.Checksum, name string) bool {
+	for i := range sums {
+		if strings.EqualFold(sums[i].Algorithm, name) && !sums[i].Composite {
+			return true
+		}
+	}
+	return false
+}

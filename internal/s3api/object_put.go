@@ -1,0 +1,80 @@
+package s3api
+
+import (
+	"net/http"
+
+	"twinbucket/internal/store"
+	"twinbucket/internal/wire"
+	"twinbucket/object"
+)
+
+// putOrCopyObject is PUT of an object: a copy if it names a source.
+func (c *call) putOrCopyObject() error {
+	if c.query.has("versionId") {
+		return invalid("versionId", "This operation does not accept a version-id.")
+	}
+	if len(c.r.Header["X-Amz-Copy-Source"]) > 0 {
+		return c.copyObject()
+	}
+	return c.putObject()
+}
+
+// putObject is PutObject.
+func (c *call) putObject() error {
+	v, err := c.newVersion()
+	if err != nil {
+		return err
+	}
+	if err := c.allowPut(v.Tags); err != nil {
+		return err
+	}
+	p := store.Put{Version: v}
+	if p.Size, err = c.needLength(); err != nil {
+		return err
+	}
+	if p.If, err = c.writeCondition(); err != nil {
+		return err
+	}
+	d, err := c.digests()
+	if err != nil {
+		return err
+	}
+	if d.alg == nil {
+		d.alg = preferred
+	}
+	p.Body = d.reader(c.body)
+	p.Finish = func(v *object.Version) (err error) {
+		v.Checksums, err = d.sum(v.ETag)
+		return err
+	}
+	o, err := c.store.Put(c.r.Context(), p)
+	if err != nil {
+		return err
+	}
+	c.showWritten(&o.Version)
+	showChecksums(c.h, o.Checksums)
+	return c.empty(http.StatusOK)
+}
+
+// allowPut asks for what writing an object with tags needs.
+func (c *call) allowPut(tags []object.Tag) error {
+	c.knowNewTags(tags)
+	if err := c.allowObject("s3:PutObject"); err != nil {
+		return err
+	}
+	if len(tags) > 0 {
+		return c.allowObject("s3:PutObjectTagging")
+	}
+	return nil
+}
+
+// showWritten sets the headers of the answer to a write.
+func (c *call) showWritten(v *object.Version) {
+	wire.Set(c.h, "ETag", `"`+v.ETag+`"`)
+	c.showID(v.ID)
+}
+
+// postObject is an upload from an HTML form.
+func (c *call) postObject() error {
+	return unsupported("uploads from HTML forms are not offered; use a presigned PUT")
+}

@@ -1,0 +1,191 @@
+package s3api
+
+import (
+	"hash"
+	"hash/crc32"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/minio/crc64nvme"
+	"pgregory.net/rapid"
+
+	"twinbucket/internal/wire"
+	"twinbucket/object"
+)
+
+func TestPublic(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		statement string
+		want      bool
+	}{
+		{`{"Effect":"Allow","Principal":"*"}`, true},
+		{`[{"Effect":"Deny","Principal":"*"},{"Effect":"Allow","Principal":{"AWS":"*"}}]`, true},
+		{`{"Effect":"Allow","Principal":{"AWS":["1","*"]}}`, true},
+		{`{"Effect":"Allow","NotPrincipal":{"AWS":"1"}}`, true},
+		{`{"Effect":"Allow","Principal":{"AWS":"111111111111"}}`, false},
+		{`{"Effect":"Deny","Principal":"*"}`, false},
+		{`{"Effect":"Allow","Principal":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}}`, false},
+		{`{"Effect":"Allow","Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":["10.0.0.0/8"]}}}`, false},
+		{`{"Effect":"Allow","Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}}`, true},
+		{`{"Effect":"Allow","Principal":"*","Condition":{"StringLike":{"aws:SourceArn":"arn:*"}}}`, true},
+		{`{"Effect":"Allow","Principal":"*","Condition":{"StringNotEquals":{"aws:SourceAccount":"1"}}}`, true},
+		{`{"Effect":"Allow","Principal":"*","Condition":{"StringEqualsIfExists":{"aws:SourceAccount":"1"}}}`, true},
+		{`{"Effect":"Allow","Principal":"*","Condition":{"StringEquals":{"s3:prefix":"a"}}}`, true},
+	} {
+		if got := public([]byte(`{"Statement":` + c.statement + `}`)); got != c.want {
+			t.Errorf("%s: %t", c.statement, got)
+		}
+	}
+}
+
+func TestCombinedCRC(t *testing.T) {
+	t.Parallel()
+	sum := func(h hash.Hash, s []byte) uint64 {
+		h.Write(s)
+		return number(h.Sum(nil))
+	}
+	kinds := []struct {
+		a     *algorithm
+		fresh func() hash.Hash
+	}{
+		{algorithmOf("crc32"), func() hash.Hash { return crc32.NewIEEE() }},
+		{algorithmOf("crc32c"), func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }},
+		{algorithmOf("crc64nvme"), func() hash.Hash { return crc64nvme.New() }},
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := rapid.SliceOf(rapid.Byte()).Draw(t, "a"), rapid.SliceOf(rapid.Byte()).Draw(t, "b")
+		for _, k := range kinds {
+			got := k.a.crc.combine(sum(k.fresh(), a), sum(k.fresh(), b), int64(len(b)))
+			if want := sum(k.fresh(), append(append([]byte(nil), a...), b...)); got != want {
+				t.Fatalf("%s: %x, want %x", k.a.name, got, want)
+			}
+		}
+	})
+}
+
+func TestParseCopySource(t *testing.T) {
+	t.Parallel()
+	id := strings.Repeat("v", 32)
+	for _, c := range []struct{ in, name, key, id string }{
+		{"bkt/k", "bkt", "k", ""},
+		{"/bkt/a/b", "bkt", "a/b", ""},
+		{"/bkt//k", "bkt", "/k", ""},
+		{"bkt/a%2Fb%20c%3F", "bkt", "a/b c?", ""},
+		{"bkt%2Fk", "bkt", "k", ""},
+		{"bkt/a+b", "bkt", "a+b", ""},
+		{"bkt/50%", "bkt", "50%", ""},
+		{"bkt/k?versionId=" + id, "bkt", "k", id},
+		{"bkt/k?versionId=null", "bkt", "k", "null"},
+	} {
+		name, key, version, err := parseCopySource(c.in)
+		if err != nil || name != c.name || key != c.key || version != c.id {
+			t.Errorf("%q: %q %q %q %v", c.in, name, key, version, err)
+		}
+	}
+}
+
+func FuzzQuery(f *testing.F) {
+	f.Add("list-type=2&prefix=a%20b+c&&x;y=1&=&acl")
+	f.Fuzz(func(t *testing.T, raw string) {
+		q, err := parseQuery(raw)
+		if err != nil {
+			return
+		}
+		for _, p := range q {
+			if !utf8.ValidString(p.name) || !utf8.ValidString(p.value) || !q.has(p.name) {
+				t.Errorf("%q: %+v", raw, p)
+			}
+		}
+		if want, err := url.ParseQuery(raw); err == nil {
+			for name := range want {
+				if q.get(name) != want.Get(name) {
+					t.Errorf("%q: %s is %q, want %q", raw, name, q.get(name), want.Get(name))
+				}
+			}
+		}
+	})
+}
+
+func FuzzEncode(f *testing.F) {
+	f.Add("a b+c/%é\x00")
+	f.Fuzz(func(t *testing.T, s string) {
+		e := encode(s)
+		got, err := url.QueryUnescape(e)
+		if err != nil || got != s {
+			t.Errorf("%q is %q is %q: %v", s, e, got, err)
+		}
+		if strings.ContainsFunc(e, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			t.Errorf("%q is %q", s, e)
+		}
+	})
+}
+
+func FuzzTarget(f *testing.F) {
+	f.Add("bkt.localhost:9000", "/k")
+	f.Add("127.0.0.1", "//x/../y")
+	f.Add("[::1]:80", "/b/k")
+	f.Add("s3.amazonaws.com", "/b")
+	s := &server{domains: []string{"s3.example.com"}}
+	f.Fuzz(func(t *testing.T, host, path string) {
+		name, key, err := s.target(&http.Request{Host: host, URL: &url.URL{Path: path}})
+		if err != nil {
+			return
+		}
+		if name == "" && key != "" {
+			t.Errorf("%q %q: a key without a bucket", host, path)
+		}
+		if key != "" && (object.CheckKey(key) != nil || !strings.HasSuffix(path, key)) {
+			t.Errorf("%q %q: key %q", host, path, key)
+		}
+	})
+}
+
+func FuzzRange(f *testing.F) {
+	f.Add("bytes=0-1", int64(10))
+	f.Add("bytes=-5", int64(0))
+	f.Add("bytes=9223372036854775807-", int64(1)<<40)
+	f.Fuzz(func(t *testing.T, s string, size int64) {
+		if size < 0 {
+			return
+		}
+		if r, ok, err := parseRange(s, size); err == nil && ok && (r.off < 0 || r.n <= 0 || r.off+r.n > size) {
+			t.Errorf("%q of %d: %+v", s, size, r)
+		}
+		if r, err := copyRange([]string{s}, size); err == nil && (r.off < 0 || r.n <= 0 || r.off+r.n > size) {
+			t.Errorf("copy %q of %d: %+v", s, size, r)
+		}
+	})
+}
+
+func FuzzHeaders(f *testing.F) {
+	f.Add("/bkt/k?versionId=null", "a=1&b", "MWE")
+	f.Fuzz(func(t *testing.T, source, tags, token string) {
+		if name, key, _, err := parseCopySource(source); err == nil && (name == "" || object.CheckKey(key) != nil) {
+			t.Errorf("source %q: %q %q", source, name, key)
+		}
+		if list, err := headerTags(tags); err == nil && checkTags(list, maxObjectTags) != nil {
+			t.Errorf("tags %q: %v", tags, list)
+		}
+		if key, err := readToken(token); err == nil {
+			if again, err := readToken(makeToken(key)); err != nil || again != key {
+				t.Errorf("token %q: %q", token, again)
+			}
+		}
+	})
+}
+
+func FuzzDocuments(f *testing.F) {
+	f.Add("Delete", "<Delete><Object><Key>a</Key></Object></Delete>")
+	f.Add("CompleteMultipartUpload", "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber></Part></CompleteMultipartUpload>")
+	f.Add("Tagging", "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>")
+	f.Fuzz(func(t *testing.T, root, text string) {
+		for _, v := range []any{new(deletion), new(completion), new(tagging), new(creation), new(accessBlock)} {
+			_ = wire.Decode([]byte(text), root, v)
+		}
+		_ = public([]byte(text))
+	})
+}

@@ -1,0 +1,193 @@
+package s3api
+
+import (
+	"net/http"
+	"strings"
+
+	"twinbucket/fault"
+)
+
+// level is what a request is about.
+type level uint8
+
+const (
+	onService level = iota
+	onBucket
+	onObject
+)
+
+// need says what must be there before an operation runs.
+type need uint8
+
+const (
+	existingBucket need = iota
+	noBucket            // the operation looks for itself
+)
+
+// route finds an operation: what it is about, the HTTP method and the
+// sub-resource, "" for the thing itself.
+type route struct {
+	level  level
+	method string
+	sub    string
+}
+
+type operation struct {
+	run   func(*call) error
+	needs need
+}
+
+var routes = map[route]operation{
+	{onService, "GET", ""}: {(*call).listBuckets, noBucket},
+
+	{onBucket, "PUT", ""}:        {(*call).createBucket, noBucket},
+	{onBucket, "HEAD", ""}:       {run: (*call).headBucket},
+	{onBucket, "GET", ""}:        {run: (*call).listObjects},
+	{onBucket, "DELETE", ""}:     {run: (*call).deleteBucket},
+	{onBucket, "POST", ""}:       {run: (*call).postObject},
+	{onBucket, "POST", "delete"}: {run: (*call).deleteObjects},
+
+	{onBucket, "GET", "versions"}: {run: (*call).listVersions},
+	{onBucket, "GET", "uploads"}:  {run: (*call).listUploads},
+	{onBucket, "GET", "location"}: {run: (*call).getLocation},
+
+	{onBucket, "GET", "versioning"}:           {run: (*call).getVersioning},
+	{onBucket, "PUT", "versioning"}:           {run: (*call).putVersioning},
+	{onBucket, "GET", "policy"}:               {run: (*call).getPolicy},
+	{onBucket, "PUT", "policy"}:               {run: (*call).putPolicy},
+	{onBucket, "DELETE", "policy"}:            {run: (*call).deletePolicy},
+	{onBucket, "GET", "policyStatus"}:         {run: (*call).getPolicyStatus},
+	{onBucket, "GET", "replication"}:          {run: (*call).getReplication},
+	{onBucket, "PUT", "replication"}:          {run: (*call).putReplication},
+	{onBucket, "DELETE", "replication"}:       {run: (*call).deleteReplication},
+	{onBucket, "GET", "tagging"}:              {run: (*call).getBucketTags},
+	{onBucket, "PUT", "tagging"}:              {run: (*call).putBucketTags},
+	{onBucket, "DELETE", "tagging"}:           {run: (*call).deleteBucketTags},
+	{onBucket, "GET", "encryption"}:           {run: (*call).getEncryption},
+	{onBucket, "PUT", "encryption"}:           {run: (*call).putEncryption},
+	{onBucket, "DELETE", "encryption"}:        {run: (*call).deleteEncryption},
+	{onBucket, "GET", "ownershipControls"}:    {run: (*call).getOwnership},
+	{onBucket, "PUT", "ownershipControls"}:    {run: (*call).putOwnership},
+	{onBucket, "DELETE", "ownershipControls"}: {run: (*call).deleteOwnership},
+	{onBucket, "GET", "publicAccessBlock"}:    {run: (*call).getPublicAccessBlock},
+	{onBucket, "PUT", "publicAccessBlock"}:    {run: (*call).putPublicAccessBlock},
+	{onBucket, "DELETE", "publicAccessBlock"}: {run: (*call).deletePublicAccessBlock},
+	{onBucket, "GET", "acl"}:                  {run: (*call).getBucketACL},
+	{onBucket, "PUT", "acl"}:                  {run: (*call).putBucketACL},
+
+	// Settings that no bucket here has: the answer is AWS's for "none".
+	{onBucket, "GET", "lifecycle"}:      {run: (*call).getLifecycle},
+	{onBucket, "GET", "cors"}:           {run: (*call).getCORS},
+	{onBucket, "GET", "website"}:        {run: (*call).getWebsite},
+	{onBucket, "GET", "notification"}:   {run: (*call).getNotification},
+	{onBucket, "PUT", "notification"}:   {run: (*call).putNotification},
+	{onBucket, "GET", "logging"}:        {run: (*call).getLogging},
+	{onBucket, "PUT", "logging"}:        {run: (*call).putLogging},
+	{onBucket, "GET", "accelerate"}:     {run: (*call).getAccelerate},
+	{onBucket, "GET", "requestPayment"}: {run: (*call).getRequestPayment},
+	{onBucket, "PUT", "requestPayment"}: {run: (*call).putRequestPayment},
+	{onBucket, "GET", "object-lock"}:    {run: (*call).getObjectLock},
+	{onBucket, "DELETE", "lifecycle"}:   {run: (*call).deleteLifecycle},
+	{onBucket, "DELETE", "cors"}:        {run: (*call).deleteCORS},
+	{onBucket, "DELETE", "website"}:     {run: (*call).deleteWebsite},
+
+	{onObject, "GET", ""}:    {run: (*call).getObject},
+	{onObject, "HEAD", ""}:   {run: (*call).getObject},
+	{onObject, "PUT", ""}:    {run: (*call).putOrCopyObject},
+	{onObject, "DELETE", ""}: {run: (*call).deleteObject},
+
+	{onObject, "GET", "attributes"}: {run: (*call).getAttributes},
+	{onObject, "GET", "tagging"}:    {run: (*call).getTags},
+	{onObject, "PUT", "tagging"}:    {run: (*call).putTags},
+	{onObject, "DELETE", "tagging"}: {run: (*call).deleteTags},
+	{onObject, "GET", "acl"}:        {run: (*call).getObjectACL},
+	{onObject, "PUT", "acl"}:        {run: (*call).putObjectACL},
+	{onObject, "GET", "legal-hold"}: {run: (*call).noLock},
+	{onObject, "PUT", "legal-hold"}: {run: (*call).noLock},
+	{onObject, "GET", "retention"}:  {run: (*call).noLock},
+	{onObject, "PUT", "retention"}:  {run: (*call).noLock},
+
+	{onObject, "POST", "uploads"}:    {run: (*call).createUpload},
+	{onObject, "PUT", "uploadId"}:    {run: (*call).uploadPart},
+	{onObject, "GET", "uploadId"}:    {run: (*call).listParts},
+	{onObject, "POST", "uploadId"}:   {run: (*call).completeUpload},
+	{onObject, "DELETE", "uploadId"}: {run: (*call).abortUpload},
+}
+
+// subs are the sub-resources of S3, the ones that are not offered as well:
+// these must never be taken for the bucket or object itself.
+var subs = func() map[string]bool {
+	m := map[string]bool{}
+	for r := range routes {
+		if r.sub != "" {
+			m[r.sub] = true
+		}
+	}
+	for _, s := range []string{
+		"abac", "analytics", "intelligent-tiering", "inventory", "metadataConfiguration",
+		"metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "renameObject",
+		"restore", "select", "session", "torrent",
+	} {
+		m[s] = true
+	}
+	return m
+}()
+
+// operation finds what the request asks for.
+func (c *call) operation() (operation, error) {
+	rt := route{level: onObject, method: c.r.Method}
+	switch {
+	case c.name == "":
+		rt.level = onService
+	case c.key == "":
+		rt.level = onBucket
+	}
+	for _, p := range c.query {
+		switch {
+		case subs[p.name]:
+			if rt.sub != "" && rt.sub != p.name {
+				return operation{}, invalid("ResourceType", "Conflicting query string parameters: "+rt.sub+", "+p.name)
+			}
+			rt.sub = p.name
+		case p.value == "" && !harmless(p.name) && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead:
+			return operation{}, unsupported("the query parameter %q is not known", p.name)
+		}
+	}
+	if op, ok := routes[rt]; ok {
+		return op, c.refuseHeaders()
+	}
+	if rt.sub != "" {
+		return operation{}, unsupported("%s of the sub-resource %q is not offered", c.r.Method, rt.sub)
+	}
+	return operation{}, fault.New(fault.Unsupported, "MethodNotAllowed",
+		"The specified method is not allowed against this resource.").On(c.r.Method)
+}
+
+// harmless reports whether a query parameter without a value asks for nothing.
+func harmless(name string) bool {
+	switch name {
+	case "prefix", "marker", "delimiter", "versionId", "x-id", "key-marker", "partNumber":
+		return true
+	}
+	return strings.HasPrefix(name, "X-Amz-") || strings.HasPrefix(name, "x-amz-")
+}
+
+// refused are the headers that ask for something not offered, with what to do.
+var refused = []struct{ name, hint string }{
+	{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "customer keys (SSE-C) are not offered; encrypt before sending, or encrypt the server's disk"},
+	{"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm", "customer keys (SSE-C) are not offered"},
+	{"X-Amz-Server-Side-Encryption-Customer-Key", "customer keys (SSE-C) are not offered"},
+	{"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "KMS keys are not offered; leave the header out"},
+	{"X-Amz-Write-Offset-Bytes", "appending is a feature of directory buckets; write the whole object"},
+	{"X-Amz-If-Match-Last-Modified-Time", "this condition is one of directory buckets; use If-Match"},
+	{"X-Amz-If-Match-Size", "this condition is one of directory buckets; use If-Match"},
+}
+
+func (c *call) refuseHeaders() error {
+	for i := range refused {
+		if len(c.r.Header[refused[i].name]) > 0 {
+			return unsupported("%s", refused[i].hint)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"net"
+	"net/http"
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/internal/sigv4"
+)
+
+// dispatcher gives each request to the door whose protocol it speaks. The
+// protocol shows in the service that the request is signed for; S3 Control is
+// signed for S3, and is told by its path and host.
+type dispatcher struct {
+	s3, control, iam, stacks http.Handler
+}
+
+// healthPath answers 200 when the server is ready.
+const healthPath = "/_twinbucket/health"
+
+// controlPath begins the paths of S3 Control.
+const controlPath = "/v20180820/"
+
+func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.door(r).ServeHTTP(w, r)
+}
+
+func (d *dispatcher) door(r *http.Request) http.Handler {
+	if r.URL.Path == healthPath {
+		return http.HandlerFunc(health)
+	}
+	// A wrong signature is the S3 door's to refuse.
+	if claim, err := sigv4.Parse(r); err == nil && claim != nil {
+		switch claim.Scope().Service {
+		case "iam", "sts":
+			return d.iam
+		case "cloudformation":
+			return d.stacks
+		}
+	}
+	if strings.HasPrefix(r.URL.Path, controlPath) && (hasAccountPrefix(r.Host) || r.Header.Get("X-Amz-Account-Id") != "") {
+		return d.control
+	}
+	return d.s3
+}
+
+// hasAccountPrefix reports whether a host begins with an account id, as S3
+// Control's clients write it: 111111111111.HOST.
+func hasAccountPrefix(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	first, _, more := strings.Cut(host, ".")
+	return more && arn.ValidAccount(first)
+}
+
+func health(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n")) // an error means that the client is gone
+}

@@ -1,0 +1,185 @@
+// Package server puts the rooms together: it opens the store, starts the
+// engines, and serves every API on one port.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"twinbucket/fault"
+	"twinbucket/internal/batch"
+	"twinbucket/internal/catalog"
+	"twinbucket/internal/cfnapi"
+	"twinbucket/internal/config"
+	"twinbucket/internal/iam"
+	"twinbucket/internal/iamapi"
+	"twinbucket/internal/replicate"
+	"twinbucket/internal/run"
+	"twinbucket/internal/s3api"
+	"twinbucket/internal/s3control"
+	"twinbucket/internal/stack"
+	"twinbucket/internal/store"
+	"twinbucket/internal/vfs"
+)
+
+// Server is a server with its store open and its port bound; Run serves.
+type Server struct {
+	config   config.Server
+	log      *slog.Logger
+	store    *store.Store
+	iam      *iam.Service
+	parts    run.Group
+	http     http.Server
+	listener net.Listener
+}
+
+// grace is how long a part may take to stop by itself.
+const grace = 10 * time.Second
+
+// Open opens the data directory, makes the accounts that are not there yet,
+// writes the credentials file and binds the port.
+func Open(ctx context.Context, c config.Server, log *slog.Logger) (*Server, error) {
+	if log == nil {
+		log = slog.Default()
+	}
+	s := &Server{config: c, log: log}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *Server) open(ctx context.Context) (err error) {
+	c := s.config
+	// The port first: if another server has it, nothing is touched.
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen); err != nil {
+		return &fault.Error{Op: "server.listen", Thing: c.Listen, Err: err, Hint: "another program may use the port; choose another with --listen HOST:PORT"}
+	}
+	rules := new(replicate.Rules)
+	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, Log: s.log}); err != nil {
+		return err
+	}
+	cat := catalog.New(s.store)
+	if s.iam, err = iam.New(cat, time.Now); err != nil {
+		return err
+	}
+	s.iam.SetRegion(c.Region)
+	if err := s.ensureAccounts(ctx); err != nil {
+		return err
+	}
+	if err := s.writeCredentials(); err != nil {
+		return err
+	}
+	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log})
+	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
+	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Log: s.log})
+
+	s.parts.Grace = grace
+	s.parts.Add("replication", replication.Run)
+	s.parts.Add("batch jobs", jobs.Run)
+	s.parts.Add("stacks", stacks.Run)
+	s.parts.Add("http", s.serve)
+	s.http = http.Server{
+		Handler: &dispatcher{
+			s3:      s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Log: s.log}),
+			control: s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
+			iam:     iamapi.New(s.iam, c.Region),
+			stacks:  cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Region: c.Region, Log: s.log}),
+		},
+		// A client that sends no headers is cut off; one that sends a large body
+		// slowly is not.
+		ReadHeaderTimeout: 30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	return nil
+}
+
+// ensureAccounts makes the accounts that were asked for, and the default one
+// if there would be none.
+func (s *Server) ensureAccounts(ctx context.Context) error {
+	want := s.config.Accounts
+	if len(want) == 0 && len(s.iam.Accounts()) == 0 {
+		want = []config.Account{config.DefaultAccount}
+	}
+	for _, a := range want {
+		if _, err := s.iam.EnsureAccount(ctx, a.Name, a.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CredentialsFile returns where a server with the given data directory keeps
+// the root access keys of its accounts.
+func CredentialsFile(data string) string { return filepath.Join(data, "credentials") }
+
+// writeCredentials writes the accounts' keys in the format of AWS's shared
+// credentials file, readable by the owner only.
+func (s *Server) writeCredentials() error {
+	var b strings.Builder
+	for _, a := range s.iam.Accounts() {
+		fmt.Fprintf(&b, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\nregion = %s\n\n", a.Name, a.AccessKey, a.Secret, s.config.Region)
+	}
+	name := CredentialsFile(s.config.Data)
+	tmp := name + ".new"
+	err := os.WriteFile(tmp, []byte(b.String()), 0o600)
+	if err == nil {
+		err = os.Rename(tmp, name)
+	}
+	return fault.Wrap("server.credentials", name, err)
+}
+
+// Addr returns the address that the server listens on, as HOST:PORT.
+func (s *Server) Addr() string { return s.listener.Addr().String() }
+
+// Accounts returns the server's accounts with their root access keys.
+func (s *Server) Accounts() []iam.Account { return s.iam.Accounts() }
+
+// Run serves until ctx is done, then ends what is under way and closes the store.
+func (s *Server) Run(ctx context.Context) error {
+	err := s.parts.Run(ctx)
+	return errors.Join(err, s.close())
+}
+
+// Close closes a server that is not run.
+func (s *Server) Close() error { return s.close() }
+
+func (s *Server) close() error {
+	var errs []error
+	if s.listener != nil {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// serve is the part that answers requests.
+func (s *Server) serve(soft, hard context.Context) error {
+	ended := make(chan error, 1)
+	go func() {
+		<-soft.Done()
+		err := s.http.Shutdown(hard)
+		if err != nil {
+			err = s.http.Close()
+		}
+		ended <- err
+	}()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-ended
+}

@@ -1,0 +1,362 @@
+package stack
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/rule"
+)
+
+// bucketKind is AWS::S3::Bucket.
+var bucketKind = kind{
+	replace:    []string{"BucketName"},
+	tagged:     true,
+	attributes: []string{"Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL"},
+	name:       nameBucket,
+	create:     createBucket,
+	update:     updateBucket,
+	delete:     deleteBucket,
+}
+
+// foreignBucketProperties are those that AWS has and Twinbucket has not.
+var foreignBucketProperties = []string{
+	"AbacStatus", "AccelerateConfiguration", "AnalyticsConfigurations", "BucketNamePrefix", "BucketNamespace",
+	"CorsConfiguration", "IntelligentTieringConfigurations", "InventoryConfigurations", "LifecycleConfiguration",
+	"LoggingConfiguration", "MetadataConfiguration", "MetadataTableConfiguration", "MetricsConfigurations",
+	"NotificationConfiguration", "ObjectLockConfiguration", "WebsiteConfiguration",
+}
+
+// documentActions are the actions that changing a document needs, beside
+// those of its content.
+var documentActions = map[bucket.Document]string{
+	bucket.Replication:       "s3:PutReplicationConfiguration",
+	bucket.Tagging:           "s3:PutBucketTagging",
+	bucket.Encryption:        "s3:PutEncryptionConfiguration",
+	bucket.OwnershipControls: "s3:PutBucketOwnershipControls",
+	bucket.PublicAccessBlock: "s3:PutBucketPublicAccessBlock",
+}
+
+var (
+	status        = []element{{property: "Status"}}
+	minutes       = []element{{property: "Minutes"}}
+	keyAndValue   = []element{{property: "Key"}, {property: "Value"}}
+	prefixAndTags = []element{{property: "Prefix"}, {property: "TagFilters", xml: "Tag", many: true, kids: keyAndValue}}
+
+	replicationElements = []element{
+		{property: "Role"},
+		{property: "Rules", xml: "Rule", many: true, kids: []element{
+			{property: "Id", xml: "ID"},
+			{property: "Priority"},
+			{property: "Prefix"},
+			{property: "Filter", kids: []element{
+				{property: "Prefix"},
+				{property: "TagFilter", xml: "Tag", kids: keyAndValue},
+				{property: "And", kids: prefixAndTags},
+			}},
+			{property: "Status"},
+			{property: "SourceSelectionCriteria", kids: []element{
+				{property: "SseKmsEncryptedObjects", kids: status},
+				{property: "ReplicaModifications", kids: status},
+			}},
+			{property: "DeleteMarkerReplication", kids: status},
+			{property: "Destination", kids: []element{
+				{property: "Bucket"},
+				{property: "Account"},
+				{property: "StorageClass"},
+				{property: "AccessControlTranslation", kids: []element{{property: "Owner"}}},
+				{property: "EncryptionConfiguration", kids: []element{{property: "ReplicaKmsKeyID"}}},
+				{property: "ReplicationTime", kids: []element{{property: "Status"}, {property: "Time", kids: minutes}}},
+				{property: "Metrics", kids: []element{{property: "Status"}, {property: "EventThreshold", kids: minutes}}},
+			}},
+		}},
+	}
+	publicAccessElements = []element{
+		{property: "BlockPublicAcls", truth: true},
+		{property: "IgnorePublicAcls", truth: true},
+		{property: "BlockPublicPolicy", truth: true},
+		{property: "RestrictPublicBuckets", truth: true},
+	}
+	ownershipElements  = []element{{property: "Rules", xml: "Rule", many: true, kids: []element{{property: "ObjectOwnership"}}}}
+	encryptionElements = []element{{property: "ServerSideEncryptionConfiguration", xml: "Rule", many: true, kids: []element{
+		{property: "ServerSideEncryptionByDefault", xml: "ApplyServerSideEncryptionByDefault", kids: []element{{property: "SSEAlgorithm"}}},
+		{property: "BucketKeyEnabled", truth: true},
+	}}}
+	tagElements = []element{{property: "TagSet", kids: []element{{property: "Tag", many: true, kids: keyAndValue}}}}
+)
+
+// wanted is what a template wants of a bucket.
+type wanted struct {
+	name       string
+	versioning bucket.Versioning
+	tags       []Tag // the bucket's own and the stack's
+	documents  map[bucket.Document][]byte
+	role       string // of the replication configuration
+}
+
+// wantBucket reads the properties of a bucket.
+func wantBucket(a *action, props map[string]any, stackTags []Tag) (*wanted, error) {
+	p := read(a.typ, props)
+	w := &wanted{name: p.text("BucketName"), documents: map[bucket.Document][]byte{}}
+	if v := p.object("VersioningConfiguration"); v != nil {
+		w.versioning = bucket.Versioning(v.need("Status"))
+		if w.versioning != bucket.Enabled && w.versioning != bucket.Suspended {
+			v.fail("Value of property Status must be one of Enabled, Suspended")
+		}
+		_ = v.done() // kept
+	}
+	for _, d := range []struct {
+		property string
+		document bucket.Document
+		root     string
+		kids     []element
+	}{
+		{"ReplicationConfiguration", bucket.Replication, "ReplicationConfiguration", replicationElements},
+		{"PublicAccessBlockConfiguration", bucket.PublicAccessBlock, "PublicAccessBlockConfiguration", publicAccessElements},
+		{"OwnershipControls", bucket.OwnershipControls, "OwnershipControls", ownershipElements},
+		{"BucketEncryption", bucket.Encryption, "ServerSideEncryptionConfiguration", encryptionElements},
+	} {
+		if o := p.object(d.property); o != nil {
+			w.documents[d.document] = o.xml(d.root, d.kids)
+		}
+	}
+	unsupported := slices.Clone(foreignBucketProperties)
+	if acl := p.text("AccessControl"); acl != "" && acl != "Private" {
+		unsupported = append(unsupported, p.unseen("AccessControl"))
+	}
+	if p.truth("ObjectLockEnabled") {
+		unsupported = append(unsupported, p.unseen("ObjectLockEnabled"))
+	}
+	own := p.tags("Tags")
+	if err := p.done(unsupported...); err != nil {
+		return nil, err
+	}
+	if err := checkTags(own); err != nil {
+		return nil, err
+	}
+	return w, w.finish(a, own, stackTags)
+}
+
+// finish adds the tags and checks what can be checked without the bucket.
+func (w *wanted) finish(a *action, own, stackTags []Tag) error {
+	for _, t := range own {
+		w.tags = append(w.tags, t)
+	}
+	for _, t := range stackTags {
+		if !slices.ContainsFunc(own, func(x Tag) bool { return x.Key == t.Key }) {
+			w.tags = append(w.tags, t)
+		}
+	}
+	var list []any
+	for _, t := range a.allTags(own, stackTags) {
+		list = append(list, map[string]any{"Key": t.Key, "Value": t.Value})
+	}
+	set := read(a.typ, map[string]any{"TagSet": map[string]any{"Tag": list}})
+	w.documents[bucket.Tagging] = set.xml("Tagging", tagElements)
+	return w.check()
+}
+
+// check checks the documents.
+func (w *wanted) check() error {
+	if d := w.documents[bucket.Replication]; d != nil {
+		set, err := rule.Parse(d)
+		if err != nil {
+			return err
+		}
+		if err := set.Unsupported(); err != nil {
+			return err
+		}
+		w.documents[bucket.Replication] = set.XML()
+		w.role = set.Role
+	}
+	if d := w.documents[bucket.Encryption]; d != nil && !bytes.Contains(d, []byte("<SSEAlgorithm>AES256<")) {
+		return fault.New(fault.Unsupported, "NotImplemented", "The property BucketEncryption is supported with the SSEAlgorithm AES256 only").
+			WithHint("there is no key management here: leave BucketEncryption out, or use AES256")
+	}
+	if d := w.documents[bucket.OwnershipControls]; d != nil && !ownership.Match(d) {
+		return fault.New(fault.Invalid, "ValidationError", "OwnershipControls must have one rule with an ObjectOwnership of BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")
+	}
+	return nil
+}
+
+var ownership = regexp.MustCompile(`^<OwnershipControls[^>]*><Rule><ObjectOwnership>(BucketOwnerEnforced|BucketOwnerPreferred|ObjectWriter)</ObjectOwnership></Rule></OwnershipControls>$`)
+
+func nameBucket(a *action) (string, error) {
+	if name := read(a.typ, a.props).text("BucketName"); name != "" {
+		return name, bucket.CheckName(name)
+	}
+	return a.generated(63, true), nil
+}
+
+// bucketAttributes returns what Fn::GetAtt gives for a bucket.
+func (a *action) bucketAttributes() map[string]string {
+	n := a.physical
+	return map[string]string{
+		"Arn":                 "arn:aws:s3:::" + n,
+		"DomainName":          n + ".s3.amazonaws.com",
+		"DualStackDomainName": n + ".s3.dualstack." + a.Region + ".amazonaws.com",
+		"RegionalDomainName":  n + ".s3." + a.Region + ".amazonaws.com",
+		"WebsiteURL":          "http://" + n + ".s3-website-" + a.Region + ".amazonaws.com",
+	}
+}
+
+func createBucket(ctx context.Context, a *action) (map[string]string, error) {
+	w, err := wantBucket(a, a.props, a.tags)
+	if err != nil {
+		return nil, err
+	}
+	b := &bucket.Bucket{
+		Name: a.physical, Owner: a.stack.Account, Region: a.Region, Created: a.Now().UTC(),
+		Versioning: w.versioning, Documents: w.documents,
+	}
+	if err := a.allowBucket(b, "s3:CreateBucket"); err != nil {
+		return nil, err
+	}
+	if err := a.allowChange(b, &wanted{}, w); err != nil {
+		return nil, err
+	}
+	if err := a.checkReplication(b); err != nil {
+		return nil, err
+	}
+	err = a.Store.CreateBucket(ctx, b)
+	if errors.Is(err, fault.Exists) {
+		if a.resumed && a.madeHere(b.Name) {
+			return a.bucketAttributes(), nil
+		}
+		return nil, alreadyExists(b.Name)
+	}
+	return a.bucketAttributes(), err
+}
+
+// madeHere reports whether a bucket was made by the stack as this resource.
+func (a *action) madeHere(name string) bool {
+	b, err := a.Store.Bucket(name)
+	return err == nil && b.Owner == a.stack.Account &&
+		bytes.Contains(b.Documents[bucket.Tagging], []byte("<Key>"+stackIDTag+"</Key><Value>"+a.stack.ID+"</Value>")) &&
+		bytes.Contains(b.Documents[bucket.Tagging], []byte("<Key>"+logicalIDTag+"</Key><Value>"+a.name+"</Value>"))
+}
+
+// allowChange asks whether the caller may change b from one state to another.
+func (a *action) allowChange(b *bucket.Bucket, from, to *wanted) error {
+	var acts []string
+	if from.versioning != to.versioning {
+		acts = append(acts, "s3:PutBucketVersioning")
+	}
+	for _, d := range changedDocuments(from, to) {
+		if d != bucket.Tagging {
+			acts = append(acts, documentActions[d])
+		}
+	}
+	if !slices.Equal(from.tags, to.tags) {
+		acts = append(acts, documentActions[bucket.Tagging])
+	}
+	slices.Sort(acts)
+	if err := a.allowBucket(b, acts...); err != nil {
+		return err
+	}
+	if d := to.documents[bucket.Replication]; d == nil || bytes.Equal(d, from.documents[bucket.Replication]) {
+		return nil
+	}
+	return a.IAM.PassRole(a.caller, to.role)
+}
+
+func changedDocuments(from, to *wanted) []bucket.Document {
+	var out []bucket.Document
+	for d, data := range to.documents {
+		if !bytes.Equal(data, from.documents[d]) {
+			out = append(out, d)
+		}
+	}
+	for d := range from.documents {
+		if _, ok := to.documents[d]; !ok {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// checkReplication checks a bucket's replication configuration against the
+// buckets it names.
+func (a *action) checkReplication(b *bucket.Bucket) error {
+	d := b.Documents[bucket.Replication]
+	if d == nil {
+		return nil
+	}
+	set, err := rule.Parse(d)
+	if err != nil {
+		return err
+	}
+	return set.Check(b, func(name string) (*bucket.Bucket, bool) {
+		x, err := a.Store.Bucket(name)
+		return x, err == nil
+	})
+}
+
+func updateBucket(ctx context.Context, a *action) (map[string]string, error) {
+	to, err := wantBucket(a, a.props, a.tags)
+	if err != nil {
+		return nil, err
+	}
+	from, err := wantBucket(a, a.old, a.oldTags)
+	if err != nil {
+		return nil, err
+	}
+	if from.versioning == bucket.Enabled && to.versioning == bucket.Unversioned {
+		to.versioning = bucket.Suspended // a bucket never goes back to unversioned
+	}
+	changed := changedDocuments(from, to)
+	err = a.Store.UpdateBucket(ctx, a.physical, func(b *bucket.Bucket) error {
+		if err := a.allowChange(b, from, to); err != nil {
+			return err
+		}
+		for _, d := range changed {
+			if data, ok := to.documents[d]; ok {
+				b.Documents[d] = data
+			} else {
+				delete(b.Documents, d)
+			}
+		}
+		if from.versioning != to.versioning {
+			b.Versioning = to.versioning
+		}
+		if slices.Contains(changed, bucket.Replication) {
+			return a.checkReplication(b)
+		}
+		return checkSuspended(b)
+	})
+	return a.bucketAttributes(), err
+}
+
+// checkSuspended refuses to suspend versioning under a replication rule.
+func checkSuspended(b *bucket.Bucket) error {
+	if b.Versioning == bucket.Suspended && b.Documents[bucket.Replication] != nil {
+		return fault.New(fault.Conflict, "InvalidBucketState", "A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.").On(b.Name)
+	}
+	return nil
+}
+
+func deleteBucket(ctx context.Context, a *action) error {
+	b, err := a.Store.Bucket(a.physical)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.allowBucket(b, "s3:DeleteBucket"); err != nil {
+		return err
+	}
+	err = a.Store.DeleteBucket(ctx, a.physical)
+	if isNotFound(err) {
+		return nil
+	}
+	if errors.Is(err, fault.Conflict) {
+		return fault.New(fault.Conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty").On(a.physical).
+			WithHint("delete every version and delete marker first, or give the resource the DeletionPolicy Retain")
+	}
+	return err
+}

@@ -1,0 +1,318 @@
+package stack
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"twinbucket/arn"
+	"twinbucket/fault"
+	"twinbucket/internal/catalog"
+	"twinbucket/internal/iam"
+)
+
+// The statuses of change sets, and whether they can be executed.
+const (
+	SetComplete = "CREATE_COMPLETE"
+	SetFailed   = "FAILED"
+
+	Available   = "AVAILABLE"
+	Unavailable = "UNAVAILABLE"
+	Executed    = "EXECUTE_COMPLETE"
+)
+
+// noChange is AWS's text for a change set that changes nothing.
+const noChange = "The submitted information didn't contain changes. Submit different information to create a change set."
+
+// ChangeSet is what an update would do, worked out before it is done.
+type ChangeSet struct {
+	ID          string `json:"id"` // ARN
+	Name        string `json:"name"`
+	StackID     string `json:"stackId"`
+	StackName   string `json:"stackName"`
+	Description string `json:"description,omitempty"`
+	Type        string `json:"type"` // "CREATE" or "UPDATE"
+	Spec
+	Status          string    `json:"status"`
+	Reason          string    `json:"reason,omitempty"`
+	Execution       string    `json:"execution"` // Available, Unavailable or Executed
+	Created         time.Time `json:"created"`
+	Changes         []Change  `json:"changes,omitempty"`
+	Token           string    `json:"token,omitempty"`
+	OnFailure       string    `json:"onFailure,omitempty"` // OnStackFailure: "ROLLBACK", "DELETE", "DO_NOTHING" or ""
+	DisableRollback bool      `json:"disableRollback,omitempty"`
+}
+
+// SetInput is what a caller wants of a change set.
+type SetInput struct {
+	Input
+	ChangeSet   string // its name
+	Type        string // "CREATE", "UPDATE" or "", which means UPDATE
+	Description string
+}
+
+// CreateChangeSet works out what an update would do, or the creation of a
+// stack, and records it. That is done when it returns: the set's status says
+// whether it can be executed. Errors: AlreadyExistsException,
+// InsufficientCapabilitiesException, ValidationError.
+func (e *Engine) CreateChangeSet(ctx context.Context, c *iam.Caller, in SetInput) (*ChangeSet, error) {
+	if err := checkName("changeSetName", in.ChangeSet); err != nil {
+		return nil, err
+	}
+	if err := in.check(); err != nil {
+		return nil, err
+	}
+	var s *Stack
+	var held *claim
+	var err error
+	switch in.Type {
+	case "CREATE":
+		s, held, err = e.review(ctx, c, in.Name, in.ChangeSet)
+	case "", "UPDATE":
+		in.Type = "UPDATE"
+		s, _, held, err = e.hold(ctx, c.Account, in.Name)
+		if isNotFound(err) {
+			return nil, invalid("Stack [%s] does not exist", in.Name).On(in.Name)
+		}
+	case "IMPORT":
+		return nil, fault.New(fault.Unsupported, "NotImplemented", "Change sets of type IMPORT are not supported")
+	default:
+		return nil, invalid("1 validation error detected: Value '%s' at 'changeSetType' failed to satisfy constraint: Member must satisfy enum value set: [CREATE, UPDATE, IMPORT]", in.Type)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if held == nil {
+		return nil, s.wrongState("updated")
+	}
+	defer e.release(held, s.claimName())
+	if in.Type == "UPDATE" && !s.canUpdate() {
+		return nil, s.wrongState("updated")
+	}
+	return e.workOut(ctx, s, &in)
+}
+
+// review claims a stack that is to be created: a new one, or one that has
+// change sets and nothing more.
+func (e *Engine) review(ctx context.Context, c *iam.Caller, name, set string) (*Stack, *claim, error) {
+	if err := checkName("stackName", name); err != nil {
+		return nil, nil, err
+	}
+	claimed := c.Account + "/" + name
+	held, err := e.claim(ctx, claimed)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := e.Stack(c.Account, name)
+	switch {
+	case held == nil || err == nil && s.Status != ReviewInProgress:
+		err = fault.Newf(fault.Exists, "AlreadyExistsException", "Stack [%s] already exists and cannot be created again with the changeSet [%s].", name, set).On(name)
+	case isNotFound(err):
+		s, err = e.newStack(c, name), nil
+	}
+	if err != nil && held != nil {
+		e.release(held, claimed)
+	}
+	return s, held, err
+}
+
+// workOut makes the change set for a claimed stack.
+func (e *Engine) workOut(ctx context.Context, s *Stack, in *SetInput) (*ChangeSet, error) {
+	key := s.Account + "/" + s.uuid() + "/" + in.ChangeSet
+	if old, _, err := e.sets.Get(key); err == nil {
+		if in.Token != "" && old.Token == in.Token {
+			return &old, nil
+		}
+		return nil, fault.Newf(fault.Exists, "AlreadyExistsException", "ChangeSet %s cannot be created due to a mismatch with existing attribute ChangeSetName", in.ChangeSet).
+			WithHint("the stack has a change set of that name: delete it, or choose another name")
+	} else if !isNotFound(err) {
+		return nil, err
+	}
+	d, err := want(&in.Input, s)
+	if err != nil {
+		return nil, err
+	}
+	changes, same, err := plan(s, d)
+	if err != nil {
+		return nil, err
+	}
+	set := &ChangeSet{
+		ID: arn.ARN{
+			Partition: "aws", Service: "cloudformation", Region: e.Region, Account: s.Account,
+			Resource: "changeSet/" + in.ChangeSet + "/" + e.uuid(),
+		}.String(),
+		Name: in.ChangeSet, StackID: s.ID, StackName: s.Name, Description: in.Description, Type: in.Type, Spec: d.spec,
+		Status: SetComplete, Execution: Available, Created: e.Now().UTC(), Changes: changes, Token: in.Token,
+		OnFailure: in.OnFailure, DisableRollback: in.DisableRollback != nil && *in.DisableRollback,
+	}
+	if same && in.Type == "UPDATE" {
+		set.Status, set.Reason, set.Execution = SetFailed, noChange, Unavailable
+	}
+	if s.Status == "" { // a new stack, which waits for its change set
+		s.Description = d.template.Description
+		r := &work{Engine: e, s: s}
+		if err := r.tell(ctx, ReviewInProgress, userInitiated); err != nil {
+			return nil, err
+		}
+	}
+	_, err = e.sets.Put(ctx, key, *set, catalog.Any)
+	return set, err
+}
+
+// ChangeSet returns a change set by its name and its stack's, or by its ARN
+// alone. Errors: ChangeSetNotFound, ValidationError for the stack.
+func (e *Engine) ChangeSet(account, stack, name string) (*ChangeSet, error) {
+	set, _, _, err := e.findSet(account, stack, name)
+	return set, err
+}
+
+func noSet(name string) error {
+	return fault.Newf(fault.NotFound, "ChangeSetNotFound", "ChangeSet [%s] does not exist", name).On(name)
+}
+
+// findSet is ChangeSet with the record's key and revision.
+func (e *Engine) findSet(account, stack, name string) (set *ChangeSet, key string, revision uint64, err error) {
+	prefix := account + "/"
+	if stack != "" {
+		s, err := e.Stack(account, stack)
+		if err != nil {
+			return nil, "", 0, err
+		}
+		prefix += s.uuid() + "/"
+	} else if !strings.HasPrefix(name, "arn:") {
+		return nil, "", 0, invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+	}
+	err = each(e.sets, prefix, func(r catalog.Record[ChangeSet]) bool {
+		if r.Value.ID != name && (stack == "" || r.Value.Name != name) {
+			return true
+		}
+		set, key, revision = &r.Value, r.Name, r.Revision
+		return false
+	})
+	if err == nil && set == nil {
+		err = noSet(name)
+	}
+	return set, key, revision, err
+}
+
+// ChangeSets returns the change sets of a stack, oldest first.
+func (e *Engine) ChangeSets(account, stack string) ([]*ChangeSet, error) {
+	s, err := e.Stack(account, stack)
+	if err != nil {
+		return nil, err
+	}
+	var all []*ChangeSet
+	err = each(e.sets, account+"/"+s.uuid()+"/", func(r catalog.Record[ChangeSet]) bool {
+		all = append(all, &r.Value)
+		return true
+	})
+	slices.SortStableFunc(all, func(a, b *ChangeSet) int { return a.Created.Compare(b.Created) })
+	return all, err
+}
+
+// DeleteChangeSet deletes a change set; one that is gone is no error.
+func (e *Engine) DeleteChangeSet(ctx context.Context, account, stack, name string) error {
+	_, key, revision, err := e.findSet(account, stack, name)
+	if isNotFound(err) && fault.CodeOf(err) == "ChangeSetNotFound" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return e.sets.Delete(ctx, key, revision)
+}
+
+// dropChangeSets deletes a stack's change sets but the one with the ARN keep.
+func (e *Engine) dropChangeSets(ctx context.Context, s *Stack, keep string) error {
+	sets, err := e.ChangeSets(s.Account, s.ID)
+	if err != nil {
+		return err
+	}
+	for _, set := range sets {
+		if set.ID == keep {
+			continue
+		}
+		if err := e.sets.Delete(ctx, s.Account+"/"+s.uuid()+"/"+set.Name, catalog.Any); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Execution says which change set to execute, and how.
+type Execution struct {
+	Stack, ChangeSet string
+	DisableRollback  *bool
+	Token            string
+}
+
+// Execute does what a change set says; the work goes on after it returns.
+// Errors: ChangeSetNotFound, InvalidChangeSetStatus, ValidationError.
+func (e *Engine) Execute(ctx context.Context, c *iam.Caller, in Execution) error {
+	set, key, _, err := e.findSet(c.Account, in.Stack, in.ChangeSet)
+	if err != nil {
+		return err
+	}
+	s, revision, held, err := e.hold(ctx, c.Account, set.StackID)
+	if err != nil {
+		return err
+	}
+	if s.took(in.Token) {
+		if held != nil {
+			e.release(held, s.claimName())
+		}
+		return nil
+	}
+	if held == nil {
+		return s.wrongState("updated")
+	}
+	// Another call may have executed or deleted it before this one held the stack.
+	now, setRevision, err := e.sets.Get(key)
+	switch {
+	case isNotFound(err):
+		err = noSet(in.ChangeSet)
+	case err == nil && (now.Status != SetComplete || now.Execution != Available):
+		status := now.Status
+		if now.Status == SetComplete {
+			status = now.Execution
+		}
+		err = fault.Newf(fault.Conflict, "InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current status of [%s]", now.ID, status).
+			WithHint("%s", now.Reason)
+	case err == nil && now.Type == "UPDATE" && !s.canUpdate(), err == nil && now.Type == "CREATE" && s.Status != ReviewInProgress:
+		err = s.wrongState("updated")
+	}
+	if err == nil {
+		now.Execution = Executed
+		_, err = e.sets.Put(ctx, key, now, setRevision)
+	}
+	if err != nil {
+		e.release(held, s.claimName())
+		return err
+	}
+	return e.execute(ctx, c, held, s, revision, &now, &in)
+}
+
+// execute begins the work of a change set that can be executed.
+func (e *Engine) execute(ctx context.Context, c *iam.Caller, held *claim, s *Stack, revision uint64, set *ChangeSet, in *Execution) error {
+	s.ChangeSet, s.DisableRollback = set.ID, set.DisableRollback
+	if in.DisableRollback != nil {
+		s.DisableRollback = *in.DisableRollback
+	}
+	who, err := e.actor(c, s, set.Role)
+	if err != nil {
+		e.release(held, s.claimName())
+		return err
+	}
+	op := &Operation{Next: set.Spec, Actor: who, Token: in.Token, OnFailure: set.OnFailure}
+	if set.Type == "UPDATE" {
+		return e.startUpdate(ctx, held, s, revision, op)
+	}
+	if err := e.dropChangeSets(ctx, s, set.ID); err != nil {
+		e.release(held, s.claimName())
+		return err
+	}
+	op.Phase = forward
+	s.Spec, s.Op = set.Spec, op
+	return e.begin(ctx, held, s, revision, CreateInProgress)
+}

@@ -1,0 +1,172 @@
+package stack
+
+import (
+	"cmp"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"twinbucket/fault"
+	"twinbucket/internal/vfs"
+)
+
+const crashBefore = `
+Resources:
+  A: {Type: AWS::S3::Bucket, Properties: {BucketName: aaa}}
+  Old: {Type: AWS::S3::Bucket, DependsOn: A, Properties: {BucketName: old}}
+  R: {Type: AWS::IAM::Role, DependsOn: A, Properties: {RoleName: r1, AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: s3.amazonaws.com}, Action: "sts:AssumeRole"}]}}}
+  P: {Type: AWS::IAM::Policy, Properties: {PolicyName: p, Roles: [!Ref R], PolicyDocument: {Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}}
+`
+
+// crashAfter changes A, replaces R, moves P, drops Old, adds New, M and Q.
+const crashAfter = `
+Resources:
+  A: {Type: AWS::S3::Bucket, Properties: {BucketName: aaa, OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerEnforced}]}}}
+  R: {Type: AWS::IAM::Role, DependsOn: A, Properties: {RoleName: r2, AssumeRolePolicyDocument: {Statement: [{Effect: Allow, Principal: {Service: s3.amazonaws.com}, Action: "sts:AssumeRole"}]}}}
+  P: {Type: AWS::IAM::Policy, Properties: {PolicyName: p, Roles: [!Ref R], PolicyDocument: {Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}}
+  New: {Type: AWS::S3::Bucket, DependsOn: P, Properties: {BucketName: new}}
+  M: {Type: AWS::IAM::ManagedPolicy, DependsOn: New, Properties: {ManagedPolicyName: mmm, Roles: [!Ref R], PolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}}
+  Q: {Type: AWS::S3::BucketPolicy, DependsOn: M, Properties: {Bucket: !Ref New, PolicyDocument: {Statement: [{Effect: Allow, Principal: {AWS: "111111111111"}, Action: "s3:*", Resource: !GetAtt New.Arn}]}}}
+`
+
+var every = flag.Int64("every", 4, "crash at every n-th operation on the disk")
+
+// world is what there is: buckets, roles with their policies, managed policies.
+func (e *env) world() []string {
+	var all []string
+	for _, b := range e.Store.Buckets() {
+		all = append(all, fmt.Sprintf("bucket %s %s %d", b.Name, b.Versioning, len(b.Documents)))
+	}
+	roles, _ := e.IAM.ListRoles(source, "", "", 100)
+	for _, r := range roles {
+		all = append(all, fmt.Sprintf("role %s %v %v", r.Name, r.Policies(), r.Attached))
+	}
+	policies, _ := e.IAM.ListPolicies(source, "", "", 100)
+	for _, p := range policies {
+		all = append(all, "policy "+p.Name)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Whenever the process ends in an operation, the next one brings the stack to
+// an end: nothing is left half done, nothing is left over.
+func TestCrashAnywhere(t *testing.T) {
+	t.Parallel()
+	bad := crashAfter + "  Bad: {Type: AWS::S3::Bucket, DependsOn: Q, Properties: {BucketName: BAD}}\n"
+	create := func(body string) func(*env) error {
+		return func(e *env) error {
+			_, err := e.Create(e.t.Context(), root(source), Input{Name: "t", Template: body, Capabilities: all})
+			return err
+		}
+	}
+	update := func(body string) func(*env) error {
+		return func(e *env) error {
+			_, err := e.Update(e.t.Context(), root(source), Input{Name: "s", Template: body, Capabilities: all})
+			return err
+		}
+	}
+	other := strings.NewReplacer("aaa", "ttt", "r2", "rt", "new", "tnew", "mmm", "tmm")
+	for _, c := range []struct {
+		name, stack string
+		do          func(*env) error
+		end         Status
+		before      bool // the world ends as it was
+	}{
+		{"create", "t", create(other.Replace(crashAfter)), CreateComplete, false},
+		{"create fails", "t", create(other.Replace(bad)), RollbackComplete, true},
+		{"update", "s", update(crashAfter), UpdateComplete, false},
+		{"update fails", "s", update(bad), UpdateRollbackComplete, true},
+		{"delete", "s", func(e *env) error { return e.Delete(e.t.Context(), root(source), Deletion{Name: "s"}) }, DeleteComplete, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			base := vfs.Memory()
+			e := open(t, base)
+			e.want(e.create(source, "s", crashBefore), CreateComplete, "")
+			before := e.world()
+			e.close()
+			var after []string
+			known := false
+			for k := int64(1); ; k += *every {
+				fs := base.Crash(0, nil)
+				faults := &vfs.Faults{Under: "journal"}
+				e := open(t, faults.Wrap(fs))
+				opened := faults.Count()
+				if k > 1 {
+					faults.FailFrom(k - 1) // the first time round nothing fails
+				}
+				if err := c.do(e); err == nil {
+					if _, err := e.Wait(t.Context(), source, c.stack); err != nil && !errors.Is(err, fault.NotFound) {
+						t.Logf("k=%d: %v", k, err)
+					}
+				}
+				e.Stop()
+				clean := k > 1 && faults.Count()-opened < k-1
+				crashed := fs.Crash(0, nil)
+				if err := e.Store.Close(); err != nil && k == 1 {
+					t.Error(err)
+				}
+				done := e.recovered(crashed, c.stack, c.end, func(e *env) {
+					got := e.world()
+					if !known {
+						after, known = got, true
+						if c.before {
+							after = before
+						}
+					}
+					if gocmp.Diff(after, got) != "" && gocmp.Diff(before, got) != "" {
+						t.Errorf("k=%d: neither what was nor what was to be (-after +got):\n%s", k, gocmp.Diff(after, got))
+					}
+				})
+				if t.Failed() {
+					t.Fatalf("k=%d", k)
+				}
+				if k == 1 && !done {
+					t.Fatal("the operation did not come to its end without faults")
+				}
+				if clean || k > 400 {
+					if k < 20 {
+						t.Errorf("only %d points to crash at", k)
+					}
+					return
+				}
+			}
+		})
+	}
+}
+
+// recovered opens a crashed store, starts the engine, waits for the stack and
+// calls look. It reports whether the stack came to the given end.
+func (e *env) recovered(fs vfs.FS, stack string, end Status, look func(*env)) bool {
+	e.t.Helper()
+	r := open(e.t, fs)
+	defer r.close()
+	if err := r.Start(e.t.Context()); err != nil {
+		e.t.Fatal(err)
+	}
+	stacks, err := r.Stacks(source)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	slices.SortFunc(stacks, func(a, b *Stack) int { return cmp.Compare(a.Name, b.Name) })
+	done := false
+	for _, s := range stacks {
+		s = r.end(source, s.ID)
+		switch {
+		case s.Op != nil:
+			e.t.Errorf("stack %s is stuck in %s: %+v", s.Name, s.Status, s.Op)
+		case s.Name == stack && s.Status == end:
+			done = true
+		case s.Status != CreateComplete:
+			e.t.Errorf("stack %s is %s (%s)\n%s", s.Name, s.Status, s.Reason, r.story(s))
+		}
+	}
+	look(r)
+	return done
+}

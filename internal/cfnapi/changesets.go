@@ -155,10 +155,15 @@ func (c *call) executeChangeSet() error {
 		return err
 	}
 	c.know("cloudformation:changesetname", name[strings.LastIndexByte(name, '/')+1:])
-	if _, err := c.changeSet("ExecuteChangeSet", name); err != nil {
+	set, err := c.changeSet("ExecuteChangeSet", name)
+	if err != nil {
 		return err
 	}
-	return c.Stacks.Execute(c.r.Context(), c.caller, in)
+	if err := c.Stacks.Execute(c.r.Context(), c.caller, in); err != nil {
+		return err
+	}
+	c.linger(set.StackID)
+	return nil
 }
 
 // deleteChangeSet is DeleteChangeSet; a change set that is gone is no error.

@@ -1,8 +1,10 @@
 package cfnapi
 
 import (
+	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"twinbucket/fault"
 	"twinbucket/internal/stack"
@@ -52,6 +54,7 @@ func (c *call) createStack() error {
 	if err != nil {
 		return err
 	}
+	c.linger(id)
 	c.out.Text("StackId", id)
 	return nil
 }
@@ -72,6 +75,7 @@ func (c *call) updateStack() error {
 	if err != nil {
 		return err
 	}
+	c.linger(id)
 	c.out.Text("StackId", id)
 	return nil
 }
@@ -89,10 +93,27 @@ func (c *call) deleteStack() error {
 	if err := c.allow("DeleteStack", name); err != nil {
 		return err
 	}
-	return c.Stacks.Delete(c.r.Context(), c.caller, stack.Deletion{
+	err = c.Stacks.Delete(c.r.Context(), c.caller, stack.Deletion{
 		Name: name, Retain: wire.Members(c.form, "RetainResources"),
 		RoleARN: c.form.Get("RoleARN"), Token: c.form.Get("ClientRequestToken"),
 	})
+	if err == nil {
+		c.linger(name)
+	}
+	return err
+}
+
+// patience is how long an answer is held back for work to end.
+const patience = 5 * time.Second
+
+// linger waits a little for the work on a stack to end before the request is
+// answered. That takes milliseconds here, and clients that find a stack still
+// being worked on look again after half a minute. How the work ends is not
+// part of the answer.
+func (c *call) linger(name string) {
+	ctx, cancel := context.WithTimeout(c.r.Context(), patience)
+	defer cancel()
+	_, _ = c.Stacks.Wait(ctx, c.caller.Account, name)
 }
 
 // protect is UpdateTerminationProtection.

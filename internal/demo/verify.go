@@ -24,7 +24,7 @@ import (
 
 // Summary is the outcome of the demo.
 type Summary struct {
-	Versions    int64            `json:"versions"` // at the source, delete markers included
+	Versions    int64            `json:"versions"`      // at the source, delete markers included
 	Markers     int64            `json:"deleteMarkers"` // have an id and a time, and nothing else that a client can read
 	Bytes       int64            `json:"bytes"`
 	Missing     int64            `json:"missing"`     // versions without a replica

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"twinbucket/fault"
@@ -39,6 +40,7 @@ type Server struct {
 	parts    run.Group
 	http     http.Server
 	listener net.Listener
+	fresh    fresh
 }
 
 // grace is how long a part may take to stop by itself.
@@ -99,6 +101,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnState:         s.fresh.note,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return nil
@@ -172,6 +175,7 @@ func (s *Server) serve(soft, hard context.Context) error {
 	ended := make(chan error, 1)
 	go func() {
 		<-soft.Done()
+		s.fresh.close()
 		err := s.http.Shutdown(hard)
 		if err != nil {
 			err = s.http.Close()
@@ -182,4 +186,39 @@ func (s *Server) serve(soft, hard context.Context) error {
 		return err
 	}
 	return <-ended
+}
+
+// fresh knows the connections that have not sent anything yet. Clients open
+// some in advance, and a shutdown would wait seconds for their first request.
+type fresh struct {
+	mu     sync.Mutex
+	conns  map[net.Conn]struct{}
+	closed bool
+}
+
+// note is the HTTP server's ConnState.
+func (f *fresh) note(c net.Conn, state http.ConnState) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case state != http.StateNew:
+		delete(f.conns, c)
+	case f.closed:
+		c.Close()
+	default:
+		if f.conns == nil {
+			f.conns = make(map[net.Conn]struct{})
+		}
+		f.conns[c] = struct{}{}
+	}
+}
+
+// close closes those connections, and those that are still to come.
+func (f *fresh) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
+	for c := range f.conns {
+		c.Close()
+	}
 }

@@ -99,34 +99,32 @@ func (e *Engine) review(ctx context.Context, c *iam.Caller, name, set string) (*
 	if err := checkName("stackName", name); err != nil {
 		return nil, nil, err
 	}
-	claimed := c.Account + "/" + name
-	held, err := e.claim(ctx, claimed)
-	if err != nil {
-		return nil, nil, err
-	}
-	s, err := e.Stack(c.Account, name)
+	held, s, err := e.holdNew(ctx, c.Account, name)
 	switch {
-	case held == nil || err == nil && s.Status != ReviewInProgress:
-		err = fault.Newf(fault.Exists, "AlreadyExistsException", "Stack [%s] already exists and cannot be created again with the changeSet [%s].", name, set).On(name)
-	case isNotFound(err):
-		s, err = e.newStack(c, name), nil
+	case err != nil:
+		return nil, nil, err
+	case s == nil:
+		return e.newStack(c, name), held, nil
+	case held != nil && s.Status == ReviewInProgress:
+		return s, held, nil
+	case held != nil:
+		e.release(held, s.claimName())
 	}
-	if err != nil && held != nil {
-		e.release(held, claimed)
-	}
-	return s, held, err
+	return nil, nil, fault.Newf(fault.Exists, "AlreadyExistsException", "Stack [%s] already exists and cannot be created again with the changeSet [%s].", name, set).On(name)
 }
 
 // workOut makes the change set for a claimed stack.
 func (e *Engine) workOut(ctx context.Context, s *Stack, in *SetInput) (*ChangeSet, error) {
 	key := s.Account + "/" + s.uuid() + "/" + in.ChangeSet
-	if old, _, err := e.sets.Get(key); err == nil {
+	// One that was executed, or cannot be, gives way: clients name their
+	// change sets by the second, and several fit into one here.
+	if old, _, err := e.sets.Get(key); err == nil && old.Execution == Available {
 		if in.Token != "" && old.Token == in.Token {
 			return &old, nil
 		}
 		return nil, fault.Newf(fault.Exists, "AlreadyExistsException", "ChangeSet %s cannot be created due to a mismatch with existing attribute ChangeSetName", in.ChangeSet).
 			WithHint("the stack has a change set of that name: delete it, or choose another name")
-	} else if !isNotFound(err) {
+	} else if err != nil && !isNotFound(err) {
 		return nil, err
 	}
 	d, err := want(&in.Input, s)

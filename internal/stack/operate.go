@@ -79,8 +79,11 @@ func (e *Engine) hold(ctx context.Context, account, name string) (*Stack, uint64
 			return nil, 0, nil, err
 		}
 		switch {
-		case c == nil && s.Op == nil:
-			continue // it has just ended
+		case c == nil && s.Op == nil: // its end is recorded and nothing more is to come
+			if _, err := e.Wait(ctx, account, s.ID); err != nil {
+				return nil, 0, nil, err
+			}
+			continue
 		case c != nil && s.Op != nil:
 			e.launch(c, claimed, s.key()) // work was broken off
 			c = nil
@@ -119,43 +122,72 @@ func (e *Engine) Create(ctx context.Context, c *iam.Caller, in Input) (string, e
 	if err := in.check(); err != nil {
 		return "", err
 	}
-	name := c.Account + "/" + in.Name
-	held, err := e.claim(ctx, name)
-	if err != nil {
-		return "", err
-	}
-	keep := false
-	defer func() {
-		if held != nil && !keep {
-			e.release(held, name)
-		}
-	}()
-	have, err := e.Stack(c.Account, in.Name)
+	held, have, err := e.holdNew(ctx, c.Account, in.Name)
 	switch {
-	case err == nil && have.took(in.Token):
-		return have.ID, nil
-	case err == nil || held == nil:
-		return "", alreadyThere(in.Name)
-	case !isNotFound(err):
+	case err != nil:
 		return "", err
+	case have != nil:
+		if held != nil {
+			e.release(held, have.claimName())
+		}
+		if have.took(in.Token) {
+			return have.ID, nil
+		}
+		return "", alreadyThere(in.Name)
 	}
 	s := e.newStack(c, in.Name)
-	d, err := want(&in, s)
-	if err != nil {
+	if err := e.prepare(c, s, &in); err != nil {
+		e.release(held, s.claimName())
 		return "", err
 	}
+	return s.ID, e.begin(ctx, held, s, 0, CreateInProgress)
+}
+
+// prepare makes of a stack what the input says, ready to begin.
+func (e *Engine) prepare(c *iam.Caller, s *Stack, in *Input) error {
+	d, err := want(in, s)
+	if err != nil {
+		return err
+	}
 	if _, _, err := plan(s, d); err != nil {
-		return "", err
+		return err
 	}
 	s.Spec, s.Description, s.Protected = d.spec, d.template.Description, in.Protected
 	s.DisableRollback = in.DisableRollback != nil && *in.DisableRollback
 	who, err := e.actor(c, s, d.spec.Role)
 	if err != nil {
-		return "", err
+		return err
 	}
 	s.Op = &Operation{Phase: forward, Next: d.spec, Actor: who, Token: in.Token, OnFailure: in.OnFailure}
-	keep = true
-	return s.ID, e.begin(ctx, held, s, 0, CreateInProgress)
+	return nil
+}
+
+// holdNew claims the name of a new stack. If a stack has the name it is
+// returned, with a claim unless it is being worked on.
+func (e *Engine) holdNew(ctx context.Context, account, name string) (*claim, *Stack, error) {
+	claimed := account + "/" + name
+	for {
+		held, err := e.claim(ctx, claimed)
+		if err != nil {
+			return nil, nil, err
+		}
+		have, err := e.Stack(account, name)
+		switch {
+		case err == nil:
+			return held, have, nil
+		case held != nil && isNotFound(err):
+			return held, nil, nil
+		case held != nil:
+			e.release(held, claimed)
+			return nil, nil, err
+		case !isNotFound(err):
+			return nil, nil, err
+		}
+		// The stack that had the name has just been deleted.
+		if err := e.settled(ctx, claimed); err != nil {
+			return nil, nil, err
+		}
+	}
 }
 
 func alreadyThere(name string) error {

@@ -144,18 +144,37 @@ func (e *Engine) Wait(ctx context.Context, account, name string) (*Stack, error)
 		if err != nil {
 			return nil, err
 		}
-		e.mu.Lock()
-		c := e.claims[s.claimName()]
-		e.mu.Unlock()
-		if c == nil {
-			return e.Stack(account, s.ID)
+		if err := e.settled(ctx, s.claimName()); err != nil {
+			return nil, err
 		}
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			return nil, canceled(ctx)
+		if s, err = e.Stack(account, s.ID); err != nil || s.Op == nil || !e.working(s.claimName()) {
+			return s, err
 		}
 	}
+}
+
+// settled waits until nobody has a claim on a name.
+func (e *Engine) settled(ctx context.Context, name string) error {
+	e.mu.Lock()
+	c := e.claims[name]
+	e.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return canceled(ctx)
+	}
+}
+
+// working reports whether somebody works on the stack of a name.
+func (e *Engine) working(name string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	c := e.claims[name]
+	return c != nil && c.work
 }
 
 // claim gives the caller the sole right to change the stacks of a name. It

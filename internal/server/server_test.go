@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"twinbucket/fault"
+	"twinbucket/internal/config"
+	"twinbucket/internal/sigv4"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// start serves a new server until the test ends.
+func start(t *testing.T, c config.Server) *Server {
+	t.Helper()
+	c.Listen, c.Region = "127.0.0.1:0", "us-east-1"
+	s, err := Open(t.Context(), c, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	served := make(chan error)
+	go func() { served <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		begun := time.Now()
+		stop()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(begun); took > 3*time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+		http.DefaultClient.CloseIdleConnections()
+	})
+	return s
+}
+
+func TestHealthCredentialsAndStop(t *testing.T) {
+	data := t.TempDir()
+	s := start(t, config.Server{Data: data, Accounts: []config.Account{{Name: "source", ID: "111111111111"}}})
+	res, err := http.Get("http://" + s.Addr() + healthPath)
+	if err != nil || res.StatusCode != 200 {
+		t.Fatalf("%v, %v", res, err)
+	}
+	res.Body.Close()
+	info, err := os.Stat(CredentialsFile(data))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	text, err := os.ReadFile(CredentialsFile(data))
+	if err != nil || !strings.HasPrefix(string(text), "[source]\naws_access_key_id = AKIA") {
+		t.Errorf("%s, %v", text, err)
+	}
+	// A connection that says nothing does not hold the stop up.
+	c, err := net.Dial("tcp", s.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+}
+
+func TestDefaultAccount(t *testing.T) {
+	s := start(t, config.Server{Data: t.TempDir()})
+	if a := s.Accounts(); len(a) != 1 || a[0].Name != "default" || a[0].ID != "000000000000" {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestOpenFailures(t *testing.T) {
+	data := t.TempDir()
+	s := start(t, config.Server{Data: data})
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]config.Server{
+		"data in use": {Data: data, Listen: "127.0.0.1:0"},
+		"port in use": {Data: t.TempDir(), Listen: s.Addr()},
+		"no address":  {Data: t.TempDir(), Listen: "nonsense"},
+	} {
+		if s, err := Open(t.Context(), c, quiet); err == nil || fault.HintOf(err) == "" {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	if s, err := Open(t.Context(), config.Server{Data: filepath.Join(file, "x"), Listen: "127.0.0.1:0"}, quiet); err == nil {
+		t.Errorf("data below a file: %v", s)
+	}
+	if _, err := os.Stat(filepath.Join(data, "credentials.new")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a temporary file was left: %v", err)
+	}
+}
+
+func TestDispatch(t *testing.T) {
+	door := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Door", name) })
+	}
+	d := &dispatcher{s3: door("s3"), control: door("s3control"), iam: door("iam"), stacks: door("cloudformation")}
+	for _, tt := range []struct{ method, url, host, service, header, want string }{
+		{"GET", "/", "localhost:9000", "s3", "", "s3"},
+		{"GET", "/", "localhost:9000", "", "", "s3"},
+		{"POST", "/", "localhost:9000", "iam", "", "iam"},
+		{"POST", "/", "localhost:9000", "sts", "", "iam"},
+		{"POST", "/", "localhost:9000", "cloudformation", "", "cloudformation"},
+		{"POST", "/", "localhost:9000", "ec2", "", "s3"},
+		{"POST", "/v20180820/jobs", "111111111111.localhost:9000", "s3", "", "s3control"},
+		{"POST", "/v20180820/jobs", "localhost:9000", "s3", "111111111111", "s3control"},
+		{"PUT", "/v20180820/jobs", "localhost:9000", "s3", "", "s3"}, // a bucket of that name
+		{"GET", "/key", "111111111111.localhost:9000", "s3", "", "s3"},
+		{"GET", "http://111111111111.any/v20180820/jobs", "", "s3", "", "s3control"},
+	} {
+		r := httptest.NewRequest(tt.method, tt.url, nil)
+		if tt.host != "" {
+			r.Host = tt.host
+		}
+		if tt.header != "" {
+			r.Header.Set("X-Amz-Account-Id", tt.header)
+		}
+		if tt.service != "" {
+			sigv4.Sign(r, sigv4.Credentials{AccessKey: "AKIDEXAMPLE", Secret: "x"}, "us-east-1", tt.service, "UNSIGNED-PAYLOAD", time.Now())
+		}
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, r)
+		if got := w.Header().Get("Door"); got != tt.want {
+			t.Errorf("%s %s %s %s: %s, want %s", tt.method, tt.host, tt.url, tt.service, got, tt.want)
+		}
+	}
+}

@@ -294,9 +294,10 @@ func (e *Engine) move(r *record, event job.Event) error {
 	return nil
 }
 
-// ensureBucket makes the internal bucket.
+// ensureBucket makes the internal bucket. Its owner is no account's id, so that
+// no caller is in the account that owns it.
 func (e *Engine) ensureBucket(ctx context.Context) error {
-	err := e.Store.CreateBucket(ctx, &bucket.Bucket{Name: internalBucket})
+	err := e.Store.CreateBucket(ctx, &bucket.Bucket{Name: internalBucket, Owner: "internal"})
 	if errors.Is(err, fault.Exists) {
 		return nil
 	}

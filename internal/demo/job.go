@@ -117,6 +117,7 @@ func (d *demo) runJob(ctx context.Context) error {
 	}
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.putWhileRunning(running) })
+	ended := j.State.Terminal() // a former run's job has no progress to show
 	bar := progress.New(d.Out, d.Terminal, "replicated", j.Progress.Total)
 	j, err = d.watch(running, id, func(j *job.Job) bool {
 		bar.Set(j.Progress.Run())
@@ -128,7 +129,9 @@ func (d *demo) runJob(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bar.Finish()
+	if !ended {
+		bar.Finish()
+	}
 	if j.State != job.Complete || j.Progress.Failed > 0 {
 		return &fault.Error{Op: "demo.job", Thing: id, Message: fmt.Sprintf("the job ended %s with %d failed tasks: %+v", j.State, j.Progress.Failed, j.Failures)}
 	}

@@ -41,17 +41,25 @@ func (s *Store) loadBuckets() error {
 	return fault.Wrap("store.open", s.dir, errors.Join(err, it.Error(), it.Close()))
 }
 
-// Bucket returns a bucket, which the caller must not change.
+// Bucket returns a bucket, which the caller must not change. Internal buckets
+// are not found: who looks a bucket up for a client cannot let one slip.
 func (s *Store) Bucket(name string) (*bucket.Bucket, error) {
+	if internal(name) {
+		return nil, noSuchBucket(name)
+	}
+	return s.bucket(name)
+}
+
+// bucket returns any bucket.
+func (s *Store) bucket(name string) (*bucket.Bucket, error) {
 	if b := (*s.buckets.Load())[name]; b != nil {
 		return b, nil
 	}
 	return nil, noSuchBucket(name)
 }
 
-// internal reports whether a bucket is the server's own. Such a bucket has no
-// owner and is in no list; no client can make or reach one, for no valid name
-// begins with a dot.
+// internal reports whether a bucket is the server's own: it is in no list, and
+// Bucket does not find it. No valid name begins with a dot.
 func internal(name string) bool { return strings.HasPrefix(name, ".") }
 
 // Buckets returns all buckets but internal ones, sorted by name; the caller
@@ -85,7 +93,7 @@ func (s *Store) CreateBucket(ctx context.Context, b *bucket.Bucket) error {
 // again if another change came in between.
 func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*bucket.Bucket) error) error {
 	for {
-		b, err := s.Bucket(name)
+		b, err := s.bucket(name)
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ type Deleted struct {
 // good. What is not there is deleted already: no error. owner is the account
 // that a marker belongs to.
 func (s *Store) Delete(ctx context.Context, name, key, id, owner string) (Deleted, error) {
-	b, err := s.Bucket(name)
+	b, err := s.bucket(name)
 	if err != nil {
 		return Deleted{}, err
 	}

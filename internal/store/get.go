@@ -27,7 +27,7 @@ func (s *Store) Head(ctx context.Context, bucket, key, id string) (*Object, erro
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if _, err := s.Bucket(bucket); err != nil {
+	if _, err := s.bucket(bucket); err != nil {
 		return nil, err
 	}
 	return find(s.db, bucket, key, id)

@@ -146,7 +146,7 @@ func (s *Store) walk(ctx context.Context, bucket, prefix, delimiter string) (*wa
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if _, err := s.Bucket(bucket); err != nil {
+	if _, err := s.bucket(bucket); err != nil {
 		return nil, err
 	}
 	lower := scanPrefix(rowVersion, bucket, prefix)

@@ -242,7 +242,7 @@ func (a *applier) completable(c *putCommand) error {
 // CreateUpload begins a multipart upload of a version: what is given is what
 // Put is given.
 func (s *Store) CreateUpload(ctx context.Context, v object.Version) (string, error) {
-	if _, err := s.Bucket(v.Bucket); err != nil {
+	if _, err := s.bucket(v.Bucket); err != nil {
 		return "", err
 	}
 	if err := object.CheckKey(v.Key); err != nil {
@@ -319,7 +319,7 @@ func (s *Store) upload(ctx context.Context, bucket, key, id string) (*Upload, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if _, err := s.Bucket(bucket); err != nil {
+	if _, err := s.bucket(bucket); err != nil {
 		return nil, err
 	}
 	v, closer, err := s.db.Get(uploadRow(bucket, key, id))
@@ -377,7 +377,7 @@ func (s *Store) Uploads(ctx context.Context, bucket, prefix, afterKey, afterID s
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
-	if _, err := s.Bucket(bucket); err != nil {
+	if _, err := s.bucket(bucket); err != nil {
 		return nil, false, err
 	}
 	return readUploads(s.db, bucket, prefix, afterKey, afterID, max)
@@ -420,7 +420,7 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chos
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.Bucket(bucket)
+	b, err := s.bucket(bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -485,7 +485,7 @@ func (s *Store) assemble(u *Upload, chosen []Chosen) (*Object, error) {
 
 // AbortUpload forgets an upload and its parts.
 func (s *Store) AbortUpload(ctx context.Context, bucket, key, id string) error {
-	if _, err := s.Bucket(bucket); err != nil {
+	if _, err := s.bucket(bucket); err != nil {
 		return err
 	}
 	return s.do(ctx, &abortCommand{bucket: bucket, key: key, id: id}, nil)

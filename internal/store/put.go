@@ -28,7 +28,7 @@ type Put struct {
 // Put stores a new version and makes it the current one. When it returns the
 // version is durable.
 func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
-	b, err := s.Bucket(p.Version.Bucket)
+	b, err := s.bucket(p.Version.Bucket)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func newVersionID(t time.Time) string {
 // p.Version is as for Put, p.Body is not used. Size, ETag, checksums and parts
 // are those of src unless p.Finish changes them.
 func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
-	b, err := s.Bucket(p.Version.Bucket)
+	b, err := s.bucket(p.Version.Bucket)
 	if err != nil {
 		return nil, err
 	}

@@ -572,3 +572,18 @@ func TestRecords(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 }
+
+func TestInternalBucketsAreHidden(t *testing.T) {
+	t.Parallel()
+	s := open(t, vfs.Memory())
+	defer closeStore(t, s)
+	if err := s.CreateBucket(t.Context(), &bucket.Bucket{Name: ".own", Owner: "internal"}); err != nil {
+		t.Fatal(err)
+	}
+	o := put(t, s, ".own", "k", "x")
+	if got := read(t, s, o); got != "x" || len(s.Buckets()) != 0 {
+		t.Errorf("%q, %v", got, s.Buckets())
+	}
+	_, err := s.Bucket(".own")
+	wantCode(t, err, "NoSuchBucket")
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -26,6 +27,7 @@ func TestErr(t *testing.T) {
 	replicate := &Request{Principal: repl, Action: "s3:ReplicateObject", Resource: "arn:aws:s3:::dst/a", ResourceAccount: "222222222222"}
 	identity := Source{Kind: IdentityPolicy, Name: "policy p of role repl", Account: "111111111111"}
 	bucket := Source{Kind: ResourcePolicy, Name: "the bucket policy of dst", Account: "222222222222"}
+	owner := Principal{Type: RootUser, Account: "222222222222", ARN: "arn:aws:iam::222222222222:root", UserID: "222222222222"}
 	with := func(s Source, kind Kind, text string) Source {
 		s.Document = mustParse(t, text, kind)
 		return s
@@ -56,7 +58,23 @@ func TestErr(t *testing.T) {
 			"denied", replicate,
 			[]Source{allow, deny},
 			who + `s3:ReplicateObject on resource: "arn:aws:s3:::dst/a" with an explicit deny in a resource-based policy`,
+			`in account 222222222222, the bucket policy of dst denies it: change statement 1 ("no")`,
+		},
+		{
+			"denied at home", &Request{Principal: owner, Action: "s3:GetObject", Resource: "arn:aws:s3:::dst/a", ResourceAccount: "222222222222"},
+			[]Source{deny},
+			`User: arn:aws:iam::222222222222:root is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::dst/a" with an explicit deny in a resource-based policy`,
 			`in account 222222222222, the bucket policy of dst denies it: change {"Sid":"no","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::dst/*"}`,
+		},
+		{
+			// The statement would tell a stranger what to send.
+			"anonymous denied", &Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::dst/a", ResourceAccount: "222222222222"},
+			[]Source{with(bucket, Resource, `{"Statement": [
+				{"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::dst/*"},
+				{"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::dst/*",
+				 "Condition": {"StringNotEquals": {"aws:Referer": "secret"}}}]}`)},
+			"Access Denied",
+			"in account 222222222222, the bucket policy of dst denies it: change statement 2",
 		},
 		{
 			"assume", &Request{Principal: repl, Action: "sts:AssumeRole", Resource: "arn:aws:iam::222222222222:role/in", ResourceAccount: "222222222222"},
@@ -238,4 +256,29 @@ func kindOf(k SourceKind) Kind {
 		return Resource
 	}
 	return Identity
+}
+
+// TestSlowPatterns: a policy made to be slow takes little time all the same.
+// The owner of one bucket must not hold up the others'.
+func TestSlowPatterns(t *testing.T) {
+	t.Parallel()
+	for name, part := range map[string]string{
+		"one piece": strings.Repeat("a", 480) + "b",
+		"stars":     strings.Repeat("a*", 240) + "b",
+	} {
+		resource := `"arn:aws:s3:::dst/*` + part + `*"`
+		text := `{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": [` +
+			strings.Repeat(resource+",", 37) + resource + `]}}`
+		sources := []Source{{Kind: ResourcePolicy, Document: mustParse(t, text, Resource)}}
+		req := &Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::dst/" + strings.Repeat("a", 1024)}
+		begun := time.Now()
+		for range 100 {
+			if Decide(req, sources).Allowed {
+				t.Fatalf("%s: allowed", name)
+			}
+		}
+		if took := time.Since(begun); took > 3*time.Second { // else it is nine
+			t.Errorf("%s: a hundred decisions took %v", name, took)
+		}
+	}
 }

@@ -16,6 +16,7 @@ type Fix struct {
 	Document  string // which document, for people
 	Statement string // JSON of the statement to add; with Remove: of the one in the way
 	Remove    bool   // a Deny has to go, or to exempt the request
+	Which     string // with Remove: the statement's number and Sid
 }
 
 // String says what to do in one sentence.
@@ -38,7 +39,7 @@ func (d Decision) Fixes(r *Request) []Fix {
 		if m.Effect == Deny {
 			out = append(out, Fix{
 				Kind: m.Source.Kind, Account: m.Source.Account, Document: m.Source.Name, Remove: true,
-				Statement: string(m.Source.Document.Statement(m.Statement)),
+				Statement: string(m.Source.Document.Statement(m.Statement)), Which: m.which(),
 			})
 		}
 	}
@@ -48,6 +49,15 @@ func (d Decision) Fixes(r *Request) []Fix {
 		out = append(out, f)
 	}
 	return out
+}
+
+// which names the statement without telling what it says.
+func (m *Match) which() string {
+	which := fmt.Sprintf("statement %d", m.Statement+1)
+	if m.Sid != "" {
+		which += fmt.Sprintf(" (%q)", m.Sid)
+	}
+	return which
 }
 
 // place returns the account and the name of the document in which a statement
@@ -107,7 +117,8 @@ func cover(resource string) string {
 
 // Err returns nil if the request is allowed, else fault.Denied AccessDenied
 // with AWS's text and a hint that names every document to change, its account
-// and the statement.
+// and the statement. What a statement of another account's document says is
+// not for the caller, who could learn from it how to get around it.
 func (d Decision) Err(r *Request) error {
 	if d.Allowed {
 		return nil
@@ -115,9 +126,18 @@ func (d Decision) Err(r *Request) error {
 	fixes := d.Fixes(r)
 	hints := make([]string, len(fixes))
 	for i, f := range fixes {
+		if f.Remove && r.strange(f.Account) {
+			f.Statement = f.Which
+		}
 		hints[i] = f.String()
 	}
 	return fault.New(fault.Denied, "AccessDenied", d.text(r)).On(r.Resource).WithHint("%s", strings.Join(hints, "; "))
+}
+
+// strange reports whether the request comes from outside of an account. A
+// service acts for the account that set it up.
+func (r *Request) strange(account string) bool {
+	return r.Principal.Type != ServicePrincipal && account != r.Principal.Account
 }
 
 // text is AWS's message (IAM User Guide, "Troubleshoot access denied error

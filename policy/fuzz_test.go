@@ -16,8 +16,8 @@ var seeds = []string{
 	`{"Id":"\ud800","Statement":[{}]}`, `[`, `"`, "",
 }
 
-// FuzzParse: no panic; what parses prints, and the print parses to the same;
-// complaints have a code and a hint.
+// FuzzParse: no panic; what parses prints, and the print parses to the same
+// and is as public; complaints have a code and a hint.
 func FuzzParse(f *testing.F) {
 	for _, s := range seeds {
 		for kind := range Trust + 1 {
@@ -43,6 +43,9 @@ func FuzzParse(f *testing.F) {
 		}
 		if twice := string(again.JSON()); twice != once {
 			t.Fatalf("printed once %s\nprinted twice %s", once, twice)
+		}
+		if d.Public() != again.Public() {
+			t.Fatalf("%s\nis public: %t, but printed as %s it is not", text, d.Public(), once)
 		}
 	})
 }

@@ -10,6 +10,8 @@ import (
 const (
 	anyRun = '\xff' // '*': any run of bytes, also none
 	anyOne = '\xfe' // '?': one character
+
+	anyRunText, anyOneText = "\xff", "\xfe"
 )
 
 // pattern is a text of a policy with wildcards and variables. The zero pattern
@@ -133,16 +135,79 @@ func (p *pattern) match(s string, r *Request) bool {
 		return p.text == s
 	}
 	text, ok := p.expand(r)
-	return ok && wildcard(text, s, false)
+	return ok && wildcard(text, s)
 }
 
 // matchFold is match without regard to the case of ASCII letters; the pattern
-// has been compiled in lower case and has no variables.
-func (p *pattern) matchFold(s string) bool { return wildcard(p.text, s, true) }
+// has been compiled in lower case and has no variables. It is for short texts.
+func (p *pattern) matchFold(s string) bool { return wildcardFold(p.text, s) }
 
-// wildcard matches s against a compiled text. With fold, the letters of s
-// count as lower-case ones.
-func wildcard(text, s string, fold bool) bool {
+// wildcard matches s against a compiled text. Parts between stars are searched
+// for one after the other, by whole strings: patterns and keys can be long,
+// and made to be slow.
+func wildcard(text, s string) bool {
+	part, rest, more := strings.Cut(text, anyRunText)
+	n := begins(s, part)
+	for n >= 0 && more {
+		s = s[n:]
+		if part, rest, more = strings.Cut(rest, anyRunText); !more {
+			return ends(s, part)
+		}
+		n = within(s, part)
+	}
+	return n == len(s)
+}
+
+// begins returns how many bytes at the beginning of s a part without stars
+// matches, -1 if it does not match.
+func begins(s, part string) int {
+	rest := s
+	for {
+		piece, after, more := strings.Cut(part, anyOneText)
+		if !strings.HasPrefix(rest, piece) {
+			return -1
+		}
+		rest = rest[len(piece):]
+		if !more {
+			return len(s) - len(rest)
+		}
+		if rest == "" {
+			return -1
+		}
+		_, n := utf8.DecodeRuneInString(rest)
+		rest, part = rest[n:], after
+	}
+}
+
+// within returns where the first match of a part in s ends, -1 if there is none.
+func within(s, part string) int {
+	piece, _, _ := strings.Cut(part, anyOneText)
+	for from := 0; from <= len(s); from++ {
+		i := strings.Index(s[from:], piece)
+		if i < 0 {
+			return -1
+		}
+		from += i
+		if n := begins(s[from:], part); n >= 0 {
+			return from + n
+		}
+	}
+	return -1
+}
+
+// ends reports whether a part matches at the end of s.
+func ends(s, part string) bool {
+	for from := max(0, len(s)-utf8.UTFMax*len(part)); from <= len(s); from++ {
+		if from+begins(s[from:], part) == len(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// wildcardFold matches s against a compiled text; the letters of s count as
+// lower-case ones.
+func wildcardFold(text, s string) bool {
 	star, mark := -1, 0
 	p, i := 0, 0
 	for i < len(s) {
@@ -161,7 +226,7 @@ func wildcard(text, s string, fold bool) bool {
 				i += n
 				continue
 			default:
-				if c == s[i] || fold && c == lower(s[i]) {
+				if c == lower(s[i]) {
 					p++
 					i++
 					continue

@@ -88,8 +88,8 @@ func (t *Template) checkUses(block string, each func(found func(use)) error) err
 		switch u.kind {
 		case useRef:
 			known := t.byName[name] != nil || !onlyResource && (t.parameters[name] != nil || slices.Contains(pseudo, name))
-			if !known && !slices.Contains(missing, name) {
-				missing = append(missing, name)
+			if !known {
+				missing = note(missing, name)
 			}
 		case useAttribute:
 			if t.byName[name] == nil {
@@ -114,6 +114,14 @@ func (t *Template) checkUses(block string, each func(found func(use)) error) err
 	return first
 }
 
+// note adds a name to those that a message lists, once; the first hundred will do.
+func note(names []string, name string) []string {
+	if len(names) == 100 || slices.Contains(names, name) {
+		return names
+	}
+	return append(names, name)
+}
+
 // checkConditions checks the Conditions block: forms, references, cycles.
 func (t *Template) checkConditions() error {
 	var missing []string
@@ -129,8 +137,8 @@ func (t *Template) checkConditions() error {
 					return templateError("Mapping named '%s' is not present in the 'Mappings' section of template.", u.name)
 				}
 			default:
-				if t.parameters[u.name] == nil && !slices.Contains(pseudo, u.name) && !slices.Contains(missing, u.name) {
-					missing = append(missing, u.name)
+				if t.parameters[u.name] == nil && !slices.Contains(pseudo, u.name) {
+					missing = note(missing, u.name)
 				}
 			}
 			return nil

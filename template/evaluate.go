@@ -9,13 +9,15 @@ import (
 // absent is what Ref of AWS::NoValue gives: it removes what holds it.
 type absent struct{}
 
-// maxExpanded bounds the length of a text that functions make.
+// maxExpanded bounds, in bytes, what the functions of one resource or of all
+// outputs make together: with few words they could ask for all there is.
 const maxExpanded = 1 << 20
 
 // evaluation resolves values. Lookup is nil where resources cannot be named.
 type evaluation struct {
 	*Scope
 	lookup Lookup
+	made   int // bytes that functions have made
 }
 
 // value resolves every function in v.
@@ -42,7 +44,12 @@ func (e *evaluation) value(v any) (any, error) {
 			if err := checkCall(name, arg); err != nil {
 				return nil, err
 			}
-			return e.call(name, arg)
+			made, err := e.call(name, arg)
+			if e.made += size(made); err == nil && e.made > maxExpanded {
+				err = templateError("what functions make of the template is too long").
+					WithHint("%s and others make more than %d bytes", name, maxExpanded)
+			}
+			return made, err
 		}
 		m := make(map[string]any, len(v))
 		for k, item := range v {
@@ -57,6 +64,25 @@ func (e *evaluation) value(v any) (any, error) {
 		return m, nil
 	}
 	return v, nil
+}
+
+// size returns about how many bytes a value takes.
+func size(v any) int {
+	const item = 16
+	n := item
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []any:
+		for _, x := range v {
+			n += item + size(x)
+		}
+	case map[string]any:
+		for k, x := range v {
+			n += item + len(k) + size(x)
+		}
+	}
+	return n
 }
 
 // call calls a function whose argument has been checked.
@@ -232,15 +258,20 @@ func (e *evaluation) attribute(resource, name string) (any, error) {
 // sub resolves Fn::Sub.
 func (e *evaluation) sub(arg any) (any, error) {
 	text, vars := subParts(arg)
+	// Each is resolved once: else the work would double with every level of
+	// functions in functions.
+	known := make(map[string]any, len(vars))
 	var b strings.Builder
 	err := eachVariable(text, func(name string) error {
-		var v any
 		var err error
 		own, isOwn := vars[name]
+		v, isKnown := known[name]
 		resource, attribute, dotted := strings.Cut(name, ".")
 		switch {
+		case isKnown:
 		case isOwn:
 			v, err = e.value(own)
+			known[name] = v
 		case dotted:
 			v, err = e.attribute(resource, attribute)
 		default:

@@ -160,7 +160,7 @@ func (s *Scope) object(m map[string]any, l Lookup) (map[string]any, error) {
 	if m == nil {
 		return map[string]any{}, nil
 	}
-	v, err := (&evaluation{s, l}).value(m)
+	v, err := (&evaluation{Scope: s, lookup: l}).value(m)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (s *Scope) object(m map[string]any, l Lookup) (map[string]any, error) {
 
 // Outputs resolves the outputs whose conditions hold, in the template's order.
 func (s *Scope) Outputs(l Lookup) ([]OutputValue, error) {
-	e := &evaluation{s, l}
+	e := &evaluation{Scope: s, lookup: l}
 	var out []OutputValue
 	for _, o := range s.t.Outputs {
 		if o.Condition != "" && !s.conditions[o.Condition] {
@@ -248,7 +248,7 @@ func (s *Scope) boolean(v any) (bool, error) {
 }
 
 func (s *Scope) equals(list []any) (bool, error) {
-	e := &evaluation{s, nil}
+	e := &evaluation{Scope: s}
 	var sides [2]string
 	for i := range sides {
 		v, err := e.value(list[i])

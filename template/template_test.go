@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -322,6 +323,47 @@ func TestAliasBomb(t *testing.T) {
 	}
 	if _, err := Parse([]byte(b.String())); err == nil {
 		t.Error("an alias bomb was accepted")
+	}
+}
+
+// TestFunctionBombs: a few words that ask for endless work or all memory.
+func TestFunctionBombs(t *testing.T) {
+	t.Parallel()
+	nested := func(levels int, inner string) string {
+		for range levels {
+			inner = `{"Fn::Sub": ["${a}${a}${a}${a}${a}${a}${a}${a}", {"a": ` + inner + `}]}`
+		}
+		return inner
+	}
+	// Nothing, eight times as often with every level: cheap if done once each.
+	if v, err := value(t, nested(20, `""`)); err != nil || v != "" {
+		t.Errorf("%v, %v", v, err)
+	}
+	long := nested(4, `"`+strings.Repeat("x", 200)+`"`) // 800 KiB
+	for name, yaml := range map[string]string{
+		"text":   nested(20, `"x"`),
+		"list":   "[" + long + "," + long + "]",
+		"pieces": `{"Fn::Split": ["x", ` + long + `]}`,
+		"parts":  `{"Fn::Join": ["` + strings.Repeat("y", 1000) + `", {"Fn::Split": ["x", ` + nested(2, `"`+strings.Repeat("x", 30)+`"`) + `]}]}`,
+		"lists":  "[" + strings.Repeat("!Ref Zones,", 20000) + "]",
+	} {
+		if _, err := value(t, yaml); err == nil || !strings.Contains(err.Error(), "too long") {
+			t.Errorf("%s: %.200v", name, err)
+		}
+	}
+}
+
+// TestManyMissing: a message does not list all that a large template lacks.
+func TestManyMissing(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	b.WriteString("Resources: {A: {Type: T, Properties: {X: [")
+	for i := range 300 {
+		b.WriteString("!Ref N" + strconv.Itoa(i) + ", ")
+	}
+	_, err := Parse([]byte(b.String() + "]}}}"))
+	if text := fault.MessageOf(err); !strings.Contains(text, "N99]") || strings.Contains(text, "N100") {
+		t.Errorf("%v", err)
 	}
 }
 

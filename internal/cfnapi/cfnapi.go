@@ -34,11 +34,12 @@ const (
 
 // Config is what the door needs.
 type Config struct {
-	Stacks *stack.Engine
-	IAM    *iam.Service
-	Store  *store.Store // where TemplateURL is looked up
-	Region string       // of this endpoint, such as "us-east-1"
-	Log    *slog.Logger // nil: slog.Default()
+	Stacks  *stack.Engine
+	IAM     *iam.Service
+	Store   *store.Store // where TemplateURL is looked up; nil: it is refused
+	Region  string       // of this endpoint, such as "us-east-1"
+	Domains []string     // hosts of this server that a TemplateURL may name, as they are or as BUCKET.DOMAIN
+	Log     *slog.Logger // nil: slog.Default()
 }
 
 // action is one operation. run writes what stands in the result element.

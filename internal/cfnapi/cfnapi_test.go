@@ -74,7 +74,7 @@ func newEnv(t *testing.T) *env {
 	})
 	return &env{
 		t: t, stacks: stacks, store: s, iam: who, key: key,
-		door: New(Config{Stacks: stacks, IAM: who, Store: s, Region: "eu-west-1", Log: quiet}),
+		door: New(Config{Stacks: stacks, IAM: who, Store: s, Region: "eu-west-1", Domains: []string{"tb.example.com"}, Log: quiet}),
 	}
 }
 
@@ -92,7 +92,7 @@ func (e *env) post(params ...string) (int, string) {
 func (e *env) send(form url.Values, cred sigv4.Credentials) (int, string) {
 	e.t.Helper()
 	body := form.Encode()
-	r := httptest.NewRequest(http.MethodPost, "http://localhost/", strings.NewReader(body))
+	r := httptest.NewRequest(http.MethodPost, "http://twinbucket.test/", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
 	sum := sha256.Sum256([]byte(body))
 	if cred.AccessKey != "" {
@@ -290,14 +290,28 @@ func TestTemplateURL(t *testing.T) {
 	for i, address := range []string{
 		"https://s3.eu-west-1.amazonaws.com/templates/a/b.template", "http://127.0.0.1:9000/templates/a/b.template",
 		"https://templates.s3.amazonaws.com/a/b.template", "https://templates.s3.eu-west-1.amazonaws.com/a/b.template",
+		"https://s3-eu-west-1.amazonaws.com/templates/a/b.template", "https://templates.s3.dualstack.eu-west-1.amazonaws.com./a/b.template",
+		"http://localhost:9000/templates/a/b.template", "http://[::1]:9000/templates/a/b.template", "http://templates.s3.localhost:9000/a/b.template",
+		"https://TB.example.com/templates/a/b.template", "https://templates.tb.example.com/a/b.template", "http://twinbucket.test/templates/a/b.template",
 	} {
 		name := fmt.Sprintf("s%d", i)
 		e.ok("CreateChangeSet", "ChangeSetType=CREATE", "ChangeSetName=c", "StackName="+name, "TemplateURL="+address)
 	}
-	for _, address := range []string{"https://s3.amazonaws.com/templates/none", "https://s3.amazonaws.com/other/x", "ftp://x/templates/a/b.template", "https://s3.amazonaws.com/templates"} {
-		if status, _ := e.post("ValidateTemplate", "TemplateURL="+address); status != 400 {
-			t.Errorf("%s: %d", address, status)
+	for _, address := range []string{
+		"https://s3.amazonaws.com/templates/none", "https://s3.amazonaws.com/other/x", "ftp://localhost/templates/a/b.template", "https://s3.amazonaws.com/templates",
+		// Another server's, whatever is here under the same name.
+		"https://example.com/templates/a/b.template", "https://s3.amazonaws.com.example.com/templates/a/b.template", "http://192.0.2.1:9000/templates/a/b.template",
+		"https://ec2.amazonaws.com/templates/a/b.template", "https://templates.example.com/a/b.template", "/templates/a/b.template",
+	} {
+		if status, body := e.post("ValidateTemplate", "TemplateURL="+address); status != 400 || !strings.Contains(body, "<Message>TemplateURL must reference a valid S3 object to which you have access.</Message>") {
+			t.Errorf("%s: %d %s", address, status, body)
 		}
+	}
+	// Read as the caller, who may not.
+	session := e.session(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"cloudformation:*","Resource":"*"}]}`)
+	status, answer := e.send(url.Values{"Action": {"ValidateTemplate"}, "Version": {version}, "TemplateURL": {"https://s3.amazonaws.com/templates/a/b.template"}}, session)
+	if status != 400 || !strings.Contains(answer, "<Message>S3 error: Access Denied</Message>") {
+		t.Errorf("without s3:GetObject: %d %s", status, answer)
 	}
 }
 

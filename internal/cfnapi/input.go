@@ -2,16 +2,11 @@ package cfnapi
 
 import (
 	"context"
-	"io"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
-	"twinbucket/arn"
-	"twinbucket/bucket"
 	"twinbucket/fault"
-	"twinbucket/internal/iam"
 	"twinbucket/internal/stack"
 	"twinbucket/internal/wire"
 	"twinbucket/template"
@@ -127,58 +122,4 @@ func (c *call) needTemplate(ctx context.Context) (string, error) {
 		err = invalid("Either Template URL or Template Body must be specified.")
 	}
 	return body, err
-}
-
-// fetch reads a template from a bucket of this server, as the caller.
-func (c *call) fetch(ctx context.Context, address string) (string, error) {
-	bad := invalid("TemplateURL must reference a valid S3 object to which you have access.").On(address)
-	name, key, ok := location(address)
-	if !ok {
-		return "", bad.WithHint("a template is read from a bucket of this server: https://s3.REGION.amazonaws.com/BUCKET/KEY")
-	}
-	b, err := c.Store.Bucket(name)
-	if err != nil {
-		return "", bad.WithHint("there is no bucket %s here", name)
-	}
-	err = c.IAM.Authorize(c.caller, iam.Access{
-		Action: "s3:GetObject", Resource: arn.Object(name, key), ResourceAccount: b.Owner,
-		Policy: b.Documents[bucket.Policy], Context: c.context(),
-	})
-	if err != nil {
-		return "", fault.Newf(fault.Invalid, "ValidationError", "S3 error: Access Denied").On(address).WithHint("%s", fault.MessageOf(err))
-	}
-	o, err := c.Store.Head(ctx, name, key, "")
-	if err != nil || o.Marker {
-		return "", bad.WithHint("bucket %s has no object %s", name, key)
-	}
-	if o.Size > template.MaxSize {
-		return "", invalid("Template may not exceed %d bytes in size.", template.MaxSize)
-	}
-	body, err := c.Store.Open(ctx, o, 0, -1)
-	if err != nil {
-		return "", err
-	}
-	data, err := io.ReadAll(body)
-	if cerr := body.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return "", fault.Wrap("cfnapi.template", address, err)
-	}
-	return string(data), nil
-}
-
-// location returns the bucket and key that an S3 URL names, with the bucket in
-// the path or before the host.
-func location(address string) (name, key string, ok bool) {
-	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.Query().Has("versionId") {
-		return "", "", false
-	}
-	path := strings.TrimPrefix(u.Path, "/")
-	if before, rest, found := strings.Cut(u.Hostname(), ".s3"); found && strings.HasSuffix(rest, ".amazonaws.com") {
-		return before, path, path != ""
-	}
-	name, key, ok = strings.Cut(path, "/")
-	return name, key, ok && key != "" && bucket.CheckName(name) == nil
 }

@@ -174,6 +174,9 @@ func (d *demo) before(ctx context.Context) error {
 		d.say("\nThis data directory holds a run of the demo already; it goes on from there.")
 		return nil
 	}
+	if d.files, err = findFiles(ctx, d.Objects); err != nil {
+		return err
+	}
 	d.step(0, "both", "The buckets as they are, with versioning, and the objects that are there already")
 	if err := d.deploy(ctx, d.src, "source-bucket", "0-source-bucket.yaml", map[string]string{"SourceBucket": sourceBucket}); err != nil {
 		return err
@@ -182,9 +185,6 @@ func (d *demo) before(ctx context.Context) error {
 		return err
 	}
 	if err := d.src.CreateBucket(ctx, reportBucket); err != nil && fault.CodeOf(err) != "BucketAlreadyOwnedByYou" {
-		return err
-	}
-	if d.files, err = findFiles(ctx, d.Objects); err != nil {
 		return err
 	}
 	return d.upload(ctx)

@@ -40,7 +40,7 @@ type Session struct {
 
 // AssumeRole begins a session of a role for c. Errors: ValidationError,
 // MalformedPolicyDocument, and AccessDenied, also for a role that does not
-// exist, as on AWS; the hint tells them apart.
+// exist, as on AWS; the hint tells callers of its account apart which it is.
 func (s *Service) AssumeRole(_ context.Context, c *Caller, in AssumeRole) (Session, error) {
 	if err := role.CheckSessionName(in.Name); err != nil {
 		return Session{}, err
@@ -75,7 +75,8 @@ func (s *Service) AssumeRole(_ context.Context, c *Caller, in AssumeRole) (Sessi
 // mayAssume decides sts:AssumeRole, and sts:TagSession if tags are given. k is
 // nil if there is no such role.
 func (s *Service) mayAssume(c *Caller, k *knownRole, account string, in *AssumeRole) error {
-	trust := policy.Source{Kind: policy.TrustPolicy, Name: "the trust policy of " + in.RoleARN, Account: account}
+	name := in.RoleARN[strings.LastIndexByte(in.RoleARN, '/')+1:]
+	trust := policy.Source{Kind: policy.TrustPolicy, Name: "the trust policy of role " + name, Account: account}
 	if k != nil {
 		trust = k.trust
 	}
@@ -103,7 +104,8 @@ func (s *Service) mayAssume(c *Caller, k *knownRole, account string, in *AssumeR
 		req.Action = "sts:TagSession"
 		err = policy.Decide(req, sources).Err(req)
 	}
-	if err != nil && k == nil {
+	// Other accounts are told no more than of a role that does not trust them.
+	if err != nil && k == nil && account == c.Account {
 		return fault.New(fault.Denied, "AccessDenied", fault.MessageOf(err)).On(in.RoleARN).
 			WithHint("there is no role %s (the path is part of the ARN)", in.RoleARN)
 	}
@@ -128,7 +130,7 @@ func (s *Service) checkLimits(t *sealed) error {
 	if err := role.CheckTags(t.Tags); err != nil {
 		return err
 	}
-	_, err := s.sessionPolicies(t)
+	_, err := t.parse()
 	return err
 }
 

@@ -151,6 +151,7 @@ func TestAssumeRoleTrust(t *testing.T) {
 		{"session trusted by account, without identity policy", session, "arn:aws:iam::111111111111:role/account", false, "a policy of arn:aws:iam::111111111111:role/ops"},
 		{"session of another account, without identity policy", session, "arn:aws:iam::222222222222:role/in", false, "a policy of arn:aws:iam::111111111111:role/ops"},
 		{"no such role", rootSrc, "arn:aws:iam::111111111111:role/none", false, "there is no role"},
+		{"no such role, for all that strangers know", rootDst, "arn:aws:iam::111111111111:role/none", false, "in account 111111111111, add to the trust policy of role none:"},
 	}
 	try := func(t *testing.T, c *Caller, arn string) error {
 		_, err := w.AssumeRole(w.ctx, c, AssumeRole{RoleARN: arn, Name: "xx"})
@@ -260,6 +261,17 @@ func TestSessionPoliciesAndTags(t *testing.T) {
 	w.role("untagged", strings.Replace(trustSrc, `,"sts:TagSession"`, "", 1))
 	_, err := w.AssumeRole(w.ctx, root, AssumeRole{RoleARN: "arn:aws:iam::111111111111:role/untagged", Name: "xx", Tags: tags})
 	wantError(t, err, fault.Denied, "AccessDenied", "is not authorized to perform: sts:TagSession on resource")
+}
+
+// TestSessionTagWins: a tag of the session takes the place of the role's,
+// whatever the case of their keys.
+func TestSessionTagWins(t *testing.T) {
+	t.Parallel()
+	r := &role.Role{Account: src, Name: "r", Tags: map[string]string{"Team": "blue", "team2": "green"}}
+	p := withTags(r, "s", map[string]string{"team": "red"})
+	if len(p.Tags) != 2 || p.Tags["team"] != "red" || p.Tags["team2"] != "green" {
+		t.Errorf("%v", p.Tags)
+	}
 }
 
 func TestGetSessionToken(t *testing.T) {

@@ -67,7 +67,8 @@ func (s *Service) authenticate(r *http.Request, service string) (*Caller, error)
 	return c, nil
 }
 
-// checkScope checks that a signature is for this service in this region.
+// checkScope checks that a signature is for this service in this region; one
+// of Version 2 says no region.
 func (s *Service) checkScope(scope sigv4.Scope, service string) error {
 	if scope.Service != service {
 		if service != "s3" {
@@ -76,7 +77,7 @@ func (s *Service) checkScope(scope sigv4.Scope, service string) error {
 		return fault.Newf(fault.Invalid, "AuthorizationHeaderMalformed",
 			"The authorization header is malformed; incorrect service %q. This endpoint belongs to %q.", scope.Service, service)
 	}
-	if s.region == "" || scope.Region == s.region || scope.Region == globalRegion && slices.Contains(globals, service) {
+	if s.region == "" || scope.Region == "" || scope.Region == s.region || scope.Region == globalRegion && slices.Contains(globals, service) {
 		return nil
 	}
 	hint := "set the client's region to " + s.region
@@ -120,7 +121,7 @@ func (s *Service) claimed(claim *sigv4.Claim) (*Caller, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return &Caller{Principal: p, Session: t.sources}, t.Secret, nil
+	return &Caller{Principal: p, Session: s.limits(t)}, t.Secret, nil
 }
 
 func unknownKey(hint string, args ...any) error {

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"bytes"
 	"strings"
 
 	"twinbucket/arn"
@@ -13,6 +14,7 @@ type Access struct {
 	Resource        string              // ARN; "*" for actions without one
 	ResourceAccount string              // owner of the resource; "" means the caller
 	Policy          []byte              // JSON of the bucket policy; nil if there is none
+	Block           []byte              // XML of the bucket's public access block; nil if there is none
 	Context         map[string][]string // condition keys in lower case
 }
 
@@ -37,14 +39,14 @@ func (s *Service) Authorize(c *Caller, a Access) error {
 	if d.Allowed {
 		return nil
 	}
-	name(d, a)
+	s.name(c, d, a)
 	return d.Err(req)
 }
 
 // Decide is Authorize with all its reasons.
 func (s *Service) Decide(c *Caller, a Access) (policy.Decision, *policy.Request) {
 	d, req := s.decide(c, a)
-	name(d, a)
+	s.name(c, d, a)
 	return d, req
 }
 
@@ -55,17 +57,33 @@ func (s *Service) decide(c *Caller, a Access) (policy.Decision, *policy.Request)
 	}
 	sources := s.identity(c, 1)
 	if strings.HasPrefix(a.Action, "s3:") {
-		sources = append(sources, policy.Source{Kind: policy.ResourcePolicy, Account: a.ResourceAccount, Document: s.bucketPolicy(a.Policy)})
+		src := policy.Source{Kind: policy.ResourcePolicy, Account: a.ResourceAccount}
+		if !s.restricted(c, a) {
+			src.Document = s.bucketPolicy(a.Policy)
+		}
+		sources = append(sources, src)
 	}
 	return policy.Decide(req, sources), req
 }
 
+// restricted reports whether the bucket's public access block keeps c out
+// whatever its policy says: if that is public, RestrictPublicBuckets lets only
+// the owner's account in.
+func (s *Service) restricted(c *Caller, a Access) bool {
+	return c.Account != a.ResourceAccount && bytes.Contains(a.Block, []byte("<RestrictPublicBuckets>true<")) &&
+		len(a.Policy) > 0 && s.bucketPolicy(a.Policy).Public()
+}
+
 // name gives the source of the bucket policy its name, which takes time that
 // decisions without questions do not have.
-func name(d policy.Decision, a Access) {
+func (s *Service) name(c *Caller, d policy.Decision, a Access) {
 	for _, src := range d.Sources() {
-		if src.Kind == policy.ResourcePolicy {
-			src.Name = "the bucket policy of " + bucketOf(a.Resource)
+		if src.Kind != policy.ResourcePolicy {
+			continue
+		}
+		src.Name = "the bucket policy of " + bucketOf(a.Resource)
+		if s.restricted(c, a) {
+			src.Name += " (which is public now, so that RestrictPublicBuckets lets no other account in)"
 		}
 	}
 }

@@ -84,6 +84,32 @@ func TestDamagedBucketPolicyDenies(t *testing.T) {
 	wantError(t, w.Authorize(c, a), fault.Denied, "AccessDenied", "explicit deny in a resource-based policy")
 }
 
+// TestRestrictPublicBuckets: under that setting a policy that lets everybody in
+// lets in the owner's account only, and one that names whom it lets in counts.
+func TestRestrictPublicBuckets(t *testing.T) {
+	t.Parallel()
+	w, c, a := replication(t)
+	a.Block = []byte("<PublicAccessBlockConfiguration><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>")
+	if err := w.Authorize(c, a); err != nil {
+		t.Errorf("a policy that names the role: %v", err)
+	}
+	a.Policy = []byte(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::dst/*"}}`)
+	for name, stranger := range map[string]*Caller{"role of another account": c, "anonymous": {}} {
+		err := w.Authorize(stranger, a)
+		if fault.CodeOf(err) != "AccessDenied" || !strings.Contains(fault.HintOf(err), "RestrictPublicBuckets") {
+			t.Errorf("%s: %v (%s)", name, err, fault.HintOf(err))
+		}
+	}
+	owner, _ := w.root(dst)
+	if err := w.Authorize(owner, a); err != nil {
+		t.Error(err)
+	}
+	a.Block = nil
+	if err := w.Authorize(c, a); err != nil {
+		t.Errorf("without the setting: %v", err)
+	}
+}
+
 func TestAuthorizeTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

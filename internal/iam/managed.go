@@ -22,7 +22,8 @@ const maxManaged = 6144
 // awsAccount stands in ARNs for the policies that AWS manages.
 const awsAccount = "aws"
 
-// Policy is a managed policy. It has one version, v1.
+// Policy is a managed policy. It has up to five versions, of which the default
+// one counts.
 type Policy struct {
 	Account     string            `json:"account"` // 12 digits, or "aws"
 	Path        string            `json:"path"`
@@ -30,8 +31,13 @@ type Policy struct {
 	ID          string            `json:"id"` // "ANPA" and 17 more
 	Description string            `json:"description,omitempty"`
 	Created     time.Time         `json:"created"`
-	Document    []byte            `json:"document"` // JSON
+	Document    []byte            `json:"document"` // JSON, of the default version
 	Tags        map[string]string `json:"tags,omitempty"`
+
+	// The service keeps these; records of before there were versions have none.
+	Versions []Version `json:"versions,omitempty"` // oldest first, the default one among them
+	Default  string    `json:"default,omitempty"`  // id of the default version
+	Last     int       `json:"last,omitempty"`     // number of the version made last
 }
 
 // ARN returns the policy's ARN.
@@ -58,7 +64,7 @@ func noPolicy(name string) *fault.Error {
 }
 
 // CreatePolicy makes a managed policy. Account, Name and Document are needed;
-// ID and Created are given by the service. Errors: ValidationError,
+// ID, Created and the first version are given by the service. Errors: ValidationError,
 // InvalidInput, MalformedPolicyDocument, LimitExceeded, EntityAlreadyExists.
 func (s *Service) CreatePolicy(ctx context.Context, p Policy) (*Policy, error) {
 	p.ID, p.Created = newID("ANPA", 17), s.now().UTC()
@@ -68,6 +74,8 @@ func (s *Service) CreatePolicy(ctx context.Context, p Policy) (*Policy, error) {
 	if err := checkPolicy(&p); err != nil {
 		return nil, err
 	}
+	p.Versions = nil
+	p.complete()
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	key := nameKey(p.Account, p.Name)
@@ -99,32 +107,63 @@ func checkPolicy(p *Policy) error {
 		return fault.New(fault.Invalid, "ValidationError",
 			"1 validation error detected: Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000")
 	}
-	document, err := policy.Parse(p.Document, policy.Identity)
+	return CheckDocument(p.Document)
+}
+
+// CheckDocument reports whether document can be the one of a managed policy.
+// Errors: MalformedPolicyDocument, LimitExceeded.
+func CheckDocument(document []byte) error {
+	parsed, err := policy.Parse(document, policy.Identity)
 	if err != nil {
 		return err
 	}
-	if document.Version() != "2012-10-17" {
+	if parsed.Version() != "2012-10-17" {
 		return fault.New(fault.Invalid, "MalformedPolicyDocument", "Policy document must be version 2012-10-17 or greater.").
 			WithHint(`add "Version": "2012-10-17"`)
 	}
-	if n := role.Size(p.Document); n > maxManaged {
+	if n := role.Size(document); n > maxManaged {
 		return fault.New(fault.TooLarge, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144").
 			WithHint("this policy has %d characters, white space aside", n)
 	}
 	return nil
 }
 
-// knowPolicy compiles a managed policy and puts it into memory.
+// knowPolicy compiles a managed policy and puts it into memory, and into the
+// roles that have it.
 func (s *Service) knowPolicy(p *Policy) error {
+	p.complete()
 	document, err := policy.Parse(p.Document, policy.Identity)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.managed[p.ARN()] = &knownPolicy{p, document}
+	name := p.ARN()
+	if old := s.managed[name]; old != nil {
+		for key, k := range s.byName {
+			if slices.Contains(k.role.Attached, name) || k.role.Boundary == name {
+				fresh := k.with(old.document, document)
+				s.byName[key], s.byARN[k.arn] = fresh, fresh
+			}
+		}
+	}
+	s.managed[name] = &knownPolicy{p, document}
 	s.revision.Add(1)
 	return nil
+}
+
+// with returns the role with one document of a policy in place of another.
+func (k *knownRole) with(old, document *policy.Document) *knownRole {
+	fresh := *k
+	for _, list := range []*[]policy.Source{&fresh.identity, &fresh.boundary} {
+		*list = slices.Clone(*list)
+		for i := range *list {
+			if (*list)[i].Document == old {
+				(*list)[i].Document = document
+			}
+		}
+	}
+	return &fresh
 }
 
 // policyByARN returns a managed policy that account can use: its own or one of
@@ -187,23 +226,38 @@ func (s *Service) Attachments(account, policyARN string) (attached, boundaries i
 	return attached, boundaries
 }
 
-// DeletePolicy removes a managed policy of account; DeleteConflict while a
-// role uses it, NoSuchEntity if there is none, AccessDenied for AWS's.
-func (s *Service) DeletePolicy(ctx context.Context, account, policyARN string) error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
+// ownPolicy returns a managed policy of account, to be done to as verb says:
+// NoSuchEntity if there is none, AccessDenied for AWS's.
+func (s *Service) ownPolicy(account, policyARN, verb string) (*Policy, error) {
 	p := s.policyByARN(policyARN, account)
 	switch {
 	case p == nil:
-		return noPolicy(policyARN)
+		return nil, noPolicy(policyARN)
 	case p.policy.Account != account:
-		return fault.New(fault.Denied, "AccessDenied", "Policies that AWS manages cannot be deleted.").On(policyARN)
+		return nil, fault.Newf(fault.Denied, "AccessDenied", "Policies that AWS manages cannot be %s.", verb).On(policyARN)
+	}
+	return p.policy, nil
+}
+
+// DeletePolicy removes a managed policy of account with its only version;
+// DeleteConflict while a role uses it or it has other versions, NoSuchEntity
+// if there is none, AccessDenied for AWS's.
+func (s *Service) DeletePolicy(ctx context.Context, account, policyARN string) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	p, err := s.ownPolicy(account, policyARN, "deleted")
+	if err != nil {
+		return err
 	}
 	if attached, boundaries := s.Attachments(account, policyARN); attached+boundaries > 0 {
 		return fault.New(fault.Conflict, "DeleteConflict", "Cannot delete a policy attached to entities.").On(policyARN).
 			WithHint("it is attached to %d roles and the boundary of %d", attached, boundaries)
 	}
-	if err := s.policies.Delete(ctx, nameKey(account, p.policy.Name), anyRevision); err != nil {
+	if len(p.Versions) > 1 {
+		return fault.New(fault.Conflict, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.").
+			On(policyARN).WithHint("delete the versions other than %s with DeletePolicyVersion", p.Default)
+	}
+	if err := s.policies.Delete(ctx, nameKey(account, p.Name), anyRevision); err != nil {
 		return fault.Wrap("iam.policy", policyARN, err)
 	}
 	s.mu.Lock()

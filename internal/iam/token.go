@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,8 +37,8 @@ type sealed struct {
 // session is an opened token.
 type session struct {
 	sealed
-	sources []policy.Source
-	as      atomic.Pointer[incarnation]
+	document *policy.Document // the policy given to AssumeRole; nil if none was
+	as       atomic.Pointer[incarnation]
 }
 
 // incarnation is the principal of a session as its role was last seen.
@@ -90,23 +91,27 @@ func (s *Service) open(token string) (*session, error) {
 	if err := json.Unmarshal(plain, &t.sealed); err != nil {
 		return nil, badToken("the session token was made by another version of this server")
 	}
-	if t.sources, err = s.sessionPolicies(&t.sealed); err != nil {
+	if t.document, err = t.parse(); err != nil {
 		return nil, err
 	}
 	s.sessions.put(key, t)
 	return t, nil
 }
 
-// sessionPolicies compiles the policies that limit a session. A managed policy
-// that is gone allows nothing.
-func (s *Service) sessionPolicies(t *sealed) ([]policy.Source, error) {
+// parse compiles the policy given to AssumeRole; nil if none was.
+func (t *sealed) parse() (*policy.Document, error) {
+	if len(t.Policy) == 0 {
+		return nil, nil
+	}
+	return policy.Parse(t.Policy, policy.Identity)
+}
+
+// limits returns the policies that limit a session, the managed ones as they
+// are now. One that is gone allows nothing.
+func (s *Service) limits(t *session) []policy.Source {
 	var out []policy.Source
-	if len(t.Policy) > 0 {
-		document, err := policy.Parse(t.Policy, policy.Identity)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, policy.Source{Kind: policy.SessionPolicy, Name: "the policy given to AssumeRole", Account: t.Account, Document: document})
+	if t.document != nil {
+		out = append(out, policy.Source{Kind: policy.SessionPolicy, Name: "the policy given to AssumeRole", Account: t.Account, Document: t.document})
 	}
 	for _, name := range t.PolicyARNs {
 		src := policy.Source{Kind: policy.SessionPolicy, Name: "session policy " + name, Account: t.Account}
@@ -115,7 +120,7 @@ func (s *Service) sessionPolicies(t *sealed) ([]policy.Source, error) {
 		}
 		out = append(out, src)
 	}
-	return out, nil
+	return out
 }
 
 // principal returns who a session is now: InvalidToken if its role was
@@ -146,12 +151,22 @@ func (s *Service) principal(t *session) (policy.Principal, error) {
 func withTags(r *role.Role, name string, tags map[string]string) policy.Principal {
 	p := r.Session(name)
 	if len(tags) > 0 {
-		all := maps.Clone(r.Tags)
-		if all == nil {
-			all = map[string]string{}
+		p.Tags = maps.Clone(tags)
+		for key, value := range r.Tags {
+			if !hasFold(tags, key) {
+				p.Tags[key] = value
+			}
 		}
-		maps.Copy(all, tags)
-		p.Tags = all
 	}
 	return p
+}
+
+// hasFold reports whether there is a tag of that key, whose case does not count.
+func hasFold(tags map[string]string, key string) bool {
+	for k := range tags {
+		if strings.EqualFold(k, key) {
+			return true
+		}
+	}
+	return false
 }

@@ -72,10 +72,13 @@ var iamActions = map[string]action{
 	"ListAttachedRolePolicies":      {(*call).listAttached, true},
 	"CreatePolicy":                  {(*call).createPolicy, true},
 	"GetPolicy":                     {(*call).getPolicy, true},
-	"GetPolicyVersion":              {(*call).getPolicyVersion, true},
 	"ListPolicies":                  {(*call).listPolicies, true},
-	"ListPolicyVersions":            {(*call).listPolicyVersions, true},
 	"DeletePolicy":                  {(*call).deletePolicy, false},
+	"CreatePolicyVersion":           {(*call).createPolicyVersion, true},
+	"GetPolicyVersion":              {(*call).getPolicyVersion, true},
+	"ListPolicyVersions":            {(*call).listPolicyVersions, true},
+	"SetDefaultPolicyVersion":       {(*call).setDefaultPolicyVersion, false},
+	"DeletePolicyVersion":           {(*call).deletePolicyVersion, false},
 	"GetUser":                       {(*call).getUser, true},
 }
 

@@ -224,6 +224,40 @@ func TestGoldenRoles(t *testing.T) {
 	}))
 }
 
+func TestGoldenPolicyVersions(t *testing.T) {
+	t.Parallel()
+	const policy, all = "PolicyArn=arn:aws:iam::111111111111:policy/reader", `PolicyDocument={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
+	golden(t, "versions.golden", newWorld(t).transcript("iam", [][]string{
+		{"CreatePolicy", "PolicyName=reader", "PolicyDocument=" + readAll},
+		{"CreatePolicyVersion", policy, all},
+		{"CreatePolicyVersion", policy, all, "SetAsDefault=true"},
+		{"CreatePolicyVersion", policy, all, "SetAsDefault=perhaps"},
+		{"CreatePolicyVersion", policy, "PolicyDocument={"},
+		{"CreatePolicyVersion", policy},
+		{"CreatePolicyVersion", "PolicyArn=arn:aws:iam::aws:policy/AdministratorAccess", all},
+		{"GetPolicy", policy},
+		{"GetPolicyVersion", policy, "VersionId=v1"},
+		{"GetPolicyVersion", policy, "VersionId=v3"},
+		{"GetPolicyVersion", policy, "VersionId=3"},
+		{"ListPolicyVersions", policy},
+		{"SetDefaultPolicyVersion", policy, "VersionId=v2"},
+		{"SetDefaultPolicyVersion", policy, "VersionId=v4"},
+		{"CreatePolicyVersion", policy, all},
+		{"CreatePolicyVersion", policy, all},
+		{"CreatePolicyVersion", policy, all},
+		{"DeletePolicyVersion", policy, "VersionId=v2"},
+		{"DeletePolicyVersion", policy, "VersionId=v9"},
+		{"DeletePolicy", policy},
+		{"DeletePolicyVersion", policy, "VersionId=v1"},
+		{"DeletePolicyVersion", policy, "VersionId=v3"},
+		{"DeletePolicyVersion", policy, "VersionId=v4"},
+		{"DeletePolicyVersion", policy, "VersionId=v5"},
+		{"ListPolicyVersions", policy},
+		{"DeletePolicy", policy},
+		{"ListPolicyVersions", policy},
+	}))
+}
+
 func TestGoldenSTS(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -309,6 +343,14 @@ func TestPages(t *testing.T) {
 		w.must("CreatePolicy", "PolicyName="+name, "PolicyDocument="+readAll)
 		w.must("PutRolePolicy", "RoleName=a", "PolicyName="+name, "PolicyDocument="+readAll)
 	}
+	const a = "PolicyArn=arn:aws:iam::111111111111:policy/a"
+	for range 10 {
+		w.must("CreatePolicyVersion", a, "PolicyDocument="+readAll, "SetAsDefault=true")
+		if p, err := w.iam.GetPolicy(src, strings.TrimPrefix(a, "PolicyArn=")); err != nil || len(p.Versions) == iam.MaxVersions {
+			w.must("DeletePolicyVersion", a, "VersionId="+p.Spare())
+		}
+	}
+	w.must("CreatePolicyVersion", a, "PolicyDocument="+readAll)
 	tests := []struct {
 		action, element string
 		params          []string
@@ -318,6 +360,7 @@ func TestPages(t *testing.T) {
 		{"ListPolicies", "PolicyName", []string{"Scope=Local"}, "ab cd e"},
 		{"ListPolicies", "PolicyName", nil, "ab cd eAdministratorAccess AmazonS3FullAccessAmazonS3ReadOnlyAccess"},
 		{"ListRolePolicies", "member", []string{"RoleName=a"}, "ab cd e"},
+		{"ListPolicyVersions", "VersionId", []string{a}, "v12v11 v10v9 v8"},
 		{"ListRoles", "RoleName", []string{"PathPrefix=/none/"}, ""},
 		{"ListPolicies", "PolicyName", []string{"OnlyAttached=true"}, ""},
 	}
@@ -368,6 +411,7 @@ func TestAuthorized(t *testing.T) {
 	resources := map[string]string{
 		"CreateRole": "role/target", "ListRoles": "role/", "CreatePolicy": "policy/p", "ListPolicies": "policy/", "GetUser": "user/ann",
 		"GetPolicy": "aws", "GetPolicyVersion": "aws", "ListPolicyVersions": "aws", "DeletePolicy": "aws",
+		"CreatePolicyVersion": "aws", "SetDefaultPolicyVersion": "aws", "DeletePolicyVersion": "aws",
 	}
 	for name := range iamActions {
 		resource := "arn:aws:iam::111111111111:role/p/target"

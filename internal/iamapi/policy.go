@@ -11,9 +11,6 @@ import (
 	"twinbucket/internal/wire"
 )
 
-// onlyVersion is the version that every managed policy here has.
-const onlyVersion = "v1"
-
 func members(c *call, name string) []string { return wire.Members(c.form, name) }
 
 func (c *call) putRolePolicy() error {
@@ -179,7 +176,7 @@ func (c *call) writePolicy(element string, p *iam.Policy, whole bool) {
 	c.out.Text("PolicyId", p.ID)
 	c.out.Text("Arn", p.ARN())
 	c.out.Text("Path", p.Path)
-	c.out.Text("DefaultVersionId", onlyVersion)
+	c.out.Text("DefaultVersionId", p.Default)
 	c.out.Int("AttachmentCount", int64(attached))
 	c.out.Int("PermissionsBoundaryUsageCount", int64(boundaries))
 	c.out.Bool("IsAttachable", true)
@@ -187,7 +184,7 @@ func (c *call) writePolicy(element string, p *iam.Policy, whole bool) {
 		c.out.Optional("Description", p.Description)
 	}
 	c.time("CreateDate", p.Created)
-	c.time("UpdateDate", p.Created)
+	c.time("UpdateDate", p.Updated())
 	if whole && len(p.Tags) > 0 {
 		c.writeTags("Tags", p.Tags, slices.Sorted(maps.Keys(p.Tags)))
 	}
@@ -213,45 +210,6 @@ func (c *call) getPolicy() error {
 		c.writePolicy("Policy", p, true)
 	}
 	return err
-}
-
-func (c *call) getPolicyVersion() error {
-	version, err := c.need("VersionId")
-	if err != nil {
-		return err
-	}
-	p, err := c.thePolicy("GetPolicyVersion")
-	if err != nil {
-		return err
-	}
-	if version != onlyVersion {
-		return fault.Newf(fault.NotFound, "NoSuchEntity", "Policy %s version %s does not exist or is not attachable.", p.ARN(), version).On(version)
-	}
-	c.writeVersion("PolicyVersion", p, true)
-	return nil
-}
-
-func (c *call) writeVersion(element string, p *iam.Policy, document bool) {
-	c.out.Open(element)
-	if document {
-		c.document("Document", p.Document)
-	}
-	c.out.Text("VersionId", onlyVersion)
-	c.out.Bool("IsDefaultVersion", true)
-	c.time("CreateDate", p.Created)
-	c.out.Close(element)
-}
-
-func (c *call) listPolicyVersions() error {
-	p, err := c.thePolicy("ListPolicyVersions")
-	if err != nil {
-		return err
-	}
-	c.out.Open("Versions")
-	c.writeVersion("member", p, false)
-	c.out.Close("Versions")
-	c.truncated(false, "")
-	return nil
 }
 
 // listPolicies lists the account's policies by name and then AWS's. A marker

@@ -269,6 +269,16 @@ func TestPolicyDocument(t *testing.T) {
 	w.call(204, "PUT", "/bkt?policy", statement(`{"AWS":"222222222222"}`, ""))
 	w.callAs(dest, 200, "GET", "/bkt/k", "")
 	w.callAs(nobody, 403, "GET", "/bkt/k", "")
+	// Nobody else can, even if the policy lets everybody do everything.
+	w.call(204, "DELETE", "/bkt?publicAccessBlock", "")
+	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"]}]}`
+	w.call(204, "PUT", "/bkt?policy", open)
+	w.callAs(nobody, 200, "GET", "/bkt", "")
+	for as, status := range map[int]int{nobody: 403, dest: 405} {
+		w.callAs(as, status, "GET", "/bkt?policy", "")
+		w.callAs(as, status, "PUT", "/bkt?policy", open)
+		w.callAs(as, status, "DELETE", "/bkt?policy", "")
+	}
 	// Whatever the policy says, its owner's root user can change it.
 	w.call(204, "PUT", "/bkt?policy", strings.ReplaceAll(strings.ReplaceAll(statement(`"*"`, ""), "Allow", "Deny"), `"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"`, `"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"]`))
 	w.call(403, "GET", "/bkt/k", "")

@@ -117,6 +117,7 @@ var (
 	header = []string{"REST-HEADER"}
 	inURL  = []string{"REST-QUERY-STRING"}
 	v4     = []string{"AWS4-HMAC-SHA256"}
+	v2     = []string{"AWS"}
 )
 
 // context returns the condition keys that the request itself gives.
@@ -136,6 +137,9 @@ func (c *call) context() map[string][]string {
 	f["aws:requestedregion"] = []string{c.region}
 	if v := c.caller.Verified; v != nil {
 		f["s3:signatureversion"] = v4
+		if v.Version == 2 {
+			f["s3:signatureversion"] = v2
+		}
 		f["s3:authtype"] = header
 		if v.Presigned {
 			f["s3:authtype"] = inURL

@@ -112,7 +112,7 @@ func (c *call) newRegion() (string, error) {
 		return "", unsupported("put the tags with PutBucketTagging after the bucket is made")
 	}
 	region, signed := doc.LocationConstraint, c.region
-	if v := c.caller.Verified; v != nil {
+	if v := c.caller.Verified; v != nil && v.Scope.Region != "" {
 		signed = v.Scope.Region
 	}
 	incompatible := func(what string) error {

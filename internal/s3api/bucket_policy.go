@@ -13,7 +13,10 @@ import (
 // Only the owning account may, whatever the policy itself says; its root user
 // always, so that nobody is locked out of the own bucket for good.
 func (c *call) allowPolicy(action string) error {
-	if c.caller.Type != policy.Anonymous && c.caller.Account != c.bucket.Owner {
+	if err := c.signedIn(); err != nil {
+		return err
+	}
+	if c.caller.Account != c.bucket.Owner {
 		return fault.New(fault.Unsupported, "MethodNotAllowed", "The specified method is not allowed against this resource.").On(c.name).
 			WithHint("only account %s, the owner of %s, may use its policy; the caller is of account %s", c.bucket.Owner, c.name, c.caller.Account)
 	}
@@ -63,7 +66,7 @@ func (c *call) putPolicy() error {
 	if err := c.iam.CheckPrincipals(doc); err != nil {
 		return err
 	}
-	if public(data) && blocks(c.bucket, "BlockPublicPolicy") {
+	if doc.Public() && blocks(c.bucket, "BlockPublicPolicy") {
 		return fault.Newf(fault.Denied, "AccessDenied",
 			"User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
 			c.caller.ARN, c.bucket.ARN()).

@@ -37,29 +37,6 @@ func render(write func(*wire.Document)) []byte {
 	return append([]byte(nil), x.Bytes()...)
 }
 
-// getBucketTags is GetBucketTagging.
-func (c *call) getBucketTags() error {
-	return c.getDocument(bucket.Tagging, "s3:GetBucketTagging", "NoSuchTagSet", "The TagSet does not exist")
-}
-
-// putBucketTags is PutBucketTagging.
-func (c *call) putBucketTags() error {
-	tags, err := c.bodyTags(maxBucketTags)
-	if err != nil {
-		return err
-	}
-	if err := c.allow("s3:PutBucketTagging"); err != nil {
-		return err
-	}
-	doc := append([]byte(nil), writeTags(tags).Bytes()...)
-	return c.setDocument(bucket.Tagging, doc, http.StatusNoContent)
-}
-
-// deleteBucketTags is DeleteBucketTagging.
-func (c *call) deleteBucketTags() error {
-	return c.deleteDocument(bucket.Tagging, "s3:PutBucketTagging")
-}
-
 // getEncryption is GetBucketEncryption. Every bucket has the default that all
 // buckets of AWS have.
 func (c *call) getEncryption() error {

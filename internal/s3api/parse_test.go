@@ -16,32 +16,6 @@ import (
 	"twinbucket/object"
 )
 
-func TestPublic(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		statement string
-		want      bool
-	}{
-		{`{"Effect":"Allow","Principal":"*"}`, true},
-		{`[{"Effect":"Deny","Principal":"*"},{"Effect":"Allow","Principal":{"AWS":"*"}}]`, true},
-		{`{"Effect":"Allow","Principal":{"AWS":["1","*"]}}`, true},
-		{`{"Effect":"Allow","NotPrincipal":{"AWS":"1"}}`, true},
-		{`{"Effect":"Allow","Principal":{"AWS":"111111111111"}}`, false},
-		{`{"Effect":"Deny","Principal":"*"}`, false},
-		{`{"Effect":"Allow","Principal":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-1"}}}`, false},
-		{`{"Effect":"Allow","Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":["10.0.0.0/8"]}}}`, false},
-		{`{"Effect":"Allow","Principal":"*","Condition":{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}}`, true},
-		{`{"Effect":"Allow","Principal":"*","Condition":{"StringLike":{"aws:SourceArn":"arn:*"}}}`, true},
-		{`{"Effect":"Allow","Principal":"*","Condition":{"StringNotEquals":{"aws:SourceAccount":"1"}}}`, true},
-		{`{"Effect":"Allow","Principal":"*","Condition":{"StringEqualsIfExists":{"aws:SourceAccount":"1"}}}`, true},
-		{`{"Effect":"Allow","Principal":"*","Condition":{"StringEquals":{"s3:prefix":"a"}}}`, true},
-	} {
-		if got := public([]byte(`{"Statement":` + c.statement + `}`)); got != c.want {
-			t.Errorf("%s: %t", c.statement, got)
-		}
-	}
-}
-
 func TestCombinedCRC(t *testing.T) {
 	t.Parallel()
 	sum := func(h hash.Hash, s []byte) uint64 {
@@ -186,6 +160,5 @@ func FuzzDocuments(f *testing.F) {
 		for _, v := range []any{new(deletion), new(completion), new(tagging), new(creation), new(accessBlock)} {
 			_ = wire.Decode([]byte(text), root, v)
 		}
-		_ = public([]byte(text))
 	})
 }

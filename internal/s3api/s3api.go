@@ -113,6 +113,8 @@ func (c *call) serve() error {
 	if c.r.Method == http.MethodOptions {
 		return c.preflight()
 	}
+	// A link of Signature Version 2 signs the bucket and not the host.
+	c.r = sigv4.WithHostBucket(c.r, c.hostBucket(c.r.Host))
 	if c.caller, err = c.iam.Authenticate(c.r, "s3"); err != nil {
 		return err
 	}

@@ -32,12 +32,17 @@ type tagging struct {
 // extra catches elements that a document should not have.
 type extra struct{ XMLName xml.Name }
 
-// bodyTags reads the request's tagging document.
-func (c *call) bodyTags(most int) ([]object.Tag, error) {
+// bodyTags reads the request's tagging document. Its tags are not checked.
+func (c *call) bodyTags() ([]object.Tag, error) {
 	var doc tagging
 	if err := c.xml("Tagging", &doc); err != nil {
 		return nil, err
 	}
+	return doc.tags()
+}
+
+// tags returns the document's tags.
+func (doc *tagging) tags() ([]object.Tag, error) {
 	if doc.TagSet == nil || len(doc.Extra) > 0 {
 		return nil, wire.Malformed("Tagging holds one TagSet")
 	}
@@ -48,7 +53,7 @@ func (c *call) bodyTags(most int) ([]object.Tag, error) {
 		}
 		tags = append(tags, object.Tag{Key: *t.Key, Value: *t.Value})
 	}
-	return tags, checkTags(tags, most)
+	return tags, nil
 }
 
 // headerTags reads x-amz-tagging: tags in the form of a URL's query.
@@ -91,25 +96,36 @@ func checkTags(tags []object.Tag, most int) error {
 		}
 		return fault.Newf(fault.Invalid, "InvalidTag", "The number of tags must not exceed %d", most)
 	}
-	bad := func(message string, t object.Tag) error {
-		return fault.New(fault.Invalid, "InvalidTag", message).On(t.Key)
-	}
 	seen := make(map[string]bool, len(tags))
 	for _, t := range tags {
 		switch {
 		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128 || !plainTag(t.Key):
-			return bad("The TagKey you have provided is invalid", t)
+			return badTag("The TagKey you have provided is invalid", t)
 		case utf8.RuneCountInString(t.Value) > 256 || !plainTag(t.Value):
-			return bad("The TagValue you have provided is invalid", t)
-		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return bad("System tags cannot be added/updated by requester", t)
+			return badTag("The TagValue you have provided is invalid", t)
+		case systemTag(t):
+			return notYours(t)
 		case seen[t.Key]:
-			return bad("Cannot provide multiple Tags with the same key", t)
+			return twice(t)
 		}
 		seen[t.Key] = true
 	}
 	return nil
 }
+
+func badTag(message string, t object.Tag) error {
+	return fault.New(fault.Invalid, "InvalidTag", message).On(t.Key)
+}
+
+func notYours(t object.Tag) error {
+	return badTag("System tags cannot be added/updated by requester", t)
+}
+
+func twice(t object.Tag) error { return badTag("Cannot provide multiple Tags with the same key", t) }
+
+// systemTag reports whether only AWS may set a tag: CloudFormation marks with
+// such ones what it made.
+func systemTag(t object.Tag) bool { return strings.HasPrefix(strings.ToLower(t.Key), "aws:") }
 
 // plainTag reports whether s is made of what tags may have: letters, digits,
 // spaces and + - = . _ : / @ of any script. Control characters are refused and
@@ -146,8 +162,11 @@ func (c *call) getTags() error {
 
 // putTags is PutObjectTagging.
 func (c *call) putTags() error {
-	tags, err := c.bodyTags(maxObjectTags)
+	tags, err := c.bodyTags()
 	if err != nil {
+		return err
+	}
+	if err := checkTags(tags, maxObjectTags); err != nil {
 		return err
 	}
 	c.knowNewTags(tags)

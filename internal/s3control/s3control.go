@@ -116,6 +116,9 @@ func (c *call) serve() (*wire.Document, error) {
 	if c.caller, err = c.IAM.Authenticate(c.r, "s3"); err != nil {
 		return nil, err
 	}
+	if v := c.caller.Verified; v != nil && v.Version == 2 {
+		return nil, fault.New(fault.Invalid, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+	}
 	operation, err := c.route()
 	if err != nil {
 		return nil, err

@@ -94,7 +94,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 			s3:      s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Log: s.log}),
 			control: s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
 			iam:     iamapi.New(s.iam, c.Region),
-			stacks:  cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Region: c.Region, Log: s.log}),
+			stacks:  cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
 		},
 		// A client that sends no headers is cut off; one that sends a large body
 		// slowly is not.

@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,6 +106,74 @@ func TestOpenFailures(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(data, "credentials.new")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a temporary file was left: %v", err)
+	}
+}
+
+func TestContinueBeforeEmptyBody(t *testing.T) {
+	s := start(t, config.Server{Data: t.TempDir()})
+	for header, want := range map[string]string{
+		"Expect: 100-continue\r\n": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n",
+		"":                         "HTTP/1.1 404 Not Found\r\n",
+	} {
+		c, err := net.Dial("tcp", s.Addr())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := io.WriteString(c, "PUT /bucket/key HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n"+header+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		answer, err := io.ReadAll(c)
+		if err != nil || !strings.HasPrefix(string(answer), want) {
+			t.Errorf("%q: %q, %v", header, answer, err)
+		}
+	}
+}
+
+// A template is read from a bucket of the server, by its own address, and from
+// nowhere else.
+func TestTemplateURL(t *testing.T) {
+	s := start(t, config.Server{Data: t.TempDir(), Domains: []string{"tb.example.com"}})
+	send := func(method, path, service, body string) (int, string) {
+		t.Helper()
+		r, err := http.NewRequest(method, "http://"+s.Addr()+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if method == http.MethodPost {
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+		sum := sha256.Sum256([]byte(body))
+		a := s.Accounts()[0]
+		sigv4.Sign(r, sigv4.Credentials{AccessKey: a.AccessKey, Secret: a.Secret}, "us-east-1", service, hex.EncodeToString(sum[:]), time.Now())
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, string(answer)
+	}
+	for _, put := range []struct{ path, body string }{
+		{"/templates", ""}, {"/templates/a/t.yaml", "Description: mine\nResources: {B: {Type: AWS::S3::Bucket}}\n"},
+	} {
+		if status, answer := send(http.MethodPut, put.path, "s3", put.body); status != 200 {
+			t.Fatal(status, answer)
+		}
+	}
+	for address, want := range map[string]string{
+		"http://" + s.Addr() + "/templates/a/t.yaml":            "<Description>mine</Description>",
+		"https://templates.tb.example.com/a/t.yaml":             "<Description>mine</Description>",
+		"https://s3.us-east-1.amazonaws.com/templates/a/t.yaml": "<Description>mine</Description>",
+		"https://example.com/templates/a/t.yaml":                "<Message>TemplateURL must reference a valid S3 object to which you have access.</Message>",
+	} {
+		form := url.Values{"Action": {"ValidateTemplate"}, "Version": {"2010-05-15"}, "TemplateURL": {address}}
+		if status, answer := send(http.MethodPost, "/", "cloudformation", form.Encode()); !strings.Contains(answer, want) {
+			t.Errorf("%s: %d %s", address, status, answer)
+		}
 	}
 }
 

@@ -20,17 +20,17 @@ func badParameter(message string) *fault.Error {
 func unsupportedAlgorithm() *fault.Error {
 	return fault.New(fault.Invalid, "InvalidRequest",
 		"The authorization mechanism you have provided is not supported. Please use "+Algorithm+".").
-		WithHint("sign with Signature Version 4; for links made by the AWS CLI: aws configure set default.s3.signature_version s3v4")
+		WithHint("sign with Signature Version 4; Version 2 is accepted in presigned URLs only")
 }
 
 func badPayload(s string) *fault.Error {
-	if len(s) > 100 {
-		s = s[:100]
-	}
 	return fault.Newf(fault.Invalid, "InvalidArgument", "x-amz-content-sha256 must be %s, %s, %s, %s or a valid sha256 value.",
 		UnsignedPayload, streamingUnsignedTrailer, streamingPayload, streamingTrailer).
-		WithHint("it is %q", s)
+		WithHint("it is %q", shorten(s))
 }
+
+// shorten cuts text that a client sent down to what a message can hold.
+func shorten(s string) string { return s[:min(len(s), 100)] }
 
 func mismatch() *fault.Error {
 	return fault.New(fault.Denied, "SignatureDoesNotMatch", mismatchMessage)
@@ -41,6 +41,12 @@ func skewed(signed, now time.Time) *fault.Error {
 		"The difference between the request time and the current time is too large.").
 		WithHint("the request was signed at %s and it is %s here, more than %v apart: set the client's clock",
 			signed.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), MaxSkew)
+}
+
+func expired(end, now time.Time) *fault.Error {
+	return fault.New(fault.Denied, "AccessDenied", "Request has expired").
+		WithHint("the URL was valid until %s and it is %s here: make a new one",
+			end.UTC().Format(timeLayout), now.UTC().Format(timeLayout))
 }
 
 func digestMismatch() *fault.Error {

@@ -13,6 +13,7 @@ import (
 
 // Claim is what an unverified request says about its signature.
 type Claim struct {
+	version   int // of the signature: 4, or 2
 	accessKey string
 	token     string
 	scope     Scope
@@ -20,9 +21,10 @@ type Claim struct {
 	time      time.Time
 	timeText  string        // as it is signed
 	expires   time.Duration // of a presigned URL
+	end       time.Time     // of a presigned URL's life, Version 2
 	signed    []string      // header names, lower case, sorted
 	names     string        // the same, joined with semicolons
-	signature string        // 64 hexadecimal digits
+	signature string        // 64 hexadecimal digits; base64 in Version 2
 	payload   string        // presigned: X-Amz-Content-Sha256 of the query
 }
 
@@ -32,19 +34,21 @@ func (c *Claim) AccessKey() string { return c.accessKey }
 // Token returns the session token that came with the request, "" if none did.
 func (c *Claim) Token() string { return c.token }
 
-// Scope returns the credential scope that the request claims.
+// Scope returns the credential scope that the request claims. Version 2 knows
+// S3 only and says neither date nor region: they are "".
 func (c *Claim) Scope() Scope { return c.scope }
 
 // Parse reads the signature of a request from its Authorization header or its
-// query string. A request without any is anonymous: nil and no error. Errors:
-// AuthorizationHeaderMalformed, AuthorizationQueryParametersError,
-// InvalidRequest for other schemes, InvalidArgument for two at once, and
-// AccessDenied for a missing date.
+// query string, where it may also be one of Version 2. A request without any
+// is anonymous: nil and no error. Errors: AuthorizationHeaderMalformed,
+// AuthorizationQueryParametersError, InvalidRequest for other schemes (Version
+// 2 in a header is one), InvalidArgument for two at once, AccessDenied for a
+// missing date or parameter of Version 2, and InvalidURI.
 func Parse(r *http.Request) (*Claim, error) {
 	headers := r.Header["Authorization"]
-	inQuery := presigned(r.URL.RawQuery)
+	inQuery, second := hasVersion4(r.URL.RawQuery), hasVersion2(r.URL.RawQuery)
 	switch {
-	case len(headers) > 1 || (len(headers) == 1 && inQuery):
+	case len(headers) > 1 || len(headers) == 1 && (inQuery || second) || inQuery && second:
 		return nil, fault.New(fault.Invalid, "InvalidArgument",
 			"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "+
 				"Signature query string parameter or the Authorization header should be specified")
@@ -52,19 +56,21 @@ func Parse(r *http.Request) (*Claim, error) {
 		return parseHeader(r, headers[0])
 	case inQuery:
 		return parseQuery(r)
+	case second:
+		return parseVersion2(r)
 	}
 	return nil, nil
 }
 
-// presigned reports whether a query string holds a signature, also one of
-// Signature Version 2.
-func presigned(raw string) bool {
-	for _, name := range [...]string{"X-Amz-Algorithm=", "X-Amz-Signature=", "X-Amz-Credential=", "AWSAccessKeyId="} {
-		if i := strings.Index(raw, name); i == 0 || i > 0 && raw[i-1] == '&' {
-			return true
-		}
-	}
-	return false
+// hasVersion4 reports whether a query string holds a signature of Version 4.
+func hasVersion4(raw string) bool {
+	return hasParameter(raw, "&X-Amz-Algorithm=") || hasParameter(raw, "&X-Amz-Signature=") || hasParameter(raw, "&X-Amz-Credential=")
+}
+
+// hasParameter reports whether a query string holds a parameter, given as
+// "&NAME=".
+func hasParameter(raw, name string) bool {
+	return strings.HasPrefix(raw, name[1:]) || strings.Contains(raw, name)
 }
 
 func parseHeader(r *http.Request, s string) (*Claim, error) {
@@ -75,7 +81,7 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 	if algorithm != Algorithm {
 		return nil, unsupportedAlgorithm()
 	}
-	c := &Claim{token: r.Header.Get("X-Amz-Security-Token")}
+	c := &Claim{version: 4, token: r.Header.Get("X-Amz-Security-Token")}
 	var credential, names string
 	for s != "" {
 		var field string
@@ -182,9 +188,6 @@ func parseQuery(r *http.Request) (*Claim, error) {
 	if err != nil {
 		return nil, badURI(err.Error())
 	}
-	if q.Has("AWSAccessKeyId") && !q.Has("X-Amz-Algorithm") {
-		return nil, unsupportedAlgorithm()
-	}
 	for _, name := range []string{"Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires"} {
 		if len(q["X-Amz-"+name]) != 1 {
 			return nil, badParameter("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, " +
@@ -195,7 +198,7 @@ func parseQuery(r *http.Request) (*Claim, error) {
 		return nil, badParameter("X-Amz-Algorithm only supports \"" + Algorithm + "\"")
 	}
 	c := &Claim{
-		presigned: true, token: q.Get("X-Amz-Security-Token"), timeText: q.Get("X-Amz-Date"),
+		version: 4, presigned: true, token: q.Get("X-Amz-Security-Token"), timeText: q.Get("X-Amz-Date"),
 		signature: q.Get("X-Amz-Signature"), payload: q.Get("X-Amz-Content-Sha256"),
 	}
 	if !c.setCredential(q.Get("X-Amz-Credential")) {

@@ -1,6 +1,7 @@
 // Package sigv4 signs HTTP requests with AWS Signature Version 4 and verifies
 // such signatures: in the Authorization header, in a presigned URL, and over
-// bodies sent in signed chunks with trailers.
+// bodies sent in signed chunks with trailers. Of Signature Version 2 it
+// verifies presigned URLs, which older clients still make.
 //
 // A server calls Parse, looks up the secret of the claimed access key, calls
 // Claim.Verify, and reads the body only through Verified.Body:
@@ -15,7 +16,7 @@
 // twice and sign the hash of the body, which Verify therefore reads.
 //
 // Source: Amazon S3 API Reference, "Authenticating Requests (AWS Signature
-// Version 4)". Errors are *fault.Error with S3's codes and texts.
+// Version 4)"; for Version 2 see version2.go. Errors are *fault.Error with S3's codes and texts.
 package sigv4
 
 import (
@@ -46,6 +47,7 @@ const (
 
 	maxAuthorization = 16 << 10 // bytes of an Authorization header
 	maxQuery         = 64 << 10 // bytes of a query string
+	maxAmz           = 256      // x-amz- headers, and values of one, under Version 2
 	maxBuffered      = 4 << 20  // bytes of a body that Verify reads, other services than S3
 )
 

@@ -17,11 +17,12 @@ import (
 // Verified is a request whose signature is right. Its body still has to be
 // read through Body. It belongs to one request and is not for concurrent use.
 type Verified struct {
+	Version   int // of the signature: 4, or 2 in a presigned URL; 0 without one
 	AccessKey string
 	Token     string // session token, "" if none
 	Scope     Scope
 	Presigned bool
-	Time      time.Time // when the request was signed
+	Time      time.Time // when the request was signed; zero in Version 2, which does not say
 	Payload   Payload   // what the signature says about the body
 	// Decoded is the body's length without its aws-chunked encoding
 	// (x-amz-decoded-content-length); -1 if the body is not encoded so.
@@ -50,12 +51,18 @@ func (v *Verified) Trailers() http.Header { return v.trailers }
 
 // Verify checks the claim against the secret of its access key. For services
 // other than S3 it reads the body and puts one in its place that can be read
-// again. Errors: SignatureDoesNotMatch with a hint at what is likely wrong,
+// again. Signed headers that came in several lines are joined to one. A
+// signature of Version 2 needs WithHostBucket, and Verify puts the x-amz-
+// parameters of its URL among r's headers, for which they stand.
+// Errors: SignatureDoesNotMatch with a hint at what is likely wrong,
 // RequestTimeTooSkewed, AccessDenied (expired, not yet valid, or x-amz-
 // headers that are not signed), MissingSecurityHeader,
 // XAmzContentSHA256Mismatch, InvalidArgument, MissingContentLength, and
 // InvalidURI.
 func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified, error) {
+	if c.version == 2 {
+		return c.verifyVersion2(r, secret, now)
+	}
 	if err := c.checkTime(now); err != nil {
 		return nil, err
 	}
@@ -86,11 +93,23 @@ func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified
 	if !cached {
 		ring.put(id, key)
 	}
+	c.join(r.Header)
 	v := &Verified{
-		AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time,
+		Version: 4, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time,
 		Decoded: -1, digest: payload, seed: c.signature, key: key, timeText: c.timeText,
 	}
 	return v, v.setPayload(payload, r.Header)
+}
+
+// join gives each signed header the one value that was signed: of a value cut
+// in two at a comma the signature is the same, and the first part alone means
+// something else.
+func (c *Claim) join(h http.Header) {
+	for _, name := range c.signed {
+		if values := headerValues(h, name); len(values) > 1 {
+			h[http.CanonicalHeaderKey(name)] = []string{strings.Join(values, ",")}
+		}
+	}
 }
 
 // message gathers what c's signature has to cover.
@@ -128,9 +147,7 @@ func (c *Claim) checkTime(now time.Time) error {
 			WithHint("the URL is valid from %s and it is %s here", c.timeText, now.UTC().Format(timeLayout))
 	}
 	if age > c.expires {
-		return fault.New(fault.Denied, "AccessDenied", "Request has expired").
-			WithHint("the URL was valid until %s and it is %s here: make a new one",
-				c.time.Add(c.expires).UTC().Format(timeLayout), now.UTC().Format(timeLayout))
+		return expired(c.time.Add(c.expires), now)
 	}
 	return nil
 }

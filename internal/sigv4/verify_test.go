@@ -77,7 +77,18 @@ func TestParseErrors(t *testing.T) {
 		{"bad date", header(credential, names, sig), "yesterday", "", "AccessDenied"},
 		{"another day", header(credential, names, sig), "20130525T000000Z", "", "AuthorizationHeaderMalformed"},
 		{"header and query", header(credential, names, sig), "20130524T000000Z", query, "InvalidArgument"},
-		{"query version 2", "", "", "AWSAccessKeyId=AKIA&Signature=x&Expires=1", "InvalidRequest"},
+		{"query version 2", "", "", "AWSAccessKeyId=AKIA&Signature=x&Expires=1", ""},
+		{"query version 2, no key", "", "", "Signature=x&Expires=1", "AccessDenied"},
+		{"query version 2, no signature", "", "", "AWSAccessKeyId=AKIA&Expires=1", "AccessDenied"},
+		{"query version 2, no end", "", "", "AWSAccessKeyId=AKIA&Signature=x", "AccessDenied"},
+		{"query version 2, empty", "", "", "AWSAccessKeyId=&Signature=&Expires=", "AccessDenied"},
+		{"query version 2, end twice", "", "", "AWSAccessKeyId=AKIA&Signature=x&Expires=1&Expires=2", "AccessDenied"},
+		{"query version 2, end in words", "", "", "AWSAccessKeyId=AKIA&Signature=x&Expires=tomorrow", "AccessDenied"},
+		{"query version 2, end too late", "", "", "AWSAccessKeyId=AKIA&Signature=x&Expires=253402300800", "AccessDenied"},
+		{"query version 2, escapes", "", "", "AWSAccessKeyId=AKIA&Signature=x&Expires=1&a=%zz", "InvalidURI"},
+		{"query version 2, too long", "", "", "AWSAccessKeyId=AKIA&Signature=x&Expires=1" + strings.Repeat("&", maxQuery), "InvalidURI"},
+		{"query version 2 and header", header(credential, names, sig), "20130524T000000Z", "AWSAccessKeyId=AKIA&Signature=x&Expires=1", "InvalidArgument"},
+		{"query versions 2 and 4", "", "", query + "&AWSAccessKeyId=AKIA&Signature=x&Expires=1", "InvalidArgument"},
 		{"query twice", "", "", query + "&X-Amz-Date=20130524T000000Z", "AuthorizationQueryParametersError"},
 		{"query algorithm", "", "", strings.Replace(query, "HMAC", "HMOC", 1), "AuthorizationQueryParametersError"},
 		{"query credential", "", "", strings.Replace(query, "AKIA%2F", "", 1), "AuthorizationQueryParametersError"},
@@ -109,7 +120,7 @@ func TestParseErrors(t *testing.T) {
 			}
 		})
 	}
-	for _, query := range []string{"", "prefix=my-X-Amz-Algorithm=", "prefix=AWSAccessKeyId"} {
+	for _, query := range []string{"", "prefix=my-X-Amz-Algorithm=", "prefix=AWSAccessKeyId", "prefix=Signature", "my-Signature=1"} {
 		if c, err := Parse(httptest.NewRequest("GET", "/b?"+query, nil)); c != nil || err != nil {
 			t.Errorf("%q: %+v, %v; want an anonymous request", query, c, err)
 		}
@@ -232,6 +243,25 @@ func TestPathForms(t *testing.T) {
 		if _, err := verify(r, exampleSecret, exampleTime); err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestHeaderInParts: a signed header that was cut at a comma on the way is read
+// as it was signed.
+func TestHeaderInParts(t *testing.T) {
+	t.Parallel()
+	const source = "/bucket/key,with,commas"
+	r := httptest.NewRequest(http.MethodPut, "http://localhost/bucket/copy", nil)
+	r.RequestURI = ""
+	r.Header.Set("X-Amz-Copy-Source", source)
+	Sign(r, example, "us-east-1", "s3", EmptyPayload, exampleTime)
+	r = send(t, r)
+	r.Header["X-Amz-Copy-Source"] = strings.Split(source, ",")
+	if _, err := verify(r, exampleSecret, exampleTime); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.Header["X-Amz-Copy-Source"]; len(got) != 1 || got[0] != source {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -374,6 +404,9 @@ func TestRoundTrip(t *testing.T) {
 func FuzzVerify(f *testing.F) {
 	for _, v := range vectors {
 		f.Add(v.request, v.secret)
+	}
+	for _, v := range vectors2 {
+		f.Add(v.method+" "+v.link+" HTTP/1.1\r\nHost: h\r\nX-Amz-Acl: a\r\n\r\n", exampleSecret)
 	}
 	f.Fuzz(func(t *testing.T, text, secret string) {
 		r, err := http.ReadRequest(readerOf(text))

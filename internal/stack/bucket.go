@@ -143,9 +143,7 @@ func wantBucket(a *action, props map[string]any, stackTags []Tag) (*wanted, erro
 
 // finish adds the tags and checks what can be checked without the bucket.
 func (w *wanted) finish(a *action, own, stackTags []Tag) error {
-	for _, t := range own {
-		w.tags = append(w.tags, t)
-	}
+	w.tags = append(w.tags, own...)
 	for _, t := range stackTags {
 		if !slices.ContainsFunc(own, func(x Tag) bool { return x.Key == t.Key }) {
 			w.tags = append(w.tags, t)

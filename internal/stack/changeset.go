@@ -63,15 +63,14 @@ func (e *Engine) CreateChangeSet(ctx context.Context, c *iam.Caller, in SetInput
 	if err := in.check(); err != nil {
 		return nil, err
 	}
-	var s *Stack
-	var held *claim
+	var h *holding
 	var err error
 	switch in.Type {
 	case "CREATE":
-		s, held, err = e.review(ctx, c, in.Name, in.ChangeSet)
+		h, err = e.review(ctx, c, &in)
 	case "", "UPDATE":
 		in.Type = "UPDATE"
-		s, _, held, err = e.hold(ctx, c.Account, in.Name)
+		h, err = e.hold(ctx, c.Account, in.Name)
 		if isNotFound(err) {
 			return nil, invalid("Stack [%s] does not exist", in.Name).On(in.Name)
 		}
@@ -83,34 +82,30 @@ func (e *Engine) CreateChangeSet(ctx context.Context, c *iam.Caller, in SetInput
 	if err != nil {
 		return nil, err
 	}
-	if held == nil {
-		return nil, s.wrongState("updated")
+	defer h.done()
+	if h.claim == nil || in.Type == "UPDATE" && !h.s.canUpdate() {
+		return nil, h.s.wrongState("updated")
 	}
-	defer e.release(held, s.claimName())
-	if in.Type == "UPDATE" && !s.canUpdate() {
-		return nil, s.wrongState("updated")
-	}
-	return e.workOut(ctx, s, &in)
+	return e.workOut(ctx, h.s, &in)
 }
 
 // review claims a stack that is to be created: a new one, or one that has
 // change sets and nothing more.
-func (e *Engine) review(ctx context.Context, c *iam.Caller, name, set string) (*Stack, *claim, error) {
-	if err := checkName("stackName", name); err != nil {
-		return nil, nil, err
+func (e *Engine) review(ctx context.Context, c *iam.Caller, in *SetInput) (*holding, error) {
+	if err := checkName("stackName", in.Name); err != nil {
+		return nil, err
 	}
-	held, s, err := e.holdNew(ctx, c.Account, name)
+	h, err := e.holdNew(ctx, c.Account, in.Name)
 	switch {
 	case err != nil:
-		return nil, nil, err
-	case s == nil:
-		return e.newStack(c, name), held, nil
-	case held != nil && s.Status == ReviewInProgress:
-		return s, held, nil
-	case held != nil:
-		e.release(held, s.claimName())
+		return nil, err
+	case h.s == nil:
+		h.s = e.newStack(c, in.Name)
+	case h.claim == nil || h.s.Status != ReviewInProgress:
+		h.done()
+		return nil, fault.Newf(fault.Exists, "AlreadyExistsException", "Stack [%s] already exists and cannot be created again with the changeSet [%s].", in.Name, in.ChangeSet).On(in.Name)
 	}
-	return nil, nil, fault.Newf(fault.Exists, "AlreadyExistsException", "Stack [%s] already exists and cannot be created again with the changeSet [%s].", name, set).On(name)
+	return h, nil
 }
 
 // workOut makes the change set for a claimed stack.
@@ -252,65 +247,70 @@ func (e *Engine) Execute(ctx context.Context, c *iam.Caller, in Execution) error
 	if err != nil {
 		return err
 	}
-	s, revision, held, err := e.hold(ctx, c.Account, set.StackID)
+	h, err := e.hold(ctx, c.Account, set.StackID)
 	if err != nil {
 		return err
 	}
-	if s.took(in.Token) {
-		if held != nil {
-			e.release(held, s.claimName())
-		}
+	defer h.done()
+	switch {
+	case h.s.took(in.Token):
 		return nil
-	}
-	if held == nil {
-		return s.wrongState("updated")
+	case h.claim == nil:
+		return h.s.wrongState("updated")
 	}
 	// Another call may have executed or deleted it before this one held the stack.
-	now, setRevision, err := e.sets.Get(key)
-	switch {
-	case isNotFound(err):
-		err = noSet(in.ChangeSet)
-	case err == nil && (now.Status != SetComplete || now.Execution != Available):
-		status := now.Status
-		if now.Status == SetComplete {
-			status = now.Execution
-		}
-		err = fault.Newf(fault.Conflict, "InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current status of [%s]", now.ID, status).
-			WithHint("%s", now.Reason)
-	case err == nil && now.Type == "UPDATE" && !s.canUpdate(), err == nil && now.Type == "CREATE" && s.Status != ReviewInProgress:
-		err = s.wrongState("updated")
-	}
-	if err == nil {
-		now.Execution = Executed
-		_, err = e.sets.Put(ctx, key, now, setRevision)
+	now, revision, err := e.sets.Get(key)
+	if isNotFound(err) {
+		return noSet(in.ChangeSet)
 	}
 	if err != nil {
-		e.release(held, s.claimName())
 		return err
 	}
-	return e.execute(ctx, c, held, s, revision, &now, &in)
+	if err := now.canExecute(h.s); err != nil {
+		return err
+	}
+	now.Execution = Executed
+	if _, err := e.sets.Put(ctx, key, now, revision); err != nil {
+		return err
+	}
+	return h.execute(ctx, c, &now, &in)
+}
+
+// canExecute reports whether the change set of a stack can be executed now.
+func (set *ChangeSet) canExecute(s *Stack) error {
+	status := set.Status
+	if status == SetComplete {
+		status = set.Execution
+	}
+	switch {
+	case status != Available:
+		return fault.Newf(fault.Conflict, "InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current status of [%s]", set.ID, status).
+			WithHint("%s", set.Reason)
+	case set.Type == "UPDATE" && !s.canUpdate(), set.Type == "CREATE" && s.Status != ReviewInProgress:
+		return s.wrongState("updated")
+	}
+	return nil
 }
 
 // execute begins the work of a change set that can be executed.
-func (e *Engine) execute(ctx context.Context, c *iam.Caller, held *claim, s *Stack, revision uint64, set *ChangeSet, in *Execution) error {
+func (h *holding) execute(ctx context.Context, c *iam.Caller, set *ChangeSet, in *Execution) error {
+	s := h.s
 	s.ChangeSet, s.DisableRollback = set.ID, set.DisableRollback
 	if in.DisableRollback != nil {
 		s.DisableRollback = *in.DisableRollback
 	}
-	who, err := e.actor(c, s, set.Role)
+	who, err := h.e.actor(c, s, set.Role)
 	if err != nil {
-		e.release(held, s.claimName())
 		return err
 	}
 	op := &Operation{Next: set.Spec, Actor: who, Token: in.Token, OnFailure: set.OnFailure}
 	if set.Type == "UPDATE" {
-		return e.startUpdate(ctx, held, s, revision, op)
+		return h.startUpdate(ctx, op)
 	}
-	if err := e.dropChangeSets(ctx, s, set.ID); err != nil {
-		e.release(held, s.claimName())
+	if err := h.e.dropChangeSets(ctx, s, set.ID); err != nil {
 		return err
 	}
 	op.Phase = forward
 	s.Spec, s.Op = set.Spec, op
-	return e.begin(ctx, held, s, revision, CreateInProgress)
+	return h.begin(ctx, CreateInProgress)
 }

@@ -60,6 +60,11 @@ func TestChangeSets(t *testing.T) {
 		t.Errorf("%+v", empty)
 	}
 	code(t, e.Execute(ctx, root(source), Execution{ChangeSet: empty.ID}), "InvalidChangeSetStatus", "ChangeSet ["+empty.ID+"] cannot be executed in its current status of [FAILED]")
+	// Such a set gives way to another of its name; one that can be executed does not.
+	e.set("empty", SetInput{Input: Input{Name: "s", Template: twoRoles}})
+	e.set("full", SetInput{Input: Input{Name: "s", Template: oneBucket}})
+	_, err = e.CreateChangeSet(ctx, root(source), SetInput{Input: Input{Name: "s", Template: oneBucket}, ChangeSet: "full"})
+	code(t, err, "AlreadyExistsException", "ChangeSet full cannot be created due to a mismatch with existing attribute ChangeSetName")
 	if err := e.DeleteChangeSet(ctx, source, "s", "empty"); err != nil {
 		t.Error(err)
 	}

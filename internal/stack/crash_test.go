@@ -93,44 +93,29 @@ func TestCrashAnywhere(t *testing.T) {
 			e.close()
 			var after []string
 			known := false
+			look := func(e *env) {
+				got := e.world()
+				if !known {
+					after, known = got, true
+					if c.before {
+						after = before
+					}
+				}
+				if d := gocmp.Diff(after, got); d != "" && gocmp.Diff(before, got) != "" {
+					t.Errorf("neither what was nor what was to be (-after +got):\n%s", d)
+				}
+			}
+			fs, _ := crashAt(t, base, 0, c.stack, c.do) // nothing fails
+			if !recovered(t, fs, c.stack, c.end, look) {
+				t.Fatal("the operation did not come to its end without faults")
+			}
 			for k := int64(1); ; k += *every {
-				fs := base.Crash(0, nil)
-				faults := &vfs.Faults{Under: "journal"}
-				e := open(t, faults.Wrap(fs))
-				opened := faults.Count()
-				if k > 1 {
-					faults.FailFrom(k - 1) // the first time round nothing fails
-				}
-				if err := c.do(e); err == nil {
-					if _, err := e.Wait(t.Context(), source, c.stack); err != nil && !errors.Is(err, fault.NotFound) {
-						t.Logf("k=%d: %v", k, err)
-					}
-				}
-				e.Stop()
-				clean := k > 1 && faults.Count()-opened < k-1
-				crashed := fs.Crash(0, nil)
-				if err := e.Store.Close(); err != nil && k == 1 {
-					t.Error(err)
-				}
-				done := e.recovered(crashed, c.stack, c.end, func(e *env) {
-					got := e.world()
-					if !known {
-						after, known = got, true
-						if c.before {
-							after = before
-						}
-					}
-					if gocmp.Diff(after, got) != "" && gocmp.Diff(before, got) != "" {
-						t.Errorf("k=%d: neither what was nor what was to be (-after +got):\n%s", k, gocmp.Diff(after, got))
-					}
-				})
+				fs, failed := crashAt(t, base, k, c.stack, c.do)
+				recovered(t, fs, c.stack, c.end, look)
 				if t.Failed() {
 					t.Fatalf("k=%d", k)
 				}
-				if k == 1 && !done {
-					t.Fatal("the operation did not come to its end without faults")
-				}
-				if clean || k > 400 {
+				if !failed {
 					if k < 20 {
 						t.Errorf("only %d points to crash at", k)
 					}
@@ -141,18 +126,44 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
+// crashAt does something to a stack on a copy of base while from the k-th
+// operation on the disk on all fail (0: none), and returns what is on the disk
+// after that, and whether any failed.
+func crashAt(t *testing.T, base vfs.Mem, k int64, stack string, do func(*env) error) (vfs.Mem, bool) {
+	t.Helper()
+	fs := base.Crash(0, nil)
+	faults := &vfs.Faults{Under: "journal"}
+	e := open(t, faults.Wrap(fs))
+	opened := faults.Count()
+	if k > 0 {
+		faults.FailFrom(k)
+	}
+	if err := do(e); err == nil {
+		if _, err := e.Wait(t.Context(), source, stack); err != nil && !errors.Is(err, fault.NotFound) {
+			t.Logf("k=%d: %v", k, err)
+		}
+	}
+	e.Stop()
+	failed := k > 0 && faults.Count()-opened >= k
+	crashed := fs.Crash(0, nil)
+	if err := e.Store.Close(); err != nil && !failed {
+		t.Error(err)
+	}
+	return crashed, failed
+}
+
 // recovered opens a crashed store, starts the engine, waits for the stack and
 // calls look. It reports whether the stack came to the given end.
-func (e *env) recovered(fs vfs.FS, stack string, end Status, look func(*env)) bool {
-	e.t.Helper()
-	r := open(e.t, fs)
+func recovered(t *testing.T, fs vfs.FS, stack string, end Status, look func(*env)) bool {
+	t.Helper()
+	r := open(t, fs)
 	defer r.close()
-	if err := r.Start(e.t.Context()); err != nil {
-		e.t.Fatal(err)
+	if err := r.Start(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	stacks, err := r.Stacks(source)
 	if err != nil {
-		e.t.Fatal(err)
+		t.Fatal(err)
 	}
 	slices.SortFunc(stacks, func(a, b *Stack) int { return cmp.Compare(a.Name, b.Name) })
 	done := false
@@ -160,11 +171,11 @@ func (e *env) recovered(fs vfs.FS, stack string, end Status, look func(*env)) bo
 		s = r.end(source, s.ID)
 		switch {
 		case s.Op != nil:
-			e.t.Errorf("stack %s is stuck in %s: %+v", s.Name, s.Status, s.Op)
+			t.Errorf("stack %s is stuck in %s: %+v", s.Name, s.Status, s.Op)
 		case s.Name == stack && s.Status == end:
 			done = true
 		case s.Status != CreateComplete:
-			e.t.Errorf("stack %s is %s (%s)\n%s", s.Name, s.Status, s.Reason, r.story(s))
+			t.Errorf("stack %s is %s (%s)\n%s", s.Name, s.Status, s.Reason, r.story(s))
 		}
 	}
 	look(r)

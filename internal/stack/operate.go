@@ -27,7 +27,8 @@ func (e *Engine) find(account, name string) (*Stack, uint64, error) {
 			return nil, 0, notFound(name)
 		}
 		s, revision, err := e.stacks.Get(account + "/" + id)
-		if isNotFound(err) {
+		// The ARN is the very one, or policies that name it would not bear on it.
+		if isNotFound(err) || err == nil && s.ID != name {
 			return nil, 0, notFound(name)
 		}
 		return &s, revision, err
@@ -59,53 +60,90 @@ func (e *Engine) Stacks(account string) ([]*Stack, error) {
 	return all, err
 }
 
-// hold finds a stack and claims it. If it is being worked on, the claim is nil.
-func (e *Engine) hold(ctx context.Context, account, name string) (*Stack, uint64, *claim, error) {
+// holding is a stack that a call has claimed, or found being worked on.
+type holding struct {
+	e        *Engine
+	s        *Stack // nil: the name is free
+	revision uint64 // of the record; 0: there is none
+	name     string // what is claimed
+	claim    *claim // nil: the stack is being worked on, or work has begun
+}
+
+// done gives the claim back, unless work has taken it over.
+func (h *holding) done() {
+	if h.claim != nil {
+		h.e.release(h.claim, h.name)
+		h.claim = nil
+	}
+}
+
+// hold finds a stack and claims it, unless it is being worked on.
+func (e *Engine) hold(ctx context.Context, account, name string) (*holding, error) {
 	for {
 		s, _, err := e.find(account, name)
 		if err != nil {
-			return nil, 0, nil, err
+			return nil, err
 		}
-		claimed := s.claimName()
-		c, err := e.claim(ctx, claimed)
-		if err != nil {
-			return nil, 0, nil, err
+		h := &holding{e: e, name: s.claimName()}
+		if h.claim, err = e.claim(ctx, h.name); err != nil {
+			return nil, err
 		}
-		s, revision, err := e.find(account, name)
-		if err != nil {
-			if c != nil {
-				e.release(c, claimed)
-			}
-			return nil, 0, nil, err
+		if h.s, h.revision, err = e.find(account, name); err != nil {
+			h.done()
+			return nil, err
 		}
-		switch {
-		case c == nil && s.Op == nil: // its end is recorded and nothing more is to come
-			if _, err := e.Wait(ctx, account, s.ID); err != nil {
-				return nil, 0, nil, err
-			}
-			continue
-		case c != nil && s.Op != nil:
-			e.launch(c, claimed, s.key()) // work was broken off
-			c = nil
+		if h.claim != nil && h.s.Op != nil { // work was broken off
+			e.launch(h.claim, h.name, h.s.key())
+			h.claim = nil
 		}
-		return s, revision, c, nil
+		if h.claim != nil || h.s.Op != nil {
+			return h, nil
+		}
+		// The end of the work is recorded and nothing more is to come.
+		if err := e.settled(ctx, h.name); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// holdNew claims the name of a new stack. If a stack has the name it is in
+// what is returned.
+func (e *Engine) holdNew(ctx context.Context, account, name string) (*holding, error) {
+	h := &holding{e: e, name: account + "/" + name}
+	for {
+		var err error
+		if h.claim, err = e.claim(ctx, h.name); err != nil {
+			return nil, err
+		}
+		h.s, h.revision, err = e.find(account, name)
+		if err == nil || h.claim != nil && isNotFound(err) {
+			return h, nil
+		}
+		if !isNotFound(err) {
+			h.done()
+			return nil, err
+		}
+		// The stack that had the name has just been deleted.
+		if err := e.settled(ctx, h.name); err != nil {
+			return nil, err
+		}
 	}
 }
 
 // maxTokens is how many of the last requests of a stack are remembered.
 const maxTokens = 20
 
-// begin records that an operation begins and launches it.
-func (e *Engine) begin(ctx context.Context, c *claim, s *Stack, revision uint64, status Status) error {
-	if t := s.Op.Token; t != "" {
-		s.Tokens = append(s.Tokens[max(0, len(s.Tokens)-maxTokens+1):], t)
+// begin records that the operation in h.s.Op begins, and launches it.
+func (h *holding) begin(ctx context.Context, status Status) error {
+	if t := h.s.Op.Token; t != "" {
+		h.s.Tokens = append(h.s.Tokens[max(0, len(h.s.Tokens)-maxTokens+1):], t)
 	}
-	r := &work{Engine: e, s: s, revision: revision}
+	r := &work{Engine: h.e, s: h.s, revision: h.revision}
 	if err := r.tell(ctx, status, userInitiated); err != nil {
-		e.release(c, s.claimName())
 		return err
 	}
-	e.launch(c, s.claimName(), s.key())
+	h.e.launch(h.claim, h.name, h.s.key())
+	h.claim = nil
 	return nil
 }
 
@@ -122,28 +160,25 @@ func (e *Engine) Create(ctx context.Context, c *iam.Caller, in Input) (string, e
 	if err := in.check(); err != nil {
 		return "", err
 	}
-	held, have, err := e.holdNew(ctx, c.Account, in.Name)
-	switch {
-	case err != nil:
+	h, err := e.holdNew(ctx, c.Account, in.Name)
+	if err != nil {
 		return "", err
-	case have != nil:
-		if held != nil {
-			e.release(held, have.claimName())
-		}
-		if have.took(in.Token) {
-			return have.ID, nil
-		}
+	}
+	defer h.done()
+	switch {
+	case h.s != nil && h.s.took(in.Token):
+		return h.s.ID, nil
+	case h.s != nil:
 		return "", alreadyThere(in.Name)
 	}
-	s := e.newStack(c, in.Name)
-	if err := e.prepare(c, s, &in); err != nil {
-		e.release(held, s.claimName())
+	h.s = e.newStack(c, in.Name)
+	if err := e.prepare(c, h.s, &in); err != nil {
 		return "", err
 	}
-	return s.ID, e.begin(ctx, held, s, 0, CreateInProgress)
+	return h.s.ID, h.begin(ctx, CreateInProgress)
 }
 
-// prepare makes of a stack what the input says, ready to begin.
+// prepare makes of a new stack what the input says, ready to begin.
 func (e *Engine) prepare(c *iam.Caller, s *Stack, in *Input) error {
 	d, err := want(in, s)
 	if err != nil {
@@ -160,34 +195,6 @@ func (e *Engine) prepare(c *iam.Caller, s *Stack, in *Input) error {
 	}
 	s.Op = &Operation{Phase: forward, Next: d.spec, Actor: who, Token: in.Token, OnFailure: in.OnFailure}
 	return nil
-}
-
-// holdNew claims the name of a new stack. If a stack has the name it is
-// returned, with a claim unless it is being worked on.
-func (e *Engine) holdNew(ctx context.Context, account, name string) (*claim, *Stack, error) {
-	claimed := account + "/" + name
-	for {
-		held, err := e.claim(ctx, claimed)
-		if err != nil {
-			return nil, nil, err
-		}
-		have, err := e.Stack(account, name)
-		switch {
-		case err == nil:
-			return held, have, nil
-		case held != nil && isNotFound(err):
-			return held, nil, nil
-		case held != nil:
-			e.release(held, claimed)
-			return nil, nil, err
-		case !isNotFound(err):
-			return nil, nil, err
-		}
-		// The stack that had the name has just been deleted.
-		if err := e.settled(ctx, claimed); err != nil {
-			return nil, nil, err
-		}
-	}
 }
 
 func alreadyThere(name string) error {
@@ -210,20 +217,16 @@ func (e *Engine) Update(ctx context.Context, c *iam.Caller, in Input) (string, e
 	if err := in.check(); err != nil {
 		return "", err
 	}
-	s, revision, held, err := e.hold(ctx, c.Account, in.Name)
+	h, err := e.hold(ctx, c.Account, in.Name)
 	if err != nil {
 		return "", err
 	}
-	keep := false
-	defer func() {
-		if held != nil && !keep {
-			e.release(held, s.claimName())
-		}
-	}()
+	defer h.done()
+	s := h.s
 	switch {
 	case s.took(in.Token):
 		return s.ID, nil
-	case held == nil || !s.canUpdate():
+	case h.claim == nil || !s.canUpdate():
 		return "", s.wrongState("updated")
 	}
 	d, err := want(&in, s)
@@ -244,19 +247,17 @@ func (e *Engine) Update(ctx context.Context, c *iam.Caller, in Input) (string, e
 	if err != nil {
 		return "", err
 	}
-	keep = true
-	return s.ID, e.startUpdate(ctx, held, s, revision, &Operation{Next: d.spec, Actor: who, Token: in.Token})
+	return s.ID, h.startUpdate(ctx, &Operation{Next: d.spec, Actor: who, Token: in.Token})
 }
 
 // startUpdate begins the update that op describes.
-func (e *Engine) startUpdate(ctx context.Context, held *claim, s *Stack, revision uint64, op *Operation) error {
-	if err := e.dropChangeSets(ctx, s, s.ChangeSet); err != nil {
-		e.release(held, s.claimName())
+func (h *holding) startUpdate(ctx context.Context, op *Operation) error {
+	if err := h.e.dropChangeSets(ctx, h.s, h.s.ChangeSet); err != nil {
 		return err
 	}
 	op.Phase, op.Update = forward, true
-	s.Op, s.Updated = op, e.Now().UTC()
-	return e.begin(ctx, held, s, revision, UpdateInProgress)
+	h.s.Op, h.s.Updated = op, h.e.Now().UTC()
+	return h.begin(ctx, UpdateInProgress)
 }
 
 // Deletion says what to delete.
@@ -271,51 +272,53 @@ type Deletion struct {
 // exist is deleted already. Errors: ValidationError.
 func (e *Engine) Delete(ctx context.Context, c *iam.Caller, in Deletion) error {
 	for {
-		s, revision, held, err := e.hold(ctx, c.Account, in.Name)
+		h, err := e.hold(ctx, c.Account, in.Name)
 		if isNotFound(err) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if held == nil {
-			if s.took(in.Token) || s.Op.Phase == deleting {
-				return nil
-			}
-			// What is being done is done in a moment.
-			if _, err := e.Wait(ctx, c.Account, s.ID); err != nil {
-				return err
-			}
-			continue
+		if h.claim != nil {
+			defer h.done()
+			return h.startDelete(ctx, c, &in)
 		}
-		if s.Status == DeleteComplete || s.took(in.Token) {
-			e.release(held, s.claimName())
+		if h.s.took(in.Token) || h.s.Op.Phase == deleting {
 			return nil
 		}
-		return e.startDelete(ctx, c, held, s, revision, &in)
+		// What is being done is done in a moment.
+		s, err := e.Wait(ctx, c.Account, h.s.ID)
+		if err != nil {
+			return err
+		}
+		if s.Op != nil {
+			return s.wrongState("deleted")
+		}
 	}
 }
 
 // startDelete begins the deletion of a held stack.
-func (e *Engine) startDelete(ctx context.Context, c *iam.Caller, held *claim, s *Stack, revision uint64, in *Deletion) error {
-	err := s.checkDelete(in)
+func (h *holding) startDelete(ctx context.Context, c *iam.Caller, in *Deletion) error {
+	s := h.s
+	if s.Status == DeleteComplete || s.took(in.Token) {
+		return nil
+	}
+	if err := s.checkDelete(in); err != nil {
+		return err
+	}
 	role := in.RoleARN
 	if role == "" {
 		role = s.Role
 	}
-	var who actor
-	if err == nil {
-		who, err = e.actor(c, s, role)
-	}
-	if err == nil {
-		err = e.dropChangeSets(ctx, s, "")
-	}
+	who, err := h.e.actor(c, s, role)
 	if err != nil {
-		e.release(held, s.claimName())
+		return err
+	}
+	if err := h.e.dropChangeSets(ctx, s, ""); err != nil {
 		return err
 	}
 	s.Op = &Operation{Phase: deleting, Actor: who, Token: in.Token, Retain: in.Retain, Next: s.Spec}
-	return e.begin(ctx, held, s, revision, DeleteInProgress)
+	return h.begin(ctx, DeleteInProgress)
 }
 
 func (s *Stack) checkDelete(in *Deletion) error {
@@ -340,15 +343,15 @@ func (s *Stack) checkDelete(in *Deletion) error {
 // Protect sets or takes away a stack's protection against deletion and returns
 // the stack's ARN.
 func (e *Engine) Protect(ctx context.Context, account, name string, on bool) (string, error) {
-	s, revision, held, err := e.hold(ctx, account, name)
+	h, err := e.hold(ctx, account, name)
 	if err != nil {
 		return "", err
 	}
-	if held == nil {
-		return "", s.wrongState("updated")
+	defer h.done()
+	if h.claim == nil {
+		return "", h.s.wrongState("updated")
 	}
-	defer e.release(held, s.claimName())
-	s.Protected = on
-	_, err = e.stacks.Put(ctx, s.key(), *s, revision)
-	return s.ID, err
+	h.s.Protected = on
+	_, err = e.stacks.Put(ctx, h.s.key(), *h.s, h.revision)
+	return h.s.ID, err
 }

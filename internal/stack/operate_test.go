@@ -439,6 +439,55 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
+// A stack answers to its own ARN only: a policy that denies an action on that
+// ARN must not be got around by another spelling.
+func TestARNIsExact(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	s := e.create(source, "s", "Resources: {B: {Type: AWS::S3::Bucket}}")
+	if _, err := e.Stack(source, s.ID); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []string{
+		strings.Replace(s.ID, "arn:aws:", "arn:aws-cn:", 1), strings.Replace(s.ID, "arn:aws:", "arn:x:", 1), s.ID + "/", strings.ToUpper(s.ID),
+	} {
+		if _, err := e.Stack(source, id); !isNotFound(err) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
+// What a template makes of a few words is bounded for all resources together.
+func TestResolvedSize(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	var b strings.Builder
+	b.WriteString("Resources:\n")
+	for _, name := range strings.Split("abcdefghij", "") {
+		b.WriteString("  " + name + ": {Type: AWS::S3::Bucket, Properties: {BucketName: !Sub ['" + strings.Repeat("${a}", 500) +
+			"', {a: '" + strings.Repeat("x", 1000) + "'}]}}\n")
+	}
+	_, err := e.Create(t.Context(), root(source), Input{Name: "s", Template: b.String()})
+	code(t, err, "ValidationError", "Template error: the properties of all resources together have more than 4194304 bytes")
+}
+
+// A template with the policy of another account's bucket learns nothing of it.
+func TestForeignBucketPolicy(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	const bucketPolicy = `P: {Type: AWS::S3::BucketPolicy, Properties: {Bucket: bbb, PolicyDocument: {Statement: [{Effect: Deny, Principal: "*", Action: "s3:GetObject", Resource: "arn:aws:s3:::bbb/*"}]}}}`
+	e.want(e.create(destination, "d", "Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: bbb}}}"), CreateComplete, "")
+	const refused = "The specified method is not allowed against this resource"
+	without := e.create(source, "s1", "Resources: {"+bucketPolicy+"}")
+	e.want(e.create(destination, "p", "Resources: {"+bucketPolicy+"}"), CreateComplete, "")
+	with := e.create(source, "s2", "Resources: {"+bucketPolicy+"}")
+	for _, s := range []*Stack{without, with} {
+		if e.want(s, RollbackComplete, ""); !strings.Contains(e.story(s), refused) {
+			t.Errorf("events:\n%s", e.story(s))
+		}
+	}
+}
+
 func TestIAMKinds(t *testing.T) {
 	t.Parallel()
 	const body = `
@@ -540,4 +589,64 @@ func TestConcurrentCallers(t *testing.T) {
 		t.Fatal(len(all), err)
 	}
 	e.want(e.end(source, all[0].ID), DeleteComplete, "")
+}
+
+// A name is free as soon as its stack is deleted.
+func TestNameIsFree(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	for range 20 {
+		e.want(e.create(source, "s", oneBucket), CreateComplete, "")
+		e.want(e.remove(source, "s"), DeleteComplete, "")
+	}
+	// Deleting a stack that is being made waits for it.
+	if _, err := e.Create(t.Context(), root(source), Input{Name: "s", Template: oneBucket}); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Delete(t.Context(), root(source), Deletion{Name: "s"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.Wait(t.Context(), source, "s"); err != nil && !errors.Is(err, fault.NotFound) {
+		t.Fatal(err)
+	}
+	if n := len(e.Store.Buckets()); n != 0 {
+		t.Errorf("%d buckets are left", n)
+	}
+}
+
+// After Stop nothing is begun.
+func TestStopped(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.Stop()
+	if _, err := e.Create(t.Context(), root(source), Input{Name: "s", Template: oneBucket}); !errors.Is(err, fault.Closed) {
+		t.Errorf("got %v, want fault.Closed", err)
+	}
+}
+
+// What is given with NoEcho is not shown in events.
+func TestSecrets(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	s := e.createWith(root(source), Input{
+		Name: "s", Parameters: []Parameter{{Key: "P", Value: `top "secret"`}},
+		Template: "Parameters: {P: {Type: String, NoEcho: true}}\nResources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: one, Tags: [{Key: k, Value: !Sub 'x${P}'}]}}}",
+	})
+	e.want(s, CreateComplete, "")
+	events, _, err := e.Events(source, "s", "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ev := range events {
+		if strings.Contains(string(ev.Properties), "secret") {
+			t.Errorf("event %s shows %s", ev.ID, ev.Properties)
+		}
+	}
+	shown, err := s.Shown()
+	if err != nil || shown[0].Value != "****" {
+		t.Errorf("shown %v, %v", shown, err)
+	}
+	if doc := string(e.bucket("one").Documents[bucket.Tagging]); !strings.Contains(doc, "top &#34;secret&#34;") {
+		t.Errorf("tags: %s", doc)
+	}
 }

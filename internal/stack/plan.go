@@ -30,12 +30,17 @@ type Detail struct {
 	Dynamic    bool   `json:"dynamic,omitempty"`
 }
 
+// maxResolved bounds, in bytes, the properties of all resources of a stack:
+// they are recorded together with every step.
+const maxResolved = 4 << 20
+
 // forecast answers for resources before anything is done.
 type forecast struct {
 	s       *Stack
 	d       *desired
 	fresh   map[string]bool // resources that are made or may be made anew
 	unknown bool            // Unknown was given since this was last cleared
+	size    int             // bytes of the properties seen so far
 }
 
 // Ref is template.Lookup.
@@ -99,6 +104,9 @@ func (f *forecast) change(tr *template.Resource) (*Change, error) {
 	dynamic := f.unknown
 	if err != nil && !dynamic {
 		return nil, err
+	}
+	if f.size += len(template.JSON(props)); f.size > maxResolved {
+		return nil, invalid("Template error: the properties of all resources together have more than %d bytes", maxResolved)
 	}
 	res := f.s.Resource(tr.Name)
 	if res == nil || res.Physical == "" {

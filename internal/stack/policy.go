@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -171,7 +172,10 @@ func wantManaged(a *action, props map[string]any) (*iam.Policy, []string, error)
 		p.fail("Property PolicyDocument cannot be empty.")
 	}
 	roles := p.texts("Roles")
-	return w, roles, p.done(emptied(p, noPrincipals)...)
+	if err := p.done(emptied(p, noPrincipals)...); err != nil {
+		return nil, nil, err
+	}
+	return w, roles, iam.CheckDocument(w.Document)
 }
 
 func nameManaged(a *action) (string, error) {
@@ -261,23 +265,83 @@ func updateManaged(ctx context.Context, a *action) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if string(from.Document) != string(to.Document) {
-		return nil, fault.New(fault.Unsupported, "NotImplemented", "Changing the PolicyDocument of a managed policy is not supported").On(a.physical).
-			WithHint("managed policies have one version here: give the resource another ManagedPolicyName or logical id, or write the policy as AWS::IAM::Policy")
+	fresh, gone := without(roles, old), without(old, roles)
+	err = a.attach(ctx, roles)
+	if err == nil {
+		err = a.detach(ctx, gone)
 	}
-	if err := a.attach(ctx, roles); err != nil {
-		fresh := slices.DeleteFunc(roles, func(r string) bool { return slices.Contains(old, r) })
-		return nil, errors.Join(err, a.detach(ctx, fresh))
+	if err == nil && !bytes.Equal(from.Document, to.Document) {
+		err = a.putVersion(ctx, to.Document)
 	}
-	gone := slices.DeleteFunc(old, func(r string) bool { return slices.Contains(roles, r) })
-	if err := a.detach(ctx, gone); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, errors.Join(err, a.detach(ctx, fresh), a.attach(ctx, gone))
 	}
 	p, err := a.IAM.GetPolicy(a.stack.Account, a.physical)
 	if err != nil {
 		return nil, err
 	}
 	return map[string]string{"PolicyArn": a.physical, "PolicyId": p.ID}, nil
+}
+
+// without returns those of names that are not in others.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(others, n) })
+}
+
+// putVersion makes document the default version of the managed policy, a new
+// one. For the sixth the oldest gives way.
+func (a *action) putVersion(ctx context.Context, document []byte) error {
+	p, err := a.IAM.GetPolicy(a.stack.Account, a.physical)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(p.Document, document) {
+		return nil // an earlier process made it
+	}
+	if err := a.allow("iam:CreatePolicyVersion", a.physical); err != nil {
+		return err
+	}
+	if len(p.Versions) >= iam.MaxVersions {
+		if err := a.dropVersion(ctx, p.Spare()); err != nil {
+			return err
+		}
+	}
+	_, err = a.IAM.CreatePolicyVersion(ctx, a.stack.Account, a.physical, document, true)
+	return err
+}
+
+// dropVersion deletes a version of the managed policy; one that is gone is no
+// error.
+func (a *action) dropVersion(ctx context.Context, id string) error {
+	if err := a.allow("iam:DeletePolicyVersion", a.physical); err != nil {
+		return err
+	}
+	err := a.IAM.DeletePolicyVersion(ctx, a.stack.Account, a.physical, id)
+	if isNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// dropVersions deletes the versions of the managed policy that are not the
+// default.
+func (a *action) dropVersions(ctx context.Context) error {
+	p, err := a.IAM.GetPolicy(a.stack.Account, a.physical)
+	if isNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, v := range p.Versions {
+		if v.ID == p.Default {
+			continue
+		}
+		if err := a.dropVersion(ctx, v.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func deleteManaged(ctx context.Context, a *action) error {
@@ -289,6 +353,9 @@ func deleteManaged(ctx context.Context, a *action) error {
 		return err
 	}
 	if err := a.detach(ctx, roles); err != nil {
+		return err
+	}
+	if err := a.dropVersions(ctx); err != nil {
 		return err
 	}
 	err = a.IAM.DeletePolicy(ctx, a.stack.Account, a.physical)

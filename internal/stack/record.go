@@ -241,6 +241,22 @@ func (s *Spec) Shown() ([]Parameter, error) {
 	return out, nil
 }
 
+// secrets returns the values of parameters with NoEcho as they stand in JSON.
+func (s *Spec) secrets() [][]byte {
+	t, err := template.Parse([]byte(s.Template))
+	if err != nil {
+		return nil // the stack has no template yet
+	}
+	var out [][]byte
+	for _, p := range t.Parameters {
+		if v := s.Parameters[p.Name]; p.NoEcho && v != "" {
+			text := template.JSON(v)
+			out = append(out, text[1:len(text)-1])
+		}
+	}
+	return out
+}
+
 // remove takes a resource out of the stack.
 func (s *Stack) remove(name string) {
 	s.Resources = slices.DeleteFunc(s.Resources, func(r *Resource) bool { return r.Name == name })

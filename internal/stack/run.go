@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,8 +20,8 @@ func (e *Engine) run(ctx context.Context, key string) error {
 	if err != nil || s.Op == nil {
 		return err
 	}
-	r := &work{Engine: e, s: &s, revision: revision}
-	r.caller = s.Op.Actor.caller()
+	r := &work{Engine: e, s: &s, revision: revision, caller: s.Op.Actor.caller()}
+	r.secrets = append(s.secrets(), s.Op.Next.secrets()...)
 	for r.s.Op != nil {
 		if err := r.phase(ctx); err != nil {
 			return err
@@ -36,6 +37,7 @@ type work struct {
 	revision uint64
 	caller   *iam.Caller
 	scope    *template.Scope // of the template that the phase makes true
+	secrets  [][]byte        // values of NoEcho parameters as JSON text, not to be shown in events
 }
 
 // phase does one phase of the operation.
@@ -84,8 +86,16 @@ func (r *work) mark(ctx context.Context, res *Resource, status Status, reason st
 	res.Status, res.Reason, res.Updated = status, reason, now
 	return r.note(ctx, Event{
 		ID:   fmt.Sprintf("%s-%s-%s", res.Name, status, now.Format("2006-01-02T15:04:05.000Z")),
-		Name: res.Name, Physical: res.Physical, Type: res.Type, Status: status, Reason: reason, Properties: res.Properties,
+		Name: res.Name, Physical: res.Physical, Type: res.Type, Status: status, Reason: reason, Properties: r.masked(res.Properties),
 	})
+}
+
+// masked returns recorded properties without secrets.
+func (r *work) masked(properties []byte) []byte {
+	for _, s := range r.secrets {
+		properties = bytes.ReplaceAll(properties, s, []byte(hidden))
+	}
+	return properties
 }
 
 // note records an event and the stack with it.

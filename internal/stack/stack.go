@@ -128,11 +128,11 @@ func (e *Engine) Stop() {
 
 // Run is Start, and Stop when soft is done.
 func (e *Engine) Run(soft, _ context.Context) error {
+	defer e.Stop()
 	if err := e.Start(soft); err != nil {
 		return err
 	}
 	<-soft.Done()
-	e.Stop()
 	return nil
 }
 

@@ -73,7 +73,9 @@ func (x *Index) Columns() []Field {
 		if f != Bucket && f != Key && f != VersionID {
 			f = Ignore
 		}
-		columns = append(columns, f)
+		if columns = append(columns, f); len(columns) > maxFields {
+			break // CheckFields refuses it
+		}
 	}
 	return columns
 }

@@ -52,9 +52,16 @@ type Entry struct {
 	Problem *fault.Error
 }
 
+// maxFields is how many columns a manifest has at most; an inventory has some
+// twenty.
+const maxFields = 100
+
 // CheckFields reports whether columns can be a manifest's: Bucket and Key
-// once each, VersionId at most once.
+// once each, VersionId at most once, a hundred in all.
 func CheckFields(columns []Field) error {
+	if len(columns) > maxFields {
+		return invalid("Invalid Manifest Content: too many fields").WithHint("a manifest has at most %d columns", maxFields)
+	}
 	count := map[Field]int{}
 	for _, c := range columns {
 		switch c {

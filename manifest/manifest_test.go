@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -113,6 +114,7 @@ func TestCheckFields(t *testing.T) {
 		"Invalid Manifest Content: the field Key is given twice":    {manifest.Bucket, manifest.Key, manifest.Key},
 		"Invalid Manifest Content: unknown field Size":              {manifest.Bucket, manifest.Key, "Size"},
 		"Invalid Manifest Content: the field Bucket is given twice": {manifest.Bucket, manifest.Bucket},
+		"Invalid Manifest Content: too many fields":                 append([]manifest.Field{manifest.Bucket, manifest.Key}, slices.Repeat([]manifest.Field{manifest.Ignore}, 99)...),
 	} {
 		if err := manifest.CheckFields(columns); fault.MessageOf(err) != want {
 			t.Errorf("%v: %v, want %s", columns, err, want)
@@ -120,6 +122,15 @@ func TestCheckFields(t *testing.T) {
 		if _, err := manifest.NewWriter(io.Discard, columns, false); err == nil {
 			t.Errorf("%v: a writer was made", columns)
 		}
+	}
+}
+
+// TestManyColumns: a manifest.json may name more columns than are kept.
+func TestManyColumns(t *testing.T) {
+	t.Parallel()
+	x := manifest.Index{FileSchema: "Bucket, Key" + strings.Repeat(",Size", 1<<20)}
+	if n := len(x.Columns()); n > 200 {
+		t.Errorf("%d columns", n)
 	}
 }
 

@@ -74,7 +74,7 @@ func TestErr(t *testing.T) {
 				{"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::dst/*",
 				 "Condition": {"StringNotEquals": {"aws:Referer": "secret"}}}]}`)},
 			"Access Denied",
-			"in account 222222222222, the bucket policy of dst denies it: change statement 2",
+			"the request is not signed, and what it asks for is not open to everybody: sign it with an access key",
 		},
 		{
 			"assume", &Request{Principal: repl, Action: "sts:AssumeRole", Resource: "arn:aws:iam::222222222222:role/in", ResourceAccount: "222222222222"},
@@ -91,7 +91,7 @@ func TestErr(t *testing.T) {
 			"anonymous", &Request{Action: "s3:GetObject", Resource: "arn:aws:s3:::dst/a", ResourceAccount: "222222222222"},
 			[]Source{bucket},
 			"Access Denied",
-			`in account 222222222222, add to the bucket policy of dst: {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::dst/*"}`,
+			"the request is not signed, and what it asks for is not open to everybody: sign it with an access key",
 		},
 	}
 	for _, tt := range tests {

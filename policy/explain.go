@@ -118,10 +118,15 @@ func cover(resource string) string {
 // Err returns nil if the request is allowed, else fault.Denied AccessDenied
 // with AWS's text and a hint that names every document to change, its account
 // and the statement. What a statement of another account's document says is
-// not for the caller, who could learn from it how to get around it.
+// not for the caller, who could learn from it how to get around it; one who
+// did not sign learns nothing but that.
 func (d Decision) Err(r *Request) error {
 	if d.Allowed {
 		return nil
+	}
+	denied := fault.New(fault.Denied, "AccessDenied", d.text(r)).On(r.Resource)
+	if r.Principal.Type == Anonymous {
+		return denied.WithHint("the request is not signed, and what it asks for is not open to everybody: sign it with an access key")
 	}
 	fixes := d.Fixes(r)
 	hints := make([]string, len(fixes))
@@ -131,7 +136,7 @@ func (d Decision) Err(r *Request) error {
 		}
 		hints[i] = f.String()
 	}
-	return fault.New(fault.Denied, "AccessDenied", d.text(r)).On(r.Resource).WithHint("%s", strings.Join(hints, "; "))
+	return denied.WithHint("%s", strings.Join(hints, "; "))
 }
 
 // strange reports whether the request comes from outside of an account. A

@@ -123,6 +123,8 @@ func (e *evaluation) call(name string, arg any) (any, error) {
 			return nil, checkCall(name, nil)
 		}
 		return base64.StdEncoding.EncodeToString([]byte(text)), nil
+	case "Fn::ImportValue":
+		return e.imported(arg)
 	}
 	args := make([]any, len(list))
 	for i, item := range list {
@@ -133,6 +135,33 @@ func (e *evaluation) call(name string, arg any) (any, error) {
 		args[i] = v
 	}
 	return e.apply(name, args)
+}
+
+// imported returns what another stack exports under a name, which may depend
+// on parameters and conditions only.
+func (e *evaluation) imported(arg any) (any, error) {
+	if e.lookup == nil {
+		return nil, templateError("Cannot use Fn::ImportValue in Conditions.")
+	}
+	if err := walk(arg, e.conditions, func(u use) {
+		if e.t.byName[u.name] != nil && (u.kind == useRef || u.kind == useAttribute) {
+			arg = nil
+		}
+	}); err != nil {
+		return nil, err
+	}
+	if arg == nil {
+		return nil, templateError("the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs")
+	}
+	v, err := e.value(arg)
+	if err != nil {
+		return nil, err
+	}
+	name, ok := Text(v)
+	if !ok {
+		return nil, checkCall("Fn::ImportValue", nil)
+	}
+	return e.lookup.Import(name)
 }
 
 // apply calls a function of a list of resolved arguments.

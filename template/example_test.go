@@ -11,6 +11,7 @@ type names struct{}
 
 func (names) Ref(resource string) (string, error)       { return resource, nil }
 func (names) Attribute(resource, _ string) (any, error) { return "arn:aws:s3:::" + resource, nil }
+func (names) Import(name string) (string, error)        { return name, nil }
 
 func ExampleParse() {
 	t, err := template.Parse([]byte(`

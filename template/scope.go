@@ -14,12 +14,14 @@ type Environment struct {
 	NotificationARNs []string
 }
 
-// Lookup answers for resources.
+// Lookup answers for resources, and for what other stacks export.
 type Lookup interface {
 	// Ref returns what Ref of a resource gives.
 	Ref(resource string) (string, error)
 	// Attribute returns what Fn::GetAtt of a resource gives.
 	Attribute(resource, name string) (any, error)
+	// Import returns what Fn::ImportValue of an export's name gives.
+	Import(name string) (string, error)
 }
 
 // Scope is a template with its parameters bound.

@@ -22,6 +22,7 @@ type physical struct{}
 
 func (physical) Ref(r string) (string, error)          { return r + "-id", nil }
 func (physical) Attribute(r, name string) (any, error) { return r + "-" + name, nil }
+func (physical) Import(name string) (string, error)    { return "import-of-" + name, nil }
 
 var testEnv = Environment{
 	Account: "111111111111", Region: "eu-west-1", StackName: "web",
@@ -135,6 +136,9 @@ func TestFunctions(t *testing.T) {
 	}{
 		{`!Ref Name`, "n1"},
 		{`{Ref: Name}`, "n1"},
+		{`!ImportValue net-arn`, "import-of-net-arn"},
+		{`{"Fn::ImportValue": !Sub "${Name}-${AWS::Region}"}`, "import-of-n1-eu-west-1"},
+		{`!Join ["/", [{"Fn::ImportValue": !If [Is, a, !Ref Other]}, x]]`, "import-of-a/x"},
 		{`!Ref Count`, "3"},
 		{`!Ref Zones`, []any{"a", "b", "c"}},
 		{`!Ref Empty`, []any{}},
@@ -228,7 +232,9 @@ func TestFunctionErrors(t *testing.T) {
 		{`{"Fn::Sub": a, B: 1}`, "Template error: Fn::Sub must be the only member of its object, which also has [B]"},
 		{`{"Fn::Nonsense": a}`, "Template error: Fn::Nonsense is not a valid intrinsic function"},
 		{`!Nonsense a`, "Template format error: YAML not well-formed. (line 21, column 10)"},
-		{`!ImportValue x`, "The intrinsic function Fn::ImportValue is not supported"},
+		{`!ImportValue [x]`, "Template error: the attribute in Fn::ImportValue must be a string or a function that returns a string"},
+		{`{"Fn::ImportValue": !Ref Zones}`, "Template error: the attribute in Fn::ImportValue must be a string or a function that returns a string"},
+		{`{"Fn::ImportValue": !Sub "${Other}-arn"}`, "Template error: the attribute in Fn::ImportValue must not depend on any resources, imported values, or Fn::GetAZs"},
 		{`!GetAZs ""`, "The intrinsic function Fn::GetAZs is not supported"},
 		{`"{{resolve:ssm:x}}"`, "Dynamic references are not supported"},
 		{`~`, "[/Resources/B/Properties/V] 'null' values are not allowed in templates"},

@@ -237,6 +237,10 @@ func checkCall(name string, arg any) error {
 		if _, scalar := Text(arg); !scalar && !isCall(arg) {
 			return templateError("every Fn::Base64 object must have a String-typed value.")
 		}
+	case "Fn::ImportValue":
+		if _, scalar := Text(arg); !scalar && !isCall(arg) {
+			return templateError("the attribute in Fn::ImportValue must be a string or a function that returns a string")
+		}
 	case "Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not":
 		return templateError("%s is only allowed in the Conditions block of the template", name).
 			WithHint("name the condition under Conditions and use it with Fn::If")

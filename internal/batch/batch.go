@@ -129,7 +129,11 @@ func (e *Engine) Create(ctx context.Context, j job.Job) (job.Job, error) {
 		return job.Job{}, err
 	}
 	j.ID, j.State, j.Created = t.JobID, job.New, e.Now().UTC()
-	if _, err := e.jobs.Put(ctx, name(j.Account, j.ID), record{Job: j}, 0); err != nil {
+	_, err = e.jobs.Put(ctx, name(j.Account, j.ID), record{Job: j}, 0)
+	if errors.Is(err, fault.Conflict) {
+		return e.Get(j.Account, j.ID) // the same request was sent twice at a time
+	}
+	if err != nil {
 		return job.Job{}, err
 	}
 	e.wake(name(j.Account, j.ID))
@@ -220,12 +224,16 @@ func (e *Engine) SetStatus(ctx context.Context, account, id string, want job.Sta
 	if err != nil {
 		return job.Job{}, err
 	}
-	return e.update(ctx, account, id, func(r *record) error {
+	j, err := e.update(ctx, account, id, func(r *record) error {
 		if reason != "" {
 			r.StatusReason = reason
 		}
 		return e.move(r, event)
 	})
+	if err == nil && !j.State.Terminal() {
+		e.wake(name(account, id))
+	}
+	return j, err
 }
 
 // SetPriority changes the priority of a job that has not ended.
@@ -239,6 +247,9 @@ func (e *Engine) SetPriority(ctx context.Context, account, id string, priority i
 	})
 	if err == nil {
 		e.slots.prefer(name(account, id), priority)
+		if j.State == job.Ready { // it may be about to wait for a slot
+			e.wake(name(account, id))
+		}
 	}
 	return j, err
 }
@@ -252,7 +263,8 @@ func (e *Engine) SetTags(ctx context.Context, account, id string, tags map[strin
 	return err
 }
 
-// update changes a job's record and lets its driver see the change.
+// update changes a job's record. A driver sees the change with its next step,
+// or at once if it is woken, which cuts short the step that is under way.
 func (e *Engine) update(ctx context.Context, account, id string, change func(*record) error) (job.Job, error) {
 	var after record
 	err := e.jobs.Update(ctx, name(account, id), func(r *record) error {
@@ -267,9 +279,6 @@ func (e *Engine) update(ctx context.Context, account, id string, change func(*re
 	}
 	if err != nil {
 		return job.Job{}, err
-	}
-	if after.State != job.Suspended && !after.State.Terminal() {
-		e.wake(name(account, id))
 	}
 	return e.current(&after), nil
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -19,6 +21,8 @@ import (
 	"twinbucket/object"
 	"twinbucket/report"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // spec asks for a job over what was never replicated, with a report.
 func spec(change ...func(*job.Spec)) job.Job {
@@ -234,6 +238,23 @@ func TestTasksFailWithCodes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNothingEligible has tasks of which none is delivered anywhere.
+func TestNothingEligible(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 2)
+	e.Document(testenv.SrcBucket, bucket.Replication, strings.Replace(testenv.Config, "Enabled", "Disabled", 1))
+	e.Start()
+	j := reached(t, e, create(t, e, spec(func(s *job.Spec) { s.Generator.Filter = nil })).ID, job.Complete)
+	if j.Progress.Failed != 2 || j.Progress.Succeeded != 0 {
+		t.Errorf("%+v", j.Progress)
+	}
+	for _, row := range lines(t, e, j.ID) {
+		if row.Code != "SrcObjectNotEligible" || row.HTTPStatus != 500 {
+			t.Errorf("%+v", row)
+		}
 	}
 }
 

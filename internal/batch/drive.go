@@ -133,28 +133,36 @@ func (d *driver) drive(ctx context.Context) {
 		d.again, d.stop = false, cancel
 		d.mu.Unlock()
 		more, err := d.step(step)
-		interrupted := step.Err() != nil
+		if err != nil && step.Err() == nil {
+			attempt++
+			d.pause(step, attempt, err)
+		} else {
+			attempt = 0
+		}
 		cancel()
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			d.mu.Lock()
 			d.again = false
 			d.mu.Unlock()
 			d.leave()
 			return
-		case err != nil && !interrupted:
-			attempt++
-			delay := min(100*time.Millisecond<<min(attempt, 10), time.Minute)
-			d.e.Log.Warn("a job's step will be tried again", "job", d.name, "after", delay, "cause", err, "hint", fault.HintOf(err))
-			select {
-			case <-time.After(delay):
-			case <-ctx.Done():
-			}
-		case err == nil && !more && d.leave():
-			return
-		case err == nil:
-			attempt = 0
 		}
+		if err == nil && !more && d.leave() {
+			return
+		}
+	}
+}
+
+// pause waits before a step that failed is tried again, unless the driver is
+// interrupted.
+func (d *driver) pause(step context.Context, attempt int, cause error) {
+	delay := min(100*time.Millisecond<<min(attempt, 10), time.Minute)
+	d.e.Log.Warn("a job's step will be tried again", "job", d.name, "after", delay, "cause", cause, "hint", fault.HintOf(cause))
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-step.Done():
 	}
 }
 
@@ -168,11 +176,21 @@ func (d *driver) step(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	more, err = d.act(ctx, &r)
+	if errors.Is(err, fault.Damaged) && (r.State == job.Preparing || r.State == job.Active) {
+		// What the disk has changed does not come back by itself.
+		err = d.fail(ctx, refuse("InternalError", "Stored data that the job needs is damaged.", err))
+	}
+	return more, err
+}
+
+// act is step for a record that was read.
+func (d *driver) act(ctx context.Context, r *record) (more bool, err error) {
 	switch r.State {
 	case job.New:
 		return true, d.move(ctx, job.Prepare, nil)
 	case job.Preparing:
-		return true, d.prepare(ctx, &r)
+		return true, d.prepare(ctx, r)
 	case job.Ready, job.Paused:
 		if err := d.e.slots.take(ctx, d.name, r.Spec.Priority); err != nil {
 			return true, err
@@ -188,12 +206,12 @@ func (d *driver) step(ctx context.Context) (more bool, err error) {
 			return true, err
 		}
 		defer d.e.slots.give(d.name)
-		return true, d.work(ctx, &r)
+		return true, d.work(ctx, r)
 	case job.Pausing:
 		return true, d.move(ctx, job.Settle, nil)
 	case job.Completing, job.Cancelling, job.Failing:
 		d.e.slots.give(d.name)
-		return true, d.finish(ctx, &r)
+		return true, d.finish(ctx, r)
 	}
 	return false, nil
 }
@@ -259,6 +277,9 @@ func (e *Engine) expire(ctx context.Context) error {
 		switch {
 		case r.State == job.Suspended && now.Sub(r.Job.Suspended) > job.ConfirmWithin:
 			err = e.jobs.Update(ctx, name(r.Account, r.ID), func(r *record) error {
+				if r.State != job.Suspended {
+					return nil // its user was quicker
+				}
 				r.Failures = append(r.Failures, job.Failure{Code: "JobExpired", Reason: "The job was not confirmed within 30 days."})
 				return e.move(r, job.Expire)
 			})

@@ -31,6 +31,9 @@ func (d *driver) finish(ctx context.Context, r *record) error {
 	r.Progress = progress
 	if r.Spec.Report.Enabled && r.Progress.Run() > 0 {
 		err := d.writeReport(ctx, r)
+		if errors.Is(err, fault.Damaged) {
+			err = refuse("ReportWriteNotPermitted", noReport, err)
+		}
 		var no *refusal
 		switch {
 		case errors.As(err, &no) && r.State == job.Completing:

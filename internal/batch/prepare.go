@@ -85,7 +85,8 @@ func (e *Engine) assume(r *record) (*iam.Caller, error) {
 // allowed reports whether the job's role may do something.
 func (e *Engine) allowed(c *iam.Caller, action, resource string, b *bucket.Bucket) error {
 	return e.IAM.Authorize(c, iam.Access{
-		Action: action, Resource: resource, ResourceAccount: b.Owner, Policy: b.Documents[bucket.Policy],
+		Action: action, Resource: resource, ResourceAccount: b.Owner,
+		Policy: b.Documents[bucket.Policy], Block: b.Documents[bucket.PublicAccessBlock],
 	})
 }
 
@@ -138,10 +139,12 @@ func (d *driver) source(r *record, g *job.Generator) (*bucket.Bucket, error) {
 	if err != nil {
 		return nil, refuse("SrcBucketNotFound", preparing+"The source bucket does not exist.", err)
 	}
-	if want := g.ExpectedBucketOwner; want != "" && want != src.Owner || src.Owner != r.Account {
-		return nil, &refusal{
-			"SrcBucketNotFound", preparing + "The source bucket does not belong to the expected account.",
-			[]string{fmt.Sprintf("the job belongs to account %s and expects the owner %q; %s belongs to %s", r.Account, want, name, src.Owner)},
+	for _, want := range []string{g.ExpectedBucketOwner, r.Account} {
+		if want != "" && want != src.Owner {
+			return nil, &refusal{
+				"SrcBucketNotFound", preparing + "The source bucket does not belong to the expected account.",
+				[]string{fmt.Sprintf("%s does not belong to account %s; its owner creates the job, and ExpectedBucketOwner names it", name, want)},
+			}
 		}
 	}
 	return src, nil
@@ -221,13 +224,31 @@ func (d *driver) readFile(ctx context.Context, caller *iam.Caller, bkt string, f
 	defer body.Close()
 	var rows io.Reader = body
 	if strings.HasSuffix(f.Key, ".gz") {
-		z, err := gzip.NewReader(body)
-		if err != nil {
-			return refuse("InvalidManifestContent", "Manifest file is not properly formatted", err)
-		}
-		rows = z
+		rows = &unzipped{from: body}
 	}
 	return d.readRows(ctx, rows, c, source)
+}
+
+// unzipped reads an archive. What is wrong with it is the manifest's fault.
+type unzipped struct {
+	from io.Reader
+	z    *gzip.Reader
+}
+
+func (u *unzipped) Read(p []byte) (n int, err error) {
+	if u.z == nil {
+		u.z, err = gzip.NewReader(u.from)
+	}
+	if err == nil {
+		n, err = u.z.Read(p)
+		if errors.Is(err, io.EOF) {
+			return n, err
+		}
+	}
+	if stored := new(fault.Error); err != nil && !errors.As(err, &stored) {
+		err = &fault.Error{Kind: fault.Invalid, Code: "InvalidManifestContent", Message: "Manifest file is not properly formatted", Hint: "the archive is broken: " + err.Error()}
+	}
+	return n, err
 }
 
 func (d *driver) readRows(ctx context.Context, r io.Reader, c *chunker, source string) error {

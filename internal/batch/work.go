@@ -16,6 +16,9 @@ import (
 	"twinbucket/report"
 )
 
+// maxBroken is after how many chunks that cannot be run a step ends.
+const maxBroken = 10
+
 // work runs the chunks that have no result yet, and moves the job on when all
 // have one, or when too many tasks have failed.
 func (d *driver) work(ctx context.Context, r *record) error {
@@ -25,27 +28,28 @@ func (d *driver) work(ctx context.Context, r *record) error {
 	}
 	start := d.e.Now()
 	d.count(progress, start)
-	var mu sync.Mutex // guards progress
-	over := progress.OverThreshold()
-	g, run := errgroup.WithContext(ctx)
+	var mu sync.Mutex // guards progress, over and broken
+	over, broken := progress.OverThreshold(), 0
+	var g errgroup.Group
 	g.SetLimit(d.e.Workers)
 	for n := range r.Chunks {
 		mu.Lock()
-		stop := over
+		stop := over || broken >= maxBroken
 		mu.Unlock()
-		if stop || run.Err() != nil {
+		if stop || ctx.Err() != nil {
 			break
 		}
 		if done[n] {
 			continue
 		}
 		g.Go(func() error {
-			s, f, err := d.e.runChunk(run, r, n)
-			if err != nil {
-				return err
-			}
+			s, f, err := d.e.runChunk(ctx, r, n)
 			mu.Lock()
 			defer mu.Unlock()
+			if err != nil {
+				broken++ // which holds nobody else up
+				return err
+			}
 			progress.Succeeded += s
 			progress.Failed += f
 			over = over || progress.OverThreshold()
@@ -57,11 +61,9 @@ func (d *driver) work(ctx context.Context, r *record) error {
 	progress.ActiveSeconds += int64(d.e.Now().Sub(start).Seconds())
 	defer d.settled()
 	switch {
-	case ctx.Err() != nil:
-		// The user cancelled, or the process ends: what is done is kept.
-		return errors.Join(ctx.Err(), d.keepProgress(context.WithoutCancel(ctx), progress))
-	case err != nil:
-		return err
+	case ctx.Err() != nil || err != nil:
+		// The user cancelled, or the process ends, or a chunk failed: what is done is kept.
+		return errors.Join(err, ctx.Err(), d.keepProgress(context.WithoutCancel(ctx), progress))
 	case over:
 		return d.move(ctx, job.Fail, func(r *record) {
 			r.Progress = progress
@@ -158,6 +160,6 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 func fail(row *report.Row, status int, why *fault.Error) {
 	row.HTTPStatus, row.Code, row.Message = status, why.Code, why.Message
 	if why.Hint != "" {
-		row.Message += ". " + why.Hint
+		row.Message += "; " + why.Hint
 	}
 }

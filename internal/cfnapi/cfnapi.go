@@ -58,6 +58,8 @@ var actions = map[string]action{
 	"DescribeStackResource":       {(*call).describeResource, true},
 	"DescribeStackResources":      {(*call).describeResources, true},
 	"ListStackResources":          {(*call).listResources, true},
+	"ListExports":                 {(*call).listExports, true},
+	"ListImports":                 {(*call).listImports, true},
 	"GetTemplate":                 {(*call).getTemplate, true},
 	"GetTemplateSummary":          {(*call).getTemplateSummary, true},
 	"ValidateTemplate":            {(*call).validateTemplate, true},

@@ -346,6 +346,32 @@ func TestAuthorization(t *testing.T) {
 	}
 }
 
+// A policy that denies executing a change set by its name means it however it
+// is named in the request.
+func TestChangeSetByARN(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	const body = "TemplateBody=Resources: {B: {Type: AWS::S3::Bucket}}"
+	e.ok("CreateChangeSet", "StackName=app", "ChangeSetName=risky", "ChangeSetType=CREATE", body)
+	set, err := e.stacks.ChangeSet(account, "app", "risky")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := e.session(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},
+		{"Effect":"Deny","Action":"cloudformation:ExecuteChangeSet","Resource":"*","Condition":{"StringEquals":{"cloudformation:ChangeSetName":"risky"}}}]}`)
+	for _, form := range []url.Values{
+		{"StackName": {"app"}, "ChangeSetName": {"risky"}},
+		{"StackName": {"app"}, "ChangeSetName": {set.ID}},
+		{"ChangeSetName": {set.ID}},
+	} {
+		form.Set("Action", "ExecuteChangeSet")
+		form.Set("Version", version)
+		if status, answer := e.send(form, session); status != http.StatusForbidden {
+			t.Errorf("%v: %d\n%s", form, status, answer)
+		}
+	}
+}
+
 // session returns credentials of a role with that policy.
 func (e *env) session(document string) sigv4.Credentials {
 	e.t.Helper()
@@ -364,4 +390,26 @@ func (e *env) session(document string) sigv4.Credentials {
 		e.t.Fatal(err)
 	}
 	return sigv4.Credentials{AccessKey: s.AccessKey, Secret: s.Secret, Token: s.Token}
+}
+
+func TestExportsAndImports(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	const resources = "Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: net-bucket}}}\n"
+	e.ok("CreateStack", "StackName=net", "TemplateBody="+resources+"Outputs: {Name: {Value: !Ref B, Export: {Name: net}}}")
+	id := e.end("net").ID
+	if status, body := e.post("ListImports", "ExportName=net"); status != 400 || !strings.Contains(body, "<Message>Export &#39;net&#39; is not imported by any stack.</Message>") {
+		t.Errorf("%d %s", status, body)
+	}
+	e.ok("CreateStack", "StackName=app", "TemplateBody=Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: !Join [-, [app, !ImportValue net]]}}}")
+	e.end("app")
+	if got, want := e.ok("ListExports"), "<ListExportsResult><Exports><member><ExportingStackId>"+id+"</ExportingStackId><Name>net</Name><Value>net-bucket</Value></member></Exports></ListExportsResult>"; !strings.Contains(got, want) {
+		t.Errorf("%s lacks %s", got, want)
+	}
+	if got, want := e.ok("ListImports", "ExportName=net"), "<ListImportsResult><Imports><member>app</member></Imports></ListImportsResult>"; !strings.Contains(got, want) {
+		t.Errorf("%s lacks %s", got, want)
+	}
+	if _, err := e.store.Bucket("app-net-bucket"); err != nil {
+		t.Error(err)
+	}
 }

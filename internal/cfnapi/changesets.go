@@ -1,8 +1,6 @@
 package cfnapi
 
 import (
-	"strings"
-
 	"twinbucket/fault"
 	"twinbucket/internal/stack"
 )
@@ -40,19 +38,18 @@ func (c *call) createChangeSet() error {
 // asking for an action on the stack.
 func (c *call) changeSet(action, name string) (*stack.ChangeSet, error) {
 	target := c.form.Get("StackName")
+	set, err := c.Stacks.ChangeSet(c.caller.Account, target, name)
+	if err == nil {
+		// Named by its ARN it is the same one.
+		target = set.StackID
+		c.know("cloudformation:changesetname", set.Name)
+	}
 	if target != "" {
 		if err := c.allow(action, target); err != nil {
 			return nil, err
 		}
 	}
-	set, err := c.Stacks.ChangeSet(c.caller.Account, target, name)
-	if err != nil {
-		return nil, err
-	}
-	if target == "" {
-		return set, c.allow(action, set.StackID)
-	}
-	return set, nil
+	return set, err
 }
 
 // describeChangeSet is DescribeChangeSet.
@@ -154,7 +151,6 @@ func (c *call) executeChangeSet() error {
 	if in.DisableRollback, err = c.truth("DisableRollback"); err != nil {
 		return err
 	}
-	c.know("cloudformation:changesetname", name[strings.LastIndexByte(name, '/')+1:])
 	set, err := c.changeSet("ExecuteChangeSet", name)
 	if err != nil {
 		return err

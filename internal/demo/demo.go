@@ -77,7 +77,11 @@ func Run(ctx context.Context, c Config) (*Summary, error) {
 	summary, err := d.play(ctx)
 	if err == nil && c.Keep {
 		d.explainKeep(summary)
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case err := <-served: // by itself: it failed
+			served <- err
+		}
 	}
 	stop()
 	if stopped := <-served; err == nil && stopped != nil {

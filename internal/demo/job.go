@@ -139,12 +139,26 @@ func (d *demo) runJob(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until no new object is pending any more.
+// settle waits until all new versions have arrived. If one does not, the
+// comparison tells which.
 func (d *demo) settle(ctx context.Context) error {
-	for _, key := range []string{"live/049.txt", "live/overwritten.txt", "live/multipart.bin"} {
-		if _, err := d.final(ctx, key); err != nil {
+	late, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		want, err := count(ctx, d.src, sourceBucket, "live/")
+		if err != nil {
 			return err
 		}
+		have, err := count(ctx, d.dst, destinationBucket, "live/")
+		if err != nil || have == want {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-late.Done():
+			return ctx.Err()
+		}
 	}
-	return nil
 }

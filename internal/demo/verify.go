@@ -97,7 +97,7 @@ func (d *demo) verify(ctx context.Context) (*Summary, error) {
 	for _, a := range aspects {
 		v.s.Differences[a] = 0
 	}
-	total, err := count(ctx, d.src, sourceBucket)
+	total, err := count(ctx, d.src, sourceBucket, "")
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +120,9 @@ func (d *demo) verify(ctx context.Context) (*Summary, error) {
 	return &v.s, nil
 }
 
-// count counts a bucket's versions.
-func count(ctx context.Context, c *client.Client, bucket string) (n int64, err error) {
-	for _, err := range c.Versions(ctx, bucket, client.ListVersions{}) {
+// count counts a bucket's versions of keys that begin with prefix.
+func count(ctx context.Context, c *client.Client, bucket, prefix string) (n int64, err error) {
+	for _, err := range c.Versions(ctx, bucket, client.ListVersions{Prefix: prefix}) {
 		if err != nil {
 			return 0, err
 		}

@@ -94,10 +94,10 @@ func TestRestrictPublicBuckets(t *testing.T) {
 		t.Errorf("a policy that names the role: %v", err)
 	}
 	a.Policy = []byte(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::dst/*"}}`)
-	for name, stranger := range map[string]*Caller{"role of another account": c, "anonymous": {}} {
+	for hint, stranger := range map[string]*Caller{"RestrictPublicBuckets": c, "not signed": {}} {
 		err := w.Authorize(stranger, a)
-		if fault.CodeOf(err) != "AccessDenied" || !strings.Contains(fault.HintOf(err), "RestrictPublicBuckets") {
-			t.Errorf("%s: %v (%s)", name, err, fault.HintOf(err))
+		if fault.CodeOf(err) != "AccessDenied" || !strings.Contains(fault.HintOf(err), hint) {
+			t.Errorf("%v (%s), want %s", err, fault.HintOf(err), hint)
 		}
 	}
 	owner, _ := w.root(dst)

@@ -22,8 +22,10 @@ package journal
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"sort"
 	"strings"
 	"sync"
@@ -44,6 +46,9 @@ const (
 	maxGroup = 8 << 20
 	// maxFrame is the largest payload that replay accepts.
 	maxFrame = 1 << 30
+	// maxAppend is the largest append: a group of small records, each with its
+	// length, may stand before it in a frame.
+	maxAppend = maxFrame - 2*maxGroup
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -58,6 +63,9 @@ type Record struct {
 	// Pos is set by the committer: where Head begins. Body begins at
 	// Pos+len(Head).
 	Pos Position
+	// InDoubt is set by the committer when an Append fails: the log may hold the
+	// record all the same, and then the next Open replays it.
+	InDoubt bool
 	// Owner is the owner's own; the journal does not look at it.
 	Owner any
 
@@ -141,15 +149,21 @@ func (j *Journal) End() Position {
 
 // Append makes records durable, all of them in one frame, has them applied,
 // and returns. Once begun it is not interrupted: ctx is only looked at before.
+// Without records there is nothing to do.
 func (j *Journal) Append(ctx context.Context, records ...*Record) error {
-	if err := ctx.Err(); err != nil {
+	if err := ctx.Err(); err != nil || len(records) == 0 {
 		return err
 	}
+	size := 0
 	for i, r := range records {
+		size += len(r.Head) + len(r.Body) + binary.MaxVarintLen64
 		r.next = nil
 		if i+1 < len(records) {
 			r.next = records[i+1]
 		}
+	}
+	if size > maxAppend {
+		return &fault.Error{Op: "journal.append", Kind: fault.TooLarge, Message: fmt.Sprintf("%d bytes at a time, of at most %d", size, maxAppend)}
 	}
 	first, last := records[0], records[len(records)-1]
 	// The group's end is marked by the record that carries the channel.
@@ -215,15 +229,21 @@ func (j *Journal) closeFiles() error {
 func (j *Journal) commit() {
 	defer close(j.done)
 	var group []*Record
+	var broken error // what the owner could not apply: nothing may be applied behind it
 	for {
 		group = j.gather(group[:0])
 		if len(group) == 0 {
 			return
 		}
-		err := j.write(group)
+		err := broken
 		if err == nil {
-			if err = j.opt.Apply(group, j.at); err != nil {
-				j.stop(fault.Wrap("journal.apply", j.dir, err))
+			err = j.write(group)
+		}
+		if err == nil {
+			if err = fault.Wrap("journal.apply", j.dir, j.opt.Apply(group, j.at)); err != nil {
+				broken = err
+				doubt(group)
+				j.stop(err)
 			}
 		}
 		for i, r := range group {
@@ -287,12 +307,19 @@ func (j *Journal) write(group []*Record) error {
 		return j.failed(err)
 	}
 	if err := j.out.SyncData(); err != nil {
+		doubt(group)
 		return j.failed(err)
 	}
 	j.mu.Lock()
 	j.at += Position(len(buf))
 	j.mu.Unlock()
 	return nil
+}
+
+func doubt(group []*Record) {
+	for _, r := range group {
+		r.InDoubt = true
+	}
 }
 
 func (j *Journal) failed(err error) error {
@@ -374,15 +401,25 @@ func (j *Journal) ReadAt(p []byte, pos Position) error {
 	j.segMu.RLock()
 	i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].start > pos })
 	if i == 0 {
+		closed := len(j.segments) == 0
 		j.segMu.RUnlock()
-		return &fault.Error{Op: "journal.read", Kind: fault.Damaged, Thing: fmt.Sprintf("position %d", pos), Hint: "a segment of the journal is missing"}
+		if closed {
+			return &fault.Error{Op: "journal.read", Kind: fault.Closed}
+		}
+		return lost(pos, "a segment of the journal is missing")
 	}
 	s := j.segments[i-1]
 	j.segMu.RUnlock()
-	if _, err := s.file.ReadAt(p, int64(pos-s.start)); err != nil {
-		return fault.Wrap("journal.read", fmt.Sprintf("position %d", pos), err)
+	_, err := s.file.ReadAt(p, int64(pos-s.start))
+	if errors.Is(err, io.EOF) {
+		// Not passed on: a reader would take it for the end of what it reads.
+		return lost(pos, "a segment of the journal is shorter than it was")
 	}
-	return nil
+	return fault.Wrap("journal.read", fmt.Sprintf("position %d", pos), err)
+}
+
+func lost(pos Position, hint string) error {
+	return &fault.Error{Op: "journal.read", Kind: fault.Damaged, Thing: fmt.Sprintf("position %d", pos), Hint: hint}
 }
 
 // starts lists the segments' starts in order.

@@ -75,6 +75,9 @@ func TestAppendReplayAndRead(t *testing.T) {
 		}
 		all = append(all, r)
 	}
+	if err := j.Append(t.Context()); err != nil {
+		t.Fatalf("append of nothing: %v", err)
+	}
 	check := func(j *Journal) {
 		t.Helper()
 		for i, r := range all {

@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"twinbucket/fault"
+	"twinbucket/internal/vfs"
 )
 
 // load opens the segments, replays what the owner has not applied and finds
@@ -17,6 +18,12 @@ import (
 func (j *Journal) load() error {
 	starts, err := j.starts()
 	if err != nil {
+		return fault.Wrap("journal.open", j.dir, err)
+	}
+	if len(starts) > 0 && starts[0] > j.opt.From {
+		return damaged(j.dir, j.opt.From, "the segment that holds it is missing")
+	}
+	if err := j.settle(starts); err != nil {
 		return fault.Wrap("journal.open", j.dir, err)
 	}
 	for i, start := range starts {
@@ -52,6 +59,21 @@ func (j *Journal) load() error {
 		return damaged(j.dir, j.at, fmt.Sprintf("it ends before position %d, which was applied already", j.opt.From))
 	}
 	return nil
+}
+
+// settle makes durable what a program that died may have written and not
+// synced: what is read now is built upon, and must not be lost any more.
+func (j *Journal) settle(starts []Position) error {
+	if len(starts) > 0 {
+		f, err := j.fs.OpenReadWrite(j.path(starts[len(starts)-1]), vfs.Unspecified)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(f.Sync(), f.Close()); err != nil {
+			return err
+		}
+	}
+	return errors.Join(vfs.SyncDir(j.fs, j.dir), vfs.SyncDir(j.fs, j.fs.PathDir(j.dir)))
 }
 
 func damaged(file string, at Position, what string) error {

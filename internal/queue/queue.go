@@ -84,10 +84,8 @@ func (q *memory[T]) Publish(ctx context.Context, task T) error {
 		}
 		changed := q.changed
 		q.mu.Unlock()
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := await(ctx, changed, 0); err != nil {
+			return err
 		}
 	}
 }
@@ -105,19 +103,27 @@ func (q *memory[T]) Receive(ctx context.Context) (*Delivery[T], error) {
 		if it != nil {
 			return q.deliver(it), nil
 		}
-		var due <-chan time.Time
-		if wait > 0 {
-			timer := time.NewTimer(wait)
-			defer timer.Stop()
-			due = timer.C
-		}
-		select {
-		case <-changed:
-		case <-due:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := await(ctx, changed, wait); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// await waits for a change, for delay if it is not 0, and for ctx.
+func await(ctx context.Context, changed <-chan struct{}, delay time.Duration) error {
+	var due <-chan time.Time
+	if delay > 0 {
+		timer := time.NewTimer(delay)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-changed:
+	case <-due:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 // take removes the next task that is due; if there is none it returns how long

@@ -2,12 +2,12 @@ package replicate
 
 import (
 	"sync"
+	"time"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
-	"twinbucket/internal/store"
 	"twinbucket/object"
 	"twinbucket/rule"
 )
@@ -17,8 +17,8 @@ const service = "s3.amazonaws.com"
 
 // sessions assumes roles and asks what their sessions may do.
 type sessions struct {
-	iam   *iam.Service
-	store *store.Store
+	iam *iam.Service
+	now func() time.Time
 
 	mu       sync.Mutex
 	revision uint64 // of the identities that the sessions rest on
@@ -27,8 +27,11 @@ type sessions struct {
 
 type session struct {
 	caller *iam.Caller
-	err    error
+	until  time.Time
 }
+
+// lasting is how long a session lasts before its role is assumed anew.
+const lasting = time.Hour
 
 // of returns a session of a role, which its trust policy must grant to S3.
 func (s *sessions) of(role string) (*iam.Caller, error) {
@@ -37,13 +40,16 @@ func (s *sessions) of(role string) (*iam.Caller, error) {
 	if r := s.iam.Revision(); r != s.revision || s.open == nil {
 		s.revision, s.open = r, make(map[string]session)
 	}
-	if have, ok := s.open[role]; ok {
-		return have.caller, have.err
+	now := s.now()
+	if have, ok := s.open[role]; ok && now.Before(have.until) {
+		return have.caller, nil
 	}
-	var made session
-	made.caller, made.err = s.iam.AssumeForService(role, service, "s3-replication", nil)
-	s.open[role] = made
-	return made.caller, made.err
+	// A refusal is not kept: the trust policy may say another thing later.
+	caller, err := s.iam.AssumeForService(role, service, "s3-replication", nil)
+	if err == nil {
+		s.open[role] = session{caller, now.Add(lasting)}
+	}
+	return caller, err
 }
 
 // step is one action that a replication needs, and the failure code that AWS
@@ -102,7 +108,7 @@ func steps(src, dst *bucket.Bucket, r *rule.Rule, v *object.Version) []step {
 func (s *sessions) permit(c *iam.Caller, st step) error {
 	access := iam.Access{
 		Action: st.action, Resource: st.resource,
-		ResourceAccount: st.bucket.Owner, Policy: st.bucket.Documents[bucket.Policy],
+		ResourceAccount: st.bucket.Owner, Policy: st.bucket.Documents[bucket.Policy], Block: st.bucket.Documents[bucket.PublicAccessBlock],
 	}
 	decision, request := s.iam.Decide(c, access)
 	if decision.Allowed {

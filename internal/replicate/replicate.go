@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,8 @@ type Config struct {
 	Store *store.Store
 	IAM   *iam.Service
 	Rules *Rules
-	Log   *slog.Logger // slog.Default if nil
+	Log   *slog.Logger     // slog.Default if nil
+	Now   func() time.Time // time.Now if nil
 	// Workers is how many tasks are worked on at a time; 2 if 0.
 	Workers int
 }
@@ -65,11 +67,14 @@ func New(c Config) *Engine {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	if c.Workers == 0 {
 		c.Workers = 2
 	}
 	return &Engine{
-		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, store: c.Store}, log: c.Log,
+		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, now: c.Now}, log: c.Log,
 		workers: c.Workers, queue: queue.Memory[task](queueSize),
 	}
 }
@@ -81,15 +86,18 @@ func (e *Engine) Run(soft, hard context.Context) error {
 	intake, stop := context.WithCancel(ctx)
 	defer stop()
 	context.AfterFunc(soft, stop)
-	g.Go(func() error { return e.feed(intake) })
+	// An end that was asked for is no error, which would cut the others short.
+	asked := func(err error) error {
+		if soft.Err() != nil && errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
+	g.Go(func() error { return asked(e.feed(intake)) })
 	for range e.workers {
-		g.Go(func() error { return e.work(intake, ctx) })
+		g.Go(func() error { return asked(e.work(intake, ctx)) })
 	}
-	err := g.Wait()
-	if soft.Err() != nil {
-		return nil
-	}
-	return err
+	return g.Wait()
 }
 
 // feed cuts the feed into tasks as it grows.
@@ -189,7 +197,8 @@ func (e *Engine) deliver(o *store.Object, d object.Delivery) store.Delivery {
 	if set == nil {
 		return failed(o, d, noConfiguration(src))
 	}
-	for _, c := range set.Select(&o.Version) {
+	// A replica is pending only if a job has begun to send it on.
+	for _, c := range set.SelectExisting(&o.Version) {
 		if c.Destination == d.Bucket {
 			d.Rule = c.Rule.ID
 			return e.copy(src, set.Role, c.Rule, o, d)
@@ -219,7 +228,7 @@ func reason(err error) string {
 		text = err.Error()
 	}
 	if hint := fault.HintOf(err); hint != "" {
-		text = fmt.Sprintf("%s. %s", text, hint)
+		text = fmt.Sprintf("%s; %s", text, hint)
 	}
 	return text
 }
@@ -275,10 +284,15 @@ func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*
 	return out, nil
 }
 
-// delivered reports whether the destination has the version already.
+// delivered reports whether the destination has the version already, and all
+// of it that can change.
 func (e *Engine) delivered(ctx context.Context, o *store.Object, dst string) bool {
 	have, err := e.store.Head(ctx, dst, o.Key, o.ID)
-	return err == nil && have.ETag == o.ETag && have.Marker == o.Marker
+	if err != nil || have.ETag != o.ETag || have.Marker != o.Marker {
+		return false
+	}
+	// What is no replica is the version that this one was made from.
+	return have.Status != object.Replica || slices.Equal(have.Tags, o.Tags) && have.Lock == o.Lock
 }
 
 // Eligible reports whether a batch job of the bucket would replicate a version.

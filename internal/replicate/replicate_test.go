@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
@@ -15,6 +16,8 @@ import (
 	"twinbucket/internal/testenv"
 	"twinbucket/object"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // replicaOf compares a version with its replica, but for what the destination
 // decides.
@@ -134,6 +137,10 @@ func TestFailures(t *testing.T) {
 		{name: "destination has no policy", broken: func(e *testenv.Env) { e.Document(testenv.DstBucket, bucket.Policy, "") }, code: "DstPutObjectNotPermitted", reason: testenv.Destination},
 		{name: "destination's policy lacks the right", broken: policy("s3:ReplicateDelete " + dst), code: "DstPutObjectNotPermitted", reason: "s3:ReplicateObject"},
 		{name: "destination's policy denies", broken: policy("s3:ReplicateObject "+dst, "!s3:ReplicateObject "+dst), code: "DstPutObjectNotPermitted", reason: "explicit deny"},
+		{name: "destination keeps other accounts out", broken: func(e *testenv.Env) {
+			e.Document(testenv.DstBucket, bucket.Policy, `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"`+dst+`"}}`)
+			e.Document(testenv.DstBucket, bucket.PublicAccessBlock, "<PublicAccessBlockConfiguration><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>")
+		}, code: "DstPutObjectNotPermitted", reason: "RestrictPublicBuckets"},
 		{name: "destination has suspended versioning", broken: func(e *testenv.Env) { e.Versioning(testenv.DstBucket, bucket.Suspended) }, code: "DstBucketUnversioned", reason: "enable versioning on dst-bucket"},
 		{name: "destination is gone", broken: func(e *testenv.Env) { e.Must(e.Store.DeleteBucket(e.T.Context(), testenv.DstBucket)) }, code: "DstBucketNotFound", reason: "create dst-bucket"},
 		{name: "destination is another account's", broken: func(e *testenv.Env) {

@@ -146,7 +146,7 @@ func notRegion(r rune) bool {
 // headBucket is HeadBucket. Who may not see the bucket is still told its
 // region, as on AWS.
 func (c *call) headBucket() error {
-	wire.Set(c.h, "x-amz-bucket-region", c.bucket.Region)
+	wire.Set(c.h, wire.RegionHeader, c.bucket.Region)
 	if err := c.allow("s3:ListBucket"); err != nil {
 		return err
 	}

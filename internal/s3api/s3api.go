@@ -95,7 +95,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				"bucket", c.name, "key", c.key, "error", err)
 		}
 		if fault.CodeOf(err) == "AuthorizationHeaderMalformed" {
-			wire.Set(c.h, "x-amz-bucket-region", s.region) // SDKs sign again for it
+			wire.Set(c.h, wire.RegionHeader, s.region) // SDKs sign again for it
 		}
 		wire.WriteError(w, r, wire.S3, "", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"time"
 
 	"twinbucket/arn"
 	"twinbucket/internal/sigv4"
@@ -14,6 +15,7 @@ import (
 // signed for S3, and is told by its path and host.
 type dispatcher struct {
 	s3, control, iam, stacks http.Handler
+	patience                 time.Duration // with clients that stall; 0: without end
 }
 
 // healthPath answers 200 when the server is ready.
@@ -29,21 +31,27 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		w.WriteHeader(http.StatusContinue)
 	}
+	if d.patience > 0 {
+		e := watch(w, r, d.patience)
+		defer e.end()
+		w = e
+	}
 	d.door(r).ServeHTTP(w, r)
 }
 
 func (d *dispatcher) door(r *http.Request) http.Handler {
-	if r.URL.Path == healthPath {
-		return http.HandlerFunc(health)
-	}
 	// A wrong signature is the S3 door's to refuse.
-	if claim, err := sigv4.Parse(r); err == nil && claim != nil {
+	claim, err := sigv4.Parse(r)
+	switch {
+	case err == nil && claim != nil:
 		switch claim.Scope().Service {
 		case "iam", "sts":
 			return d.iam
 		case "cloudformation":
 			return d.stacks
 		}
+	case r.URL.Path == healthPath:
+		return http.HandlerFunc(health) // signed, it is an object of a bucket that the host names
 	}
 	if strings.HasPrefix(r.URL.Path, controlPath) && (hasAccountPrefix(r.Host) || r.Header.Get("X-Amz-Account-Id") != "") {
 		return d.control

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"twinbucket/fault"
@@ -41,10 +42,14 @@ type Server struct {
 	http     http.Server
 	listener net.Listener
 	fresh    fresh
+	handling handling
 }
 
 // grace is how long a part may take to stop by itself.
 const grace = 10 * time.Second
+
+// patience is how long a client may neither send nor take anything.
+const patience = time.Minute
 
 // Open opens the data directory, makes the accounts that are not there yet,
 // writes the credentials file and binds the port.
@@ -63,7 +68,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 	c := s.config
 	// The port first: if another server has it, nothing is touched.
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen); err != nil {
-		return &fault.Error{Op: "server.listen", Thing: c.Listen, Err: err, Hint: "another program may use the port; choose another with --listen HOST:PORT"}
+		hint := "listen on an address of this machine, as in --listen 127.0.0.1:9000"
+		if errors.Is(err, syscall.EADDRINUSE) {
+			hint = "another program uses the port; choose another with --listen HOST:PORT"
+		}
+		return &fault.Error{Op: "server.listen", Thing: c.Listen, Err: err, Hint: hint}
 	}
 	rules := new(replicate.Rules)
 	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, Log: s.log}); err != nil {
@@ -91,19 +100,21 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("http", s.serve)
 	s.http = http.Server{
 		Handler: &dispatcher{
-			s3:      s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Log: s.log}),
-			control: s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
-			iam:     iamapi.New(s.iam, c.Region),
-			stacks:  cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
+			s3:       s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Log: s.log}),
+			control:  s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
+			iam:      iamapi.New(s.iam, c.Region),
+			stacks:   cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
+			patience: patience,
 		},
-		// A client that sends no headers is cut off; one that sends a large body
-		// slowly is not.
+		// A client that sends no headers is cut off, and so is one that stalls in
+		// a body; one that sends or takes a large body slowly is not.
 		ReadHeaderTimeout: 30 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ConnState:         s.fresh.note,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
+	s.handling.next, s.http.Handler = s.http.Handler, &s.handling
 	return nil
 }
 
@@ -172,27 +183,34 @@ func (s *Server) close() error {
 
 // serve is the part that answers requests.
 func (s *Server) serve(soft, hard context.Context) error {
-	ended := make(chan error, 1)
-	go func() {
-		<-soft.Done()
-		s.fresh.close()
-		err := s.http.Shutdown(hard)
-		if err != nil {
-			err = s.http.Close()
-		}
-		ended <- err
-	}()
-	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	defer s.handling.close()
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.listener) }()
+	select {
+	case err := <-served: // there is nothing to listen on any more
+		return errors.Join(err, s.http.Close())
+	case <-soft.Done():
 	}
-	return <-ended
+	s.fresh.close()
+	err := s.http.Shutdown(hard)
+	if err != nil {
+		err = s.http.Close()
+	}
+	<-served
+	return err
 }
+
+// maxConnections is how many connections there are at a time; more are closed.
+// The store needs files to be opened, too: without them it cannot go on.
+const maxConnections = 8192
 
 // fresh knows the connections that have not sent anything yet. Clients open
 // some in advance, and a shutdown would wait seconds for their first request.
+// It also counts all connections.
 type fresh struct {
 	mu     sync.Mutex
 	conns  map[net.Conn]struct{}
+	open   int
 	closed bool
 }
 
@@ -200,10 +218,16 @@ type fresh struct {
 func (f *fresh) note(c net.Conn, state http.ConnState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		f.open++
+	case http.StateClosed, http.StateHijacked:
+		f.open--
+	}
 	switch {
 	case state != http.StateNew:
 		delete(f.conns, c)
-	case f.closed:
+	case f.closed || f.open > maxConnections:
 		c.Close()
 	default:
 		if f.conns == nil {

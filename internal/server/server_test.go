@@ -92,13 +92,14 @@ func TestOpenFailures(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range map[string]config.Server{
-		"data in use": {Data: data, Listen: "127.0.0.1:0"},
-		"port in use": {Data: t.TempDir(), Listen: s.Addr()},
-		"no address":  {Data: t.TempDir(), Listen: "nonsense"},
+	for hint, c := range map[string]config.Server{
+		"another twinbucket uses": {Data: data, Listen: "127.0.0.1:0"},
+		"another program uses":    {Data: t.TempDir(), Listen: s.Addr()},
+		"listen on an address":    {Data: t.TempDir(), Listen: "nonsense"},
+		"can be written to":       {Data: file, Listen: "127.0.0.1:0"},
 	} {
-		if s, err := Open(t.Context(), c, quiet); err == nil || fault.HintOf(err) == "" {
-			t.Errorf("%s: %v, %v", name, s, err)
+		if s, err := Open(t.Context(), c, quiet); err == nil || !strings.Contains(fault.HintOf(err), hint) {
+			t.Errorf("%s: %v, %v, hint %q", hint, s, err, fault.HintOf(err))
 		}
 	}
 	if s, err := Open(t.Context(), config.Server{Data: filepath.Join(file, "x"), Listen: "127.0.0.1:0"}, quiet); err == nil {
@@ -193,6 +194,8 @@ func TestDispatch(t *testing.T) {
 		{"POST", "/v20180820/jobs", "localhost:9000", "s3", "111111111111", "s3control"},
 		{"PUT", "/v20180820/jobs", "localhost:9000", "s3", "", "s3"}, // a bucket of that name
 		{"GET", "/key", "111111111111.localhost:9000", "s3", "", "s3"},
+		{"GET", "/_twinbucket/health", "localhost:9000", "", "", ""},
+		{"PUT", "/_twinbucket/health", "bucket.localhost:9000", "s3", "", "s3"},
 		{"GET", "http://111111111111.any/v20180820/jobs", "", "s3", "", "s3control"},
 	} {
 		r := httptest.NewRequest(tt.method, tt.url, nil)

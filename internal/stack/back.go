@@ -157,7 +157,7 @@ func (r *work) deleting(ctx context.Context) error {
 	if len(failed) > 0 {
 		return r.finish(ctx, DeleteFailed, fmt.Sprintf("The following resource(s) failed to delete: [%s]. ", strings.Join(failed, ", ")))
 	}
-	r.s.Outputs = nil
+	r.s.Outputs, r.s.Imports = nil, nil
 	return r.finish(ctx, DeleteComplete, "")
 }
 

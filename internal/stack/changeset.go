@@ -126,7 +126,7 @@ func (e *Engine) workOut(ctx context.Context, s *Stack, in *SetInput) (*ChangeSe
 	if err != nil {
 		return nil, err
 	}
-	changes, same, err := plan(s, d)
+	changes, same, err := e.plan(s, d)
 	if err != nil {
 		return nil, err
 	}

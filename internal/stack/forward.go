@@ -34,10 +34,13 @@ func (r *work) forward(ctx context.Context) error {
 		}
 	}
 	outputs, err := r.scope.Outputs(r)
+	if err == nil {
+		err = r.checkExports(outputs)
+	}
 	if err != nil {
 		return r.turnBack(ctx, nil, r.reason(stackType, err))
 	}
-	r.s.Spec, r.s.Outputs = op.Next, outputs
+	r.s.Spec, r.s.Outputs, r.s.Imports = op.Next, outputs, op.Imports
 	r.s.Description = r.scope.Template().Description
 	if !op.Update {
 		r.settle()

@@ -184,7 +184,7 @@ func (e *Engine) prepare(c *iam.Caller, s *Stack, in *Input) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := plan(s, d); err != nil {
+	if _, _, err := e.plan(s, d); err != nil {
 		return err
 	}
 	s.Spec, s.Description, s.Protected = d.spec, d.template.Description, in.Protected
@@ -233,7 +233,7 @@ func (e *Engine) Update(ctx context.Context, c *iam.Caller, in Input) (string, e
 	if err != nil {
 		return "", err
 	}
-	_, same, err := plan(s, d)
+	_, same, err := e.plan(s, d)
 	if err != nil {
 		return "", err
 	}
@@ -304,6 +304,9 @@ func (h *holding) startDelete(ctx context.Context, c *iam.Caller, in *Deletion) 
 		return nil
 	}
 	if err := s.checkDelete(in); err != nil {
+		return err
+	}
+	if err := h.e.checkImported(s); err != nil {
 		return err
 	}
 	role := in.RoleARN

@@ -36,6 +36,7 @@ const maxResolved = 4 << 20
 
 // forecast answers for resources before anything is done.
 type forecast struct {
+	engine  *Engine
 	s       *Stack
 	d       *desired
 	fresh   map[string]bool // resources that are made or may be made anew
@@ -70,8 +71,8 @@ func (f *forecast) Attribute(name, attribute string) (any, error) {
 // plan works out what has to be done to make a stack what is desired. same
 // says that nothing at all would change. It fails if the template has
 // functions that cannot be resolved.
-func plan(s *Stack, d *desired) (changes []Change, same bool, err error) {
-	f := &forecast{s: s, d: d, fresh: map[string]bool{}}
+func (e *Engine) plan(s *Stack, d *desired) (changes []Change, same bool, err error) {
+	f := &forecast{engine: e, s: s, d: d, fresh: map[string]bool{}}
 	keep := map[string]bool{}
 	for _, tr := range d.scope.Resources() {
 		keep[tr.Name] = true

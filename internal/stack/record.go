@@ -80,6 +80,7 @@ type Stack struct {
 	Deleted     time.Time              `json:"deleted,omitzero"`
 	Resources   []*Resource            `json:"resources,omitempty"` // in the order they were made
 	Outputs     []template.OutputValue `json:"outputs,omitempty"`
+	Imports     []string               `json:"imports,omitempty"`   // names of other stacks' exports
 	ChangeSet   string                 `json:"changeset,omitempty"` // ARN of the one executed last
 
 	DisableRollback bool     `json:"disableRollback,omitempty"`
@@ -159,6 +160,7 @@ type Operation struct {
 	OnFailure string   `json:"onFailure,omitempty"` // "DELETE", "DO_NOTHING" or "", which means rolling back
 	Retain    []string `json:"retain,omitempty"`    // logical ids to leave when deleting
 	Doomed    []doomed `json:"doomed,omitempty"`    // what cleanup deletes
+	Imports   []string `json:"imports,omitempty"`   // exports of other stacks that Next uses
 }
 
 // doomed is a physical resource to be deleted.

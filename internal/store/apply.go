@@ -30,6 +30,7 @@ type applier struct {
 	b       *pebble.Batch
 	buckets map[string]*bucket.Bucket // changed ones; nil: deleted
 	dropped []uint64                  // files that no body uses any more
+	latest  int64                     // the latest time of a version, in nanoseconds
 	pending bool                      // something was added to the pending rows
 	broken  error                     // the index failed: nothing more may be applied
 }
@@ -77,7 +78,8 @@ func (a *applier) replayed(end journal.Position) error {
 	if err := a.flush(end); err != nil {
 		return err
 	}
-	a.b = a.s.db.NewIndexedBatch()
+	// Files that were dropped are found as orphans at the end.
+	a.b, a.dropped = a.s.db.NewIndexedBatch(), nil
 	return nil
 }
 
@@ -90,6 +92,13 @@ func (a *applier) flush(end journal.Position) error {
 	}
 	if err := a.b.Set(appliedRow, binary.AppendUvarint(nil, uint64(end)), nil); err != nil {
 		return err
+	}
+	if a.latest > a.s.latest {
+		a.s.latest = a.latest
+		a.s.advance(a.latest)
+		if err := a.b.Set(latestRow, binary.AppendUvarint(nil, uint64(a.latest)), nil); err != nil {
+			return err
+		}
 	}
 	if err := a.b.Commit(pebble.NoSync); err != nil {
 		return err
@@ -155,7 +164,7 @@ func (a *applier) put(o *Object) {
 		a.count(e.file, 1)
 	}
 	a.write(o)
-	a.s.advance(o.Modified.UnixNano())
+	a.latest = max(a.latest, o.Modified.UnixNano())
 }
 
 // write writes a version's row.
@@ -239,7 +248,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 		}
 	}
 	if c.upload != "" {
-		if err := a.completable(c); err != nil {
+		if err := a.complete(c); err != nil {
 			return err
 		}
 	}
@@ -292,8 +301,9 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 	}
 	o.Changes++
 	for i := range o.Deliveries {
-		// What was delivered is out of date; what failed stays failed until retried.
-		if d := &o.Deliveries[i]; d.Status == object.Completed {
+		// What was delivered is out of date, if a rule still takes it there; what
+		// failed stays failed until retried.
+		if d := &o.Deliveries[i]; d.Status == object.Completed && slices.Contains(c.resend, d.Bucket) {
 			d.Status = object.Pending
 		}
 	}
@@ -341,11 +351,16 @@ func (a *applier) changeBucket(name string, b *bucket.Bucket) {
 }
 
 func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
-	if a.bucket(c.name) == nil {
+	b := a.bucket(c.name)
+	if b == nil {
 		return noSuchBucket(c.name)
 	}
 	if a.any(scanPrefix(rowVersion, c.name, "")) {
-		return fault.New(fault.Conflict, "BucketNotEmpty", "The bucket you tried to delete is not empty. You must delete all versions in the bucket.").On(c.name).
+		message := "The bucket you tried to delete is not empty"
+		if b.Versioning != bucket.Unversioned {
+			message += ". You must delete all versions in the bucket."
+		}
+		return fault.New(fault.Conflict, "BucketNotEmpty", message).On(c.name).
 			WithHint("delete every object, version and delete marker first")
 	}
 	for _, u := range a.uploads(c.name) {

@@ -133,7 +133,7 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64) (*ingest
 // readFull fills p as far as r goes; reaching the end is no error.
 func readFull(r io.Reader, p []byte) (int, error) {
 	n, err := io.ReadFull(r, p)
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) && !isBodyError(err) {
+	if (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && !isBodyError(err) {
 		err = nil
 	}
 	return n, err
@@ -201,11 +201,11 @@ func (s *Store) diskError(id uint64, err error) error {
 	if err == nil || isBodyError(err) || errors.Is(err, context.Canceled) {
 		return err
 	}
-	kind := fault.Other
+	kind, hint := fault.Other, ""
 	if vfs.IsFull(err) {
-		kind = fault.NoSpace
+		kind, hint = fault.NoSpace, noSpaceHint
 	}
-	return &fault.Error{Op: "store.body", Kind: kind, Thing: s.filePath(id), Err: err}
+	return &fault.Error{Op: "store.body", Kind: kind, Thing: s.filePath(id), Hint: hint, Err: err}
 }
 
 // body returns the extents of what was ingested, if it is not inline.
@@ -228,10 +228,28 @@ func (s *Store) filePath(id uint64) string {
 
 func (s *Store) createFile(id uint64) (vfs.File, error) {
 	name := s.filePath(id)
-	if err := vfs.MkdirSynced(s.fs, s.fs.PathDir(name)); err != nil {
+	if err := s.ensureFolder(s.fs.PathDir(name)); err != nil {
 		return nil, err
 	}
 	return vfs.Create(s.fs, name)
+}
+
+// ensureFolder makes a folder of bodies durable. One that is there may not be:
+// it may be new, or a program that died may have left it.
+func (s *Store) ensureFolder(dir string) error {
+	s.folderMu.Lock()
+	defer s.folderMu.Unlock()
+	if s.folders[dir] {
+		return nil
+	}
+	if err := s.fs.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := errors.Join(vfs.SyncDir(s.fs, s.path("bodies")), vfs.SyncDir(s.fs, s.dir)); err != nil {
+		return err
+	}
+	s.folders[dir] = true
+	return nil
 }
 
 // discard removes the file of a body that was not stored after all.

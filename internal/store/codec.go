@@ -1,6 +1,8 @@
 package store
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -281,8 +283,8 @@ func (w *writer) object(o *Object) {
 	w.str(fContentLanguage, h.ContentLanguage)
 	w.str(fExpires, h.Expires)
 	w.str(fRedirect, h.RedirectLocation)
-	for k, val := range v.Metadata {
-		w.msg(fMetadata, pair(k, val))
+	for _, k := range slices.Sorted(maps.Keys(v.Metadata)) {
+		w.msg(fMetadata, pair(k, v.Metadata[k]))
 	}
 	for _, t := range v.Tags {
 		w.msg(fTag, pair(t.Key, t.Value))

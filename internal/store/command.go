@@ -79,17 +79,47 @@ func (s *Store) do(ctx context.Context, c command, body []byte) error {
 	return p.err
 }
 
-// doAll journals commands in one frame: after a crash all are there or none.
-// It returns one error for each, and one if they could not be journaled.
+// keep journals and applies a command whose body was read, and lets go of it.
+// If there is a file of it and the command failed for good, the file goes too;
+// if the journal may hold the command all the same, the next start decides.
+func (s *Store) keep(ctx context.Context, c command, in *ingested) error {
+	p := &pendingCommand{command: c}
+	var inline []byte
+	if in.extent.file == 0 {
+		inline = in.inline
+	}
+	r := record(p, inline)
+	err := s.journal.Append(ctx, r)
+	if err == nil {
+		err = p.err
+	}
+	if err != nil && !r.InDoubt {
+		s.discard(in)
+	}
+	in.release()
+	return err
+}
+
+// together is how many bytes of commands are journaled at a time.
+const together = 4 << 20
+
+// doAll journals and applies commands, as many in one frame as go together. It
+// returns one error for each, and one if they could not all be journaled.
 func (s *Store) doAll(ctx context.Context, cs []command) ([]error, error) {
 	pending := make([]pendingCommand, len(cs))
-	records := make([]*journal.Record, len(cs))
+	records := make([]*journal.Record, 0, len(cs))
+	size := 0
 	for i, c := range cs {
 		pending[i].command = c
-		records[i] = record(&pending[i], nil)
-	}
-	if err := s.journal.Append(ctx, records...); err != nil {
-		return nil, err
+		r := record(&pending[i], nil)
+		records = append(records, r)
+		if size += len(r.Head); size < together && i < len(cs)-1 {
+			continue
+		}
+		if err := s.journal.Append(ctx, records...); err != nil {
+			return nil, err
+		}
+		records, size = records[:0], 0
 	}
 	errs := make([]error, len(cs))
 	for i := range pending {
@@ -263,6 +293,7 @@ type patchCommand struct {
 	bucket, key, id string
 	tags            *[]object.Tag
 	lock            *object.Lock
+	resend          []string // destinations to which a rule takes the change
 	result          *Object
 }
 
@@ -285,6 +316,9 @@ func (c *patchCommand) encode(w *writer) {
 			w.time(2, c.lock.Until)
 			w.bool(3, c.lock.Hold)
 		})
+	}
+	for _, name := range c.resend {
+		w.str(fDestination, name)
 	}
 }
 
@@ -316,6 +350,8 @@ func (c *patchCommand) decode(f field) error {
 			}
 			return nil
 		})
+	case fDestination:
+		c.resend = append(c.resend, f.str())
 	}
 	return nil
 }

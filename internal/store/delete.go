@@ -29,7 +29,9 @@ func (s *Store) Delete(ctx context.Context, name, key, id, owner string) (Delete
 	}
 	if id == "" && b.Versioning != bucket.Unversioned {
 		o := &Object{Version: object.Version{Bucket: name, Key: key, Marker: true, Owner: owner}}
-		s.stamp(b, &o.Version)
+		if err := s.stamp(b, &o.Version); err != nil {
+			return Deleted{}, err
+		}
 		return Deleted{ID: o.ID, Marker: true}, s.do(ctx, &putCommand{o: o}, nil)
 	}
 	version := id

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -89,6 +90,7 @@ type Delivery struct {
 }
 
 // Deliver stores replicas and their sources' statuses, each pair in one step.
+// After an error some may be stored; all may be delivered again.
 // It returns the final outcomes: what the engine knew may have changed since,
 // so a destination that is gone or no longer versioned makes the outcome
 // Failed, and a source whose tags changed since stays Pending.
@@ -96,7 +98,7 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 	cs := make([]command, len(ds))
 	for i, d := range ds {
 		src := d.Source
-		c := &deliverCommand{bucket: src.Bucket, key: src.Key, id: src.ID, seen: src.Changes, outcome: d.Outcome}
+		c := &deliverCommand{bucket: src.Bucket, key: src.Key, id: src.ID, modified: src.Modified, seen: src.Changes, outcome: d.Outcome}
 		c.outcome.Time = s.opt.Now().UTC()
 		if d.Replica != nil {
 			c.replica = &Object{Version: *d.Replica, body: src.body}
@@ -133,6 +135,7 @@ func (s *Store) HardDeleted(bucket, key, id string) (bool, error) {
 // deliverCommand stores a replica and its source's status.
 type deliverCommand struct {
 	bucket, key, id string // the source version
+	modified        time.Time
 	seen            uint64 // its Changes when the replica was made from it
 	replica         *Object
 	outcome         object.Delivery
@@ -144,6 +147,7 @@ func (c *deliverCommand) encode(w *writer) {
 	w.str(fBucket, c.bucket)
 	w.str(fKey, c.key)
 	w.str(fID, c.id)
+	w.time(fTime, c.modified)
 	w.uint(fSeen, c.seen)
 	if c.replica != nil {
 		w.msg(fReplica, func(w *writer) { w.object(c.replica) })
@@ -159,6 +163,8 @@ func (c *deliverCommand) decode(f field) (err error) {
 		c.key = f.str()
 	case fID:
 		c.id = f.str()
+	case fTime:
+		c.modified = f.time()
 	case fSeen:
 		c.seen = f.u
 	case fReplica:
@@ -171,7 +177,8 @@ func (c *deliverCommand) decode(f field) (err error) {
 
 func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 	src := a.find(c.bucket, c.key, c.id)
-	if src == nil {
+	// A null version may be another one by now.
+	if src == nil || !src.Modified.Equal(c.modified) {
 		c.fail("SrcVersionNotFound", "the source version was deleted before it could be replicated")
 		return a.broken
 	}
@@ -211,10 +218,18 @@ func (c *deliverCommand) admitted(a *applier) bool {
 }
 
 // storeReplica writes a replica. One that is there already keeps what became
-// of it since, as a source of its own, and takes the new metadata.
+// of it since, as a source of its own, and takes the new metadata. Another null
+// version is replaced, as by a put. The version that it all began with, which
+// comes back where buckets replicate to each other, stays as it is.
 func (a *applier) storeReplica(r *Object) {
 	r.Status, r.Deliveries = object.Replica, nil
-	if old := a.find(r.Bucket, r.Key, r.ID); old != nil {
+	switch old := a.find(r.Bucket, r.Key, r.ID); {
+	case old == nil:
+	case !old.Modified.Equal(r.Modified):
+		a.remove(old)
+	case old.Status != object.Replica:
+		return
+	default:
 		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes, old.pendingAt
 		a.countAll(old.body, -1)
 	}

@@ -91,9 +91,12 @@ func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadClose
 	// and not in the middle of an answer.
 	err := r.next()
 	if errors.Is(err, fs.ErrNotExist) {
-		// The version may have been deleted since it was looked up.
-		if _, gone := find(s.db, o.Bucket, o.Key, o.ID); gone != nil {
+		// The version may have been deleted since it was looked up, or replaced.
+		now, gone := find(s.db, o.Bucket, o.Key, o.ID)
+		if gone != nil {
 			err = gone
+		} else if !now.Modified.Equal(o.Modified) {
+			err = fault.New(fault.Busy, "SlowDown", "The object was replaced while it was read. Please try again.").On(o.Key)
 		}
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 //
 //	m applied           position up to which the index is
 //	m format            version of this layout
+//	m latest            the latest time of a version: the clock goes on from it
 //	b BUCKET            bucket
 //	v VERSION           version, newest first within its key
 //	p POSITION          a version that waits for replication: the version's row
@@ -37,6 +38,7 @@ const (
 var (
 	appliedRow = []byte{rowMeta, 'a'}
 	formatRow  = []byte{rowMeta, 'f'}
+	latestRow  = []byte{rowMeta, 'l'}
 )
 
 const timeSize = 8

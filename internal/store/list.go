@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/object"
 )
 
 // ListOptions choose what List returns.
@@ -103,11 +105,12 @@ func (s *Store) ListVersions(ctx context.Context, bucket string, o VersionsOptio
 		return nil, err
 	}
 	p := new(VersionsPage)
+	ok := w.start(o.AfterKey, o.AfterID)
 	last := "" // the key whose latest version was passed already
-	if o.AfterID != "" {
+	if w.passed {
 		last = o.AfterKey
 	}
-	for ok := w.start(o.AfterKey, o.AfterID); ok; {
+	for ok {
 		key := w.key()
 		prefix, rolled := w.common(key)
 		if rolled && prefix <= o.AfterKey {
@@ -140,6 +143,7 @@ type walker struct {
 	it                *pebble.Iterator
 	bucket            string
 	prefix, delimiter string
+	passed            bool // start has passed versions of the key it was given
 }
 
 func (s *Store) walk(ctx context.Context, bucket, prefix, delimiter string) (*walker, error) {
@@ -161,7 +165,9 @@ func (w *walker) close(err error) error {
 	return fault.Wrap("store.list", w.bucket, errors.Join(err, w.it.Error(), w.it.Close()))
 }
 
-// start goes to the first row behind the given key, or behind one version of it.
+// start goes to the first row behind the given key, or behind one version of
+// it, which may be gone: whoever empties a bucket deletes what was listed
+// before it lists on.
 func (w *walker) start(key, id string) bool {
 	if key == "" {
 		return w.it.First()
@@ -170,13 +176,22 @@ func (w *walker) start(key, id string) bool {
 	if id == "" {
 		return w.it.SeekGE(after(prefix))
 	}
-	for ok := w.it.SeekGE(prefix); ok && strings.HasPrefix(string(w.it.Key()), string(prefix)); ok = w.it.Next() {
+	if !w.it.SeekGE(prefix) {
+		return false
+	}
+	if t, ours := object.IDTime(id); ours {
+		row := append(versionRow(w.bucket, key, id, t.UnixNano()), 0)
+		w.passed = bytes.HasPrefix(w.it.Key(), prefix) && bytes.Compare(w.it.Key(), row) < 0
+		return w.it.SeekGE(row)
+	}
+	for ok := true; ok && bytes.HasPrefix(w.it.Key(), prefix); ok = w.it.Next() {
 		if string(w.it.Key()[len(prefix)+timeSize:]) == id {
+			w.passed = true
 			return w.it.Next()
 		}
 	}
-	// That version is gone: go on with the next key.
-	return w.it.SeekGE(after(prefix))
+	// A null version that is gone may have stood anywhere.
+	return w.it.SeekGE(prefix)
 }
 
 func (w *walker) key() string {

@@ -226,15 +226,19 @@ func (a *applier) uploads(bucket string) []*Upload {
 	return ups
 }
 
-// completable checks that the chosen parts are still those the put was made of.
-func (a *applier) completable(c *putCommand) error {
+// complete makes the chosen parts, as they are now, the body of the put: one
+// that was sent again meanwhile has the same bytes in another place.
+func (a *applier) complete(c *putCommand) error {
 	if !a.has(uploadRow(c.o.Bucket, c.o.Key, c.upload)) {
 		return noSuchUpload(c.upload)
 	}
+	c.o.body = nil
 	for _, p := range c.parts {
-		if have := a.part(partRow(c.upload, p.Number)); have == nil || have.part.ETag != p.ETag {
+		have := a.part(partRow(c.upload, p.Number))
+		if have == nil || have.part.ETag != p.ETag {
 			return invalidPart()
 		}
+		c.o.body = append(c.o.body, have.body...)
 	}
 	return nil
 }
@@ -278,16 +282,12 @@ func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int,
 		}
 	}
 	part := c.part
-	var inline []byte
 	if in.extent.file == 0 {
-		inline = in.inline
-		c.inline, c.crc = in.size, crc32.Checksum(inline, castagnoli)
+		c.inline, c.crc = in.size, crc32.Checksum(in.inline, castagnoli)
 	}
-	if err := s.do(ctx, c, inline); err != nil {
-		s.discard(in)
+	if err := s.keep(ctx, c, in); err != nil {
 		return nil, err
 	}
-	in.release()
 	return &part, nil
 }
 
@@ -433,8 +433,10 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chos
 			return nil, err
 		}
 	}
-	s.stamp(b, &o.Version)
-	c := &putCommand{o: o, cond: cond, upload: id, parts: chosen, shared: true}
+	if err := s.stamp(b, &o.Version); err != nil {
+		return nil, err
+	}
+	c := &putCommand{o: o, cond: cond, upload: id, parts: chosen}
 	if err := s.do(ctx, c, nil); err != nil {
 		return nil, err
 	}

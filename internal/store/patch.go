@@ -28,10 +28,28 @@ func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
 		return nil, fault.New(fault.Conflict, "MethodNotAllowed", "The specified method is not allowed against this resource.").On(c.key)
 	}
 	c.id = o.ID
+	if err := s.resend(c, o.Version); err != nil {
+		return nil, err
+	}
 	if err := s.do(ctx, c, nil); err != nil {
 		return nil, err
 	}
 	return c.result, nil
+}
+
+// resend finds out where the rules take the version once it is changed.
+func (s *Store) resend(c *patchCommand, v object.Version) error {
+	b, err := s.bucket(c.bucket)
+	if err != nil || s.opt.Select == nil {
+		return err
+	}
+	if c.tags != nil {
+		v.Tags = *c.tags
+	}
+	for _, d := range s.opt.Select(b, &v) {
+		c.resend = append(c.resend, d.Bucket)
+	}
+	return nil
 }
 
 // checkLock refuses to delete a version that is locked.

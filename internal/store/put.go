@@ -50,18 +50,17 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 			return nil, err
 		}
 	}
-	s.stamp(b, &o.Version)
-	c := &putCommand{o: o, cond: p.If}
-	var inline []byte
-	if in.extent.file == 0 {
-		inline = in.inline
-		c.inline, c.crc = in.size, crc32.Checksum(inline, castagnoli)
-	}
-	if err := s.do(ctx, c, inline); err != nil {
+	if err := s.stamp(b, &o.Version); err != nil {
 		s.discard(in)
 		return nil, err
 	}
-	in.release()
+	c := &putCommand{o: o, cond: p.If}
+	if in.extent.file == 0 {
+		c.inline, c.crc = in.size, crc32.Checksum(in.inline, castagnoli)
+	}
+	if err := s.keep(ctx, c, in); err != nil {
+		return nil, err
+	}
 	return o, nil
 }
 
@@ -78,8 +77,17 @@ func (s *Store) precheck(ctx context.Context, p Put) error {
 	return p.If.check(cur)
 }
 
-// stamp gives a new version its id, time and replication status.
-func (s *Store) stamp(b *bucket.Bucket, v *object.Version) {
+// stamp gives a new version its id, time and replication status, under the
+// settings that its bucket has now: its body may have taken hours. sent is the
+// bucket that it was sent to, which is another if it was made anew since.
+func (s *Store) stamp(sent *bucket.Bucket, v *object.Version) error {
+	b, err := s.bucket(sent.Name)
+	if err != nil {
+		return err
+	}
+	if !b.Created.Equal(sent.Created) || b.Owner != sent.Owner {
+		return noSuchBucket(sent.Name)
+	}
 	v.Modified = s.tick()
 	v.ID = object.NullID
 	if b.Versioning == bucket.Enabled {
@@ -90,6 +98,7 @@ func (s *Store) stamp(b *bucket.Bucket, v *object.Version) {
 		v.Deliveries = s.opt.Select(b, v)
 		v.Status = object.Sum(v.Deliveries)
 	}
+	return nil
 }
 
 func newVersionID(t time.Time) string {
@@ -116,7 +125,9 @@ func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 			return nil, err
 		}
 	}
-	s.stamp(b, &o.Version)
+	if err := s.stamp(b, &o.Version); err != nil {
+		return nil, err
+	}
 	if err := s.do(ctx, &putCommand{o: o, cond: p.If, shared: true}, nil); err != nil {
 		return nil, err
 	}

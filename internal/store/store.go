@@ -17,6 +17,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -38,7 +39,8 @@ const indexFormat = 1
 // Options are what a store needs to know; all may be zero.
 type Options struct {
 	// Select says where a new version is to be replicated: one delivery, with
-	// status Pending, for each destination. It is called for each put.
+	// status Pending, for each destination. It is called for each put, and for
+	// each change of a version to see where the change is to go.
 	Select func(*bucket.Bucket, *object.Version) []object.Delivery
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
@@ -64,10 +66,16 @@ type Store struct {
 	fileClock atomic.Uint64
 	buckets   atomic.Pointer[map[string]*bucket.Bucket]
 
+	folderMu sync.Mutex
+	folders  map[string]bool // of bodies, whose names are durable
+
 	pending   signal
 	sinceSync int64 // bytes journaled since the index was last flushed; the committer's
+	latest    int64 // what latestRow says; the committer's
 
-	sweep sync.WaitGroup // removals of unused files
+	sweep  sync.WaitGroup // removals of unused files
+	full   atomic.Bool    // the disk has no room for the index
+	failed chan struct{}  // holds something if the index failed in the background
 }
 
 // Object is a version and where its body is.
@@ -88,10 +96,10 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	if opt.CacheSize == 0 {
 		opt.CacheSize = 64 << 20
 	}
-	s := &Store{fs: fs, dir: dir, opt: opt}
+	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1)}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
-		return nil, fault.Wrap("store.open", dir, err)
+		return nil, s.unusable(err)
 	}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -100,8 +108,15 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 }
 
 func (s *Store) open() (err error) {
-	if s.lock, err = s.fs.Lock(s.path("LOCK")); err != nil {
+	s.lock, err = s.fs.Lock(s.path("LOCK"))
+	if no := new(fs.PathError); errors.As(err, &no) || vfs.IsFull(err) {
+		return s.unusable(err)
+	}
+	if err != nil {
 		return &fault.Error{Op: "store.open", Kind: fault.Conflict, Thing: s.dir, Err: err, Hint: "another twinbucket uses this data directory; stop it or choose another --data"}
+	}
+	if err := s.room(); err != nil {
+		return s.unusable(err)
 	}
 	if err := s.openIndex(); err != nil {
 		return err
@@ -110,6 +125,11 @@ func (s *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
+	latest, err := getUint(s.db, latestRow)
+	if err != nil {
+		return fault.Wrap("store.open", s.dir, err)
+	}
+	s.latest = int64(latest)
 	if err := s.loadBuckets(); err != nil {
 		return err
 	}
@@ -124,8 +144,17 @@ func (s *Store) open() (err error) {
 	if err := replay.flush(s.journal.End()); err != nil {
 		return err
 	}
-	s.advance(s.opt.Now().UnixNano())
+	s.advance(max(s.opt.Now().UnixNano(), s.latest))
 	return s.dropOrphans()
+}
+
+// unusable is the failure of a data directory that cannot be written to.
+func (s *Store) unusable(err error) error {
+	hint := "the data directory has to be one that can be written to; choose another with --data"
+	if vfs.IsFull(err) {
+		hint = noSpaceHint
+	}
+	return &fault.Error{Op: "store.open", Thing: s.dir, Err: err, Hint: hint}
 }
 
 // openIndex opens the index; one of another format, or one that cannot be
@@ -154,8 +183,9 @@ func (s *Store) openIndex() error {
 
 func (s *Store) pebbleOptions() *pebble.Options {
 	return &pebble.Options{
-		FS: s.fs, CacheSize: s.opt.CacheSize, Logger: indexLog{s.opt.Log},
-		DisableWAL: true, // the journal is the log
+		FS: vfs.WhenFull(s.fs, s.diskFull), CacheSize: s.opt.CacheSize, Logger: indexLog{s.opt.Log},
+		EventListener: s.indexEvents(),
+		DisableWAL:    true, // the journal is the log
 		// Larger memtables than Pebble's: fewer flushes, and fewer compactions.
 		MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4,
 		FormatMajorVersion: pebble.FormatNewest,
@@ -194,7 +224,7 @@ func (s *Store) applied() (journal.Position, error) {
 }
 
 // Close waits for what was begun and closes the files. After a clean Close
-// nothing needs to be replayed.
+// nothing needs to be replayed, unless the disk has no room for the index.
 func (s *Store) Close() error {
 	var errs []error
 	if s.journal != nil {
@@ -202,7 +232,7 @@ func (s *Store) Close() error {
 	}
 	s.sweep.Wait()
 	if s.db != nil {
-		errs = append(errs, s.db.Flush(), s.db.Close())
+		errs = append(errs, s.closeIndex())
 	}
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())

@@ -25,6 +25,9 @@ type (
 	File = vfs.File
 )
 
+// Unspecified is the category of writes that nobody tells apart.
+const Unspecified = vfs.WriteCategoryUnspecified
+
 // OS returns the operating system's file system.
 func OS() FS { return vfs.Default }
 
@@ -43,7 +46,7 @@ func (m Mem) Crash(keep int, rng *rand.Rand) Mem {
 
 // Create makes an empty file, or empties the one that is there.
 func Create(fs FS, name string) (File, error) {
-	return fs.Create(name, vfs.WriteCategoryUnspecified)
+	return fs.Create(name, Unspecified)
 }
 
 // MkdirSynced makes dir and its parents durable: each new directory's parent
@@ -85,6 +88,11 @@ func ReadFile(fs FS, name string) ([]byte, error) {
 func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
+
+// WhenFull returns fs with a call of then whenever a writing operation finds
+// the disk full; the operation is tried once more after it. Other writing
+// operations wait meanwhile.
+func WhenFull(fs FS, then func()) FS { return vfs.OnDiskFull(fs, then) }
 
 // Faults makes chosen operations of a file system fail.
 type Faults struct {

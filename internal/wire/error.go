@@ -27,6 +27,11 @@ const (
 const (
 	HintHeader = "X-Twinbucket-Hint"
 	CodeHeader = "X-Twinbucket-Code"
+
+	// RegionHeader names a bucket's region, as AWS writes it. An
+	// AuthorizationHeaderMalformed repeats it in its body, where some clients
+	// look for the region to sign for.
+	RegionHeader = "x-amz-bucket-region"
 )
 
 // maxHint is the longest hint in a header, in bytes.
@@ -43,6 +48,7 @@ type s3Error struct {
 	BucketName string `xml:",omitempty"`
 	Key        string `xml:",omitempty"`
 	Resource   string `xml:",omitempty"`
+	Region     string `xml:",omitempty"` // to sign for, after a signature for another one
 	Hint       string `xml:",omitempty"`
 	RequestID  string `xml:"RequestId"`
 	HostID     string `xml:"HostId"`
@@ -83,10 +89,16 @@ func WriteError(w http.ResponseWriter, r *http.Request, shape Shape, namespace s
 	if shape == S3 {
 		e := s3Error{Code: code, Message: message, Hint: hint, RequestID: id, HostID: hostID(h), Resource: r.URL.Path}
 		switch thing := thingOf(err); code {
-		case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "InvalidBucketName":
+		case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "InvalidBucketName",
+			"ReplicationConfigurationNotFoundError", "NoSuchBucketPolicy", "NoSuchTagSet", "NoSuchPublicAccessBlockConfiguration",
+			"NoSuchLifecycleConfiguration", "NoSuchCORSConfiguration", "NoSuchWebsiteConfiguration", "ObjectLockConfigurationNotFoundError":
 			e.BucketName = thing
 		case "NoSuchKey", "NoSuchVersion":
 			e.Key = thing
+		case "AuthorizationHeaderMalformed":
+			if region := h[RegionHeader]; len(region) == 1 {
+				e.Region = region[0]
+			}
 		}
 		WriteXML(w, status, e)
 		return

@@ -34,6 +34,7 @@ func TestErrorBodies(t *testing.T) {
 	}{
 		{"s3", wire.S3, "", denied, 403, "line one zw?lf", "<Error><Code>AccessDenied</Code><Message>Access &lt;Denied&gt;</Message><Resource>/b/k</Resource><Hint>line one&#xA;zwölf</Hint><RequestId>ID</RequestId><HostId>ID2</HostId></Error>"},
 		{"s3 bucket", wire.S3, "", fault.Wrap("store.head", "", noBucket), 404, "", "<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message><BucketName>gone</BucketName><Resource>/b/k</Resource><RequestId>ID</RequestId><HostId>ID2</HostId></Error>"},
+		{"s3 no configuration", wire.S3, "", fault.New(fault.NotFound, "ReplicationConfigurationNotFoundError", "none").On("b"), 404, "", "<Error><Code>ReplicationConfigurationNotFoundError</Code><Message>none</Message><BucketName>b</BucketName><Resource>/b/k</Resource><RequestId>ID</RequestId><HostId>ID2</HostId></Error>"},
 		{"s3 internal", wire.S3, "", errors.New("a secret path"), 500, "", "<Error><Code>InternalError</Code><Message>" + internal + "</Message><Resource>/b/k</Resource><RequestId>ID</RequestId><HostId>ID2</HostId></Error>"},
 		{"s3 damaged", wire.S3, "", fault.New(fault.Damaged, "", "block 7"), 500, "", "<Error><Code>InternalError</Code><Message>" + internal + "</Message><Resource>/b/k</Resource><RequestId>ID</RequestId><HostId>ID2</HostId></Error>"},
 		{"control", wire.Control, "", denied, 403, "line one zw?lf", "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Access &lt;Denied&gt;</Message><Hint>line one&#xA;zwölf</Hint></Error><RequestId>ID</RequestId><HostId>ID2</HostId></ErrorResponse>"},
@@ -55,6 +56,24 @@ func TestErrorBodies(t *testing.T) {
 				t.Errorf("Retry-After %q", got)
 			}
 		})
+	}
+}
+
+// TestRegion: who signed for another region finds the right one in the body.
+func TestRegion(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{"AuthorizationHeaderMalformed": true, "AccessDenied": false} {
+		w := httptest.NewRecorder()
+		wire.Set(w.Header(), wire.RegionHeader, "eu-west-1")
+		wire.WriteError(w, httptest.NewRequest("GET", "/b/k", nil), wire.S3, "", fault.New(fault.Invalid, code, "m"))
+		if got := strings.Contains(w.Body.String(), "<Region>eu-west-1</Region>"); got != want {
+			t.Errorf("%s: %s", code, w.Body)
+		}
+	}
+	w := httptest.NewRecorder()
+	wire.WriteError(w, httptest.NewRequest("GET", "/b/k", nil), wire.S3, "", fault.New(fault.Invalid, "AuthorizationHeaderMalformed", "m"))
+	if strings.Contains(w.Body.String(), "Region") {
+		t.Errorf("a region that nobody named: %s", w.Body)
 	}
 }
 

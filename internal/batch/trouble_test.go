@@ -1,0 +1,185 @@
+package batch_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/internal/batch"
+	"twinbucket/internal/testenv"
+	"twinbucket/internal/vfs"
+	"twinbucket/job"
+	"twinbucket/manifest"
+)
+
+// TestOneTokenMakesOneJob: a client that times out sends its request again
+// while the first one is still being worked on.
+func TestOneTokenMakesOneJob(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 1)
+	for round := range 20 {
+		var wg sync.WaitGroup
+		var ids [8]string
+		for i := range ids {
+			wg.Go(func() {
+				j, err := e.Batch.Create(t.Context(), spec(func(s *job.Spec) { s.Token = fmt.Sprint(round) }))
+				if err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+				ids[i] = j.ID
+			})
+		}
+		wg.Wait()
+		for _, id := range ids {
+			if id != ids[0] {
+				t.Fatalf("round %d: %v", round, ids)
+			}
+		}
+	}
+}
+
+// retries is a log that tells when a step is to be tried again, and how long
+// that will take.
+type retries struct {
+	slog.Handler
+	after chan time.Duration
+}
+
+func (r *retries) Enabled(context.Context, slog.Level) bool { return true }
+
+func (r *retries) Handle(_ context.Context, rec slog.Record) error {
+	rec.Attrs(func(a slog.Attr) bool {
+		if a.Key == "after" {
+			r.after <- a.Value.Duration()
+		}
+		return true
+	})
+	return nil
+}
+
+// TestAStepThatFails shows how far it came, and its job can be cancelled while
+// it waits to be tried again.
+func TestAStepThatFails(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 2500)
+	log := &retries{after: make(chan time.Duration, 100)}
+	engine := batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Log: slog.New(log)})
+	e.Batch = engine
+	e.Start()
+	j := create(t, e, spec(func(s *job.Spec) { s.ConfirmationRequired = true }))
+	reached(t, e, j.ID, job.Suspended)
+	_, err := e.Store.Delete(t.Context(), ".batch", j.ID+"/manifest/00000002", "", "")
+	e.Must(err)
+	_, err = e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Ready, "")
+	e.Must(err)
+	for delay := range log.after {
+		got, err := e.Batch.Get(testenv.Source, j.ID)
+		e.Must(err)
+		if got.Progress.Succeeded > 0 && got.Progress.Succeeded != 2000 {
+			t.Errorf("%+v", got.Progress)
+		}
+		if delay > time.Second {
+			if got.Progress.Succeeded != 2000 {
+				t.Errorf("%+v", got.Progress)
+			}
+			break
+		}
+	}
+	start := time.Now()
+	_, err = e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Cancelled, "")
+	e.Must(err)
+	done := reached(t, e, j.ID, job.Cancelled)
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it was cancelled after %v", took)
+	}
+	if got := lines(t, e, j.ID); len(got) != 2000 || done.Progress.Succeeded != 2000 {
+		t.Errorf("%d lines, %+v", len(got), done.Progress)
+	}
+}
+
+// TestDamageEndsTheJob: what the disk has changed does not come back by itself.
+func TestDamageEndsTheJob(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 3)
+	e.Start()
+	j := create(t, e, spec(func(s *job.Spec) { s.ConfirmationRequired = true }))
+	reached(t, e, j.ID, job.Suspended)
+	const segment = "/data/journal/00000000000000000000.seg"
+	data, err := vfs.ReadFile(e.FS, segment)
+	e.Must(err)
+	at := bytes.Index(data, []byte("src-bucket,old"))
+	f, err := e.FS.OpenReadWrite(segment, vfs.Unspecified)
+	e.Must(err)
+	_, err = f.WriteAt([]byte("S"), int64(at))
+	e.Must(err)
+	e.Must(f.Close())
+	_, err = e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Ready, "")
+	e.Must(err)
+	j = reached(t, e, j.ID, job.Failed)
+	if !strings.Contains(fmt.Sprint(j.Failures), "checksum") {
+		t.Errorf("%+v", j.Failures)
+	}
+}
+
+// TestAnInventoryCutShort: its file is a broken archive.
+func TestAnInventoryCutShort(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 1)
+	var zipped bytes.Buffer
+	z := gzip.NewWriter(&zipped)
+	_, err := fmt.Fprintf(z, "%q,%q,%q\n", testenv.SrcBucket, "old/00000", e.Head(testenv.SrcBucket, "old/00000", "").ID)
+	e.Must(err)
+	e.Must(z.Close())
+	e.Start()
+	for name, body := range map[string]string{
+		"short": zipped.String()[:zipped.Len()-6], "wrong": zipped.String()[:zipped.Len()-8] + "12345678", "none": "xx",
+	} {
+		file := e.Put(testenv.Reports, name+".csv.gz", body)
+		index := manifest.NewIndex(testenv.SrcBucket, testenv.Reports, time.Now(), []manifest.File{{Key: file.Key, Size: file.Size, MD5Checksum: file.ETag}})
+		m := e.Put(testenv.Reports, name+".json", string(index.JSON()))
+		j := reached(t, e, create(t, e, spec(func(s *job.Spec) {
+			s.Token, s.Generator = name, nil
+			s.Manifest = &job.Manifest{
+				Format:   manifest.Inventory,
+				Location: job.Location{ObjectARN: arn.Object(testenv.Reports, m.Key), ETag: m.ETag},
+			}
+		})).ID, job.Failed)
+		if len(j.Failures) == 0 || j.Failures[0].Code != "InvalidManifestContent" {
+			t.Errorf("%s: %+v", name, j.Failures)
+		}
+	}
+}
+
+// TestTagsAndPriorityInterruptNothing: a job that is tagged again and again
+// still gets on.
+func TestTagsAndPriorityInterruptNothing(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 2500)
+	e.Document(testenv.SrcBucket, bucket.Tagging, "x")
+	e.Start()
+	j := create(t, e, spec())
+	tagging, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; tagging.Err() == nil; i++ {
+			if err := e.Batch.SetTags(t.Context(), testenv.Source, j.ID, map[string]string{"k": fmt.Sprint(i)}); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	done := reached(t, e, j.ID, job.Complete)
+	stop()
+	wg.Wait()
+	if done.Progress.Succeeded != 2500 {
+		t.Errorf("%+v", done.Progress)
+	}
+}

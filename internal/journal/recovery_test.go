@@ -1,0 +1,157 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"twinbucket/fault"
+	"twinbucket/internal/vfs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestPowerFailsAfterARestart ends the program at every file operation, with
+// what it wrote still in the system's memory, starts it again, and then the
+// power fails: what the second start has read and what it acknowledged is
+// there.
+func TestPowerFailsAfterARestart(t *testing.T) {
+	t.Parallel()
+	for k := int64(1); ; k++ {
+		mem := vfs.Memory()
+		var faults vfs.Faults
+		faults.FailFrom(k)
+		var first log
+		died := false
+		if j, err := first.open(t, faults.Wrap(mem), 150); err == nil {
+			for i := range 6 {
+				if err := j.Append(t.Context(), rec(fmt.Sprintf("record-%d", i))); err != nil {
+					died = true
+					break
+				}
+			}
+			_ = j.Close()
+		} else {
+			died = true
+		}
+		var second, third log
+		j := mustOpen(t, &second, mem, 150)
+		if err := j.Append(t.Context(), rec("after")); err != nil {
+			t.Fatal(err)
+		}
+		crashed := mem.Crash(0, nil)
+		mustClose(t, j)
+		mustClose(t, mustOpen(t, &third, crashed, 150))
+		if !slices.Equal(second.records, third.records) {
+			t.Fatalf("k=%d: %v after the restart, %v after the power failure", k, second.records, third.records)
+		}
+		if !died {
+			break
+		}
+	}
+}
+
+// TestNothingIsAppliedBehindAFailure: what could not be applied is applied at
+// the next start, so nothing may be applied past it before.
+func TestNothingIsAppliedBehindAFailure(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan bool, 2), make(chan bool)
+	var applied []string
+	j, err := Open(vfs.Memory(), "/j", Options{
+		Replay:   func(Position, []byte) error { return nil },
+		Replayed: func(Position) error { return nil },
+		Apply: func(group []*Record, _ Position) error {
+			for _, r := range group {
+				applied = append(applied, string(r.Body))
+			}
+			entered <- true
+			<-leave
+			return io.ErrClosedPipe
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := rec("-one"), rec("-two")
+	errs := make(chan error, 2)
+	go func() { errs <- j.Append(context.Background(), one) }()
+	<-entered
+	go func() { errs <- j.Append(context.Background(), two) }()
+	for waits := false; !waits; runtime.Gosched() {
+		j.mu.Lock()
+		waits = j.first != nil
+		j.mu.Unlock()
+	}
+	close(leave)
+	for range 2 {
+		var f *fault.Error
+		if err := <-errs; !errors.As(err, &f) {
+			t.Errorf("%v", err)
+		}
+	}
+	mustClose(t, j)
+	if !slices.Equal(applied, []string{"one"}) || !one.InDoubt || two.InDoubt {
+		t.Errorf("applied %q; in doubt: %v, %v", applied, one.InDoubt, two.InDoubt)
+	}
+}
+
+func TestAMissingSegmentIsDamage(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	var l log
+	j := mustOpen(t, &l, fs, 100)
+	for i := range 5 {
+		if err := j.Append(t.Context(), rec(fmt.Sprintf("record %d", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustClose(t, j)
+	if err := fs.Remove("/j/00000000000000000000.seg"); err != nil {
+		t.Fatal(err)
+	}
+	var re log
+	if _, err := re.open(t, fs, 100); !errors.Is(err, fault.Damaged) {
+		t.Errorf("%v, after %q", err, re.records)
+	}
+}
+
+func TestAnAppendThatCouldNotBeReadBackIsRefused(t *testing.T) {
+	t.Parallel()
+	var l log
+	j := mustOpen(t, &l, vfs.Memory(), 0)
+	defer mustClose(t, j)
+	part := make([]byte, 1<<20)
+	records := make([]*Record, maxFrame/len(part))
+	for i := range records {
+		records[i] = &Record{Body: part}
+	}
+	if err := j.Append(t.Context(), records...); !errors.Is(err, fault.TooLarge) {
+		t.Errorf("%v", err)
+	}
+	if err := j.Append(t.Context(), rec("small")); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestReadsBehindTheEndAndAfterClose(t *testing.T) {
+	t.Parallel()
+	var l log
+	j := mustOpen(t, &l, vfs.Memory(), 0)
+	if err := j.Append(t.Context(), rec("record")); err != nil {
+		t.Fatal(err)
+	}
+	// io.EOF would be taken for the end of a body.
+	if err := j.ReadAt(make([]byte, 10), j.End()); !errors.Is(err, fault.Damaged) || errors.Is(err, io.EOF) {
+		t.Errorf("behind the end: %v", err)
+	}
+	mustClose(t, j)
+	if err := j.ReadAt(make([]byte, 1), 60); !errors.Is(err, fault.Closed) {
+		t.Errorf("after close: %v", err)
+	}
+}

@@ -1,0 +1,132 @@
+package store
+
+import (
+	"crypto/md5"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"twinbucket/internal/vfs"
+	"twinbucket/object"
+)
+
+// rows returns all rows of the index.
+func rows(t testing.TB, s *Store) map[string]string {
+	t.Helper()
+	it, err := s.db.NewIter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for ok := it.First(); ok; ok = it.Next() {
+		out[string(it.Key())] = string(it.Value())
+	}
+	if err := it.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// check goes through the index and the files and reports what does not agree:
+// bodies that cannot be read, files that nobody uses or that are counted
+// wrongly, a feed that is not exactly what is pending.
+func check(t testing.TB, s *Store, fs vfs.FS) {
+	t.Helper()
+	s.sweep.Wait()
+	uses, counted := map[uint64]int{}, map[uint64]int{}
+	feed, pending := map[string]bool{}, map[string]bool{}
+	nulls := map[string]int{}
+	for row, value := range rows(t, s) {
+		switch row[0] {
+		case rowVersion:
+			o, err := readObject([]byte(value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkBody(t, s, o)
+			for _, e := range o.body {
+				uses[e.file]++
+			}
+			if o.pendingAt != 0 {
+				pending[fmt.Sprintf("%x %x", o.pendingAt, row)] = true
+			}
+			if waits := object.Sum(o.Deliveries) == object.Pending; waits != (o.pendingAt != 0) {
+				t.Errorf("%s %s: pending %v, in the feed at %d", o.Key, o.ID, waits, o.pendingAt)
+			}
+			if o.ID == object.NullID {
+				nulls[o.Bucket+"/"+o.Key]++
+			}
+		case rowPart:
+			c := new(partCommand)
+			if err := fields([]byte(value), c.decode); err != nil {
+				t.Fatal(err)
+			}
+			checkBody(t, s, &Object{Version: object.Version{Key: "part", Size: c.part.Size, ETag: c.part.ETag}, body: c.body})
+			for _, e := range c.body {
+				uses[e.file]++
+			}
+		case rowPending:
+			feed[fmt.Sprintf("%x %x", binary.BigEndian.Uint64([]byte(row[1:])), value)] = true
+		case rowFile:
+			n, _ := binary.Uvarint([]byte(value))
+			counted[binary.BigEndian.Uint64([]byte(row[1:]))] = int(n)
+		}
+	}
+	delete(uses, 0) // the journal
+	for key, n := range nulls {
+		if n > 1 {
+			t.Errorf("%s has %d null versions", key, n)
+		}
+	}
+	if diff := cmp.Diff(uses, counted); diff != "" {
+		t.Errorf("uses of files, and what is counted: %s", diff)
+	}
+	if diff := cmp.Diff(pending, feed); diff != "" {
+		t.Errorf("what is pending, and the feed: %s", diff)
+	}
+	var want []string
+	for id := range uses {
+		want = append(want, s.filePath(id))
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, bodyFiles(t, fs)); diff != "" {
+		t.Errorf("files used, and files there: %s", diff)
+	}
+}
+
+func checkBody(t testing.TB, s *Store, o *Object) {
+	t.Helper()
+	if o.Marker {
+		return
+	}
+	body := read(t, s, o)
+	sum := md5.Sum([]byte(body))
+	if int64(len(body)) != o.Size || !strings.Contains(o.ETag, "-") && hex.EncodeToString(sum[:]) != o.ETag {
+		t.Errorf("%s %s: %d bytes, not the body of %s", o.Key, o.ID, len(body), o.ETag)
+	}
+}
+
+// bodyFiles lists the files of bodies, sorted.
+func bodyFiles(t testing.TB, fs vfs.FS) (out []string) {
+	t.Helper()
+	dirs, err := fs.List("/data/bodies")
+	if err != nil {
+		return nil
+	}
+	for _, d := range dirs {
+		names, err := fs.List("/data/bodies/" + d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range names {
+			out = append(out, "/data/bodies/"+d+"/"+n)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

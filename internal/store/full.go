@@ -1,0 +1,88 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/internal/vfs"
+)
+
+const noSpaceHint = "free space on the disk that holds the data directory; writing then goes on by itself"
+
+const (
+	// patience is how long the index waits between looks for room on a full disk.
+	patience = 250 * time.Millisecond
+	// roomSize is how much of it there has to be, in bytes.
+	roomSize = 256 << 10
+)
+
+// room looks whether a file can be written.
+func (s *Store) room() error {
+	name := s.path("room")
+	f, err := vfs.Create(s.fs, name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, roomSize))
+	return errors.Join(err, f.Close(), s.fs.Remove(name))
+}
+
+// diskFull is called when a write of the index met a full disk, and returns
+// when there is room again; the write is then tried once more. Without the
+// wait Pebble would try again at once, without end, or give the process up.
+func (s *Store) diskFull() {
+	s.full.Store(true)
+	s.opt.Log.Error("the disk is full: nothing new can be stored", "dir", s.dir, "hint", noSpaceHint)
+	s.noteFailure()
+	look := time.NewTicker(patience)
+	defer look.Stop()
+	for s.room() != nil {
+		<-look.C
+	}
+	s.full.Store(false)
+	s.opt.Log.Info("the disk has room again", "dir", s.dir)
+}
+
+// noteFailure has a Close that waits for the index give it up.
+func (s *Store) noteFailure() {
+	select {
+	case s.failed <- struct{}{}:
+	default: // it is noted
+	}
+}
+
+// indexEvents takes notice of what the index does in the background.
+func (s *Store) indexEvents() *pebble.EventListener {
+	return &pebble.EventListener{BackgroundError: func(err error) {
+		s.opt.Log.Error("index: background error", "dir", s.dir, "cause", err)
+		s.noteFailure()
+	}}
+}
+
+// closeIndex puts the index on the disk, so that the next start has nothing to
+// replay, and closes it. On a full disk it is left as it is, and what waits in
+// it for room is left waiting: the journal has it all.
+func (s *Store) closeIndex() error {
+	select {
+	case <-s.failed: // earlier
+	default:
+	}
+	if !s.full.Load() {
+		flushed, err := s.db.AsyncFlush()
+		if err != nil {
+			return errors.Join(err, s.db.Close())
+		}
+		select {
+		case <-flushed:
+			return s.db.Close()
+		case <-s.failed:
+		}
+	}
+	s.opt.Log.Warn("the index could not be stored; the next start replays the journal instead", "dir", s.dir)
+	if s.full.Load() {
+		return nil
+	}
+	return s.db.Close()
+}

@@ -157,14 +157,22 @@ func TestJobsFailAsOnAWS(t *testing.T) {
 		reason string
 		hint   string
 	}{
-		{"the replication role in place of the batch role", func(_ *testenv.Env, s *job.Spec) { s.RoleARN = testenv.ReplRole },
-			"Error occurred when preparing manifest: Failed to assume role.", "batchoperations.s3.amazonaws.com"},
-		{"no such role", func(_ *testenv.Env, s *job.Spec) { s.RoleARN += "x" },
-			"Error occurred when preparing manifest: Failed to assume role.", "batchx"},
-		{"nothing to do", func(_ *testenv.Env, s *job.Spec) { s.Generator.Filter.ObjectReplicationStatuses = []string{"REPLICA"} },
-			"Manifest generation found no keys matching the filter criteria.", "src-bucket"},
-		{"no configuration", func(e *testenv.Env, _ *job.Spec) { e.Document(testenv.SrcBucket, bucket.Replication, "") },
-			"Error occurred when preparing manifest: The source bucket has no replication configuration.", "src-bucket"},
+		{
+			"the replication role in place of the batch role", func(_ *testenv.Env, s *job.Spec) { s.RoleARN = testenv.ReplRole },
+			"Error occurred when preparing manifest: Failed to assume role.", "batchoperations.s3.amazonaws.com",
+		},
+		{
+			"no such role", func(_ *testenv.Env, s *job.Spec) { s.RoleARN += "x" },
+			"Error occurred when preparing manifest: Failed to assume role.", "batchx",
+		},
+		{
+			"nothing to do", func(_ *testenv.Env, s *job.Spec) { s.Generator.Filter.ObjectReplicationStatuses = []string{"REPLICA"} },
+			"Manifest generation found no keys matching the filter criteria.", "src-bucket",
+		},
+		{
+			"no configuration", func(e *testenv.Env, _ *job.Spec) { e.Document(testenv.SrcBucket, bucket.Replication, "") },
+			"Error occurred when preparing manifest: The source bucket has no replication configuration.", "src-bucket",
+		},
 		{"may not read the configuration", func(e *testenv.Env, _ *job.Spec) {
 			e.Role("batch", "batchoperations.s3.amazonaws.com", testenv.BatchGrants[0])
 		}, "Error occurred when preparing manifest: Access denied: s3:GetReplicationConfiguration.", "batch"},
@@ -176,10 +184,14 @@ func TestJobsFailAsOnAWS(t *testing.T) {
 			s.Generator.EnableOutput = true
 			s.Generator.Output = &job.Output{Bucket: arn.Bucket(testenv.Reports), Format: manifest.Generated}
 		}, "Error occurred when preparing manifest: Failed to write manifest", "s3:PutObject"},
-		{"another account's bucket", func(_ *testenv.Env, s *job.Spec) { s.Generator.ExpectedBucketOwner = testenv.Destination },
-			"Error occurred when preparing manifest: The source bucket does not belong to the expected account.", testenv.Destination},
-		{"more than half of the tasks fail", func(e *testenv.Env, _ *job.Spec) { e.Document(testenv.DstBucket, bucket.Policy, "") },
-			"More than 50 percent of the job's tasks failed.", ""},
+		{
+			"another account's bucket", func(_ *testenv.Env, s *job.Spec) { s.Generator.ExpectedBucketOwner = testenv.Destination },
+			"Error occurred when preparing manifest: The source bucket does not belong to the expected account.", testenv.Destination,
+		},
+		{
+			"more than half of the tasks fail", func(e *testenv.Env, _ *job.Spec) { e.Document(testenv.DstBucket, bucket.Policy, "") },
+			"More than 50 percent of the job's tasks failed.", "",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

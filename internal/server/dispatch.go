@@ -25,16 +25,16 @@ const healthPath = "/_twinbucket/health"
 const controlPath = "/v20180820/"
 
 func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if d.patience > 0 {
+		e := watch(w, r, d.patience)
+		defer e.end()
+		w = e
+	}
 	// botocore waits for a 100 before an empty body too, for which net/http
 	// sends none. Without one it misreads the next answer on the connection,
 	// and waits for its end in vain.
 	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		w.WriteHeader(http.StatusContinue)
-	}
-	if d.patience > 0 {
-		e := watch(w, r, d.patience)
-		defer e.end()
-		w = e
 	}
 	d.door(r).ServeHTTP(w, r)
 }

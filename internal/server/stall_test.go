@@ -57,6 +57,27 @@ func TestHalfBody(t *testing.T) {
 	}
 }
 
+// A client that waits with its body is told at once that it is not wanted.
+func TestRefusedBeforeTheBody(t *testing.T) {
+	for name, door := range map[string]http.HandlerFunc{
+		"short": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) },
+		"long": func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write(make([]byte, 64<<10))
+		},
+		"nothing": func(http.ResponseWriter, *http.Request) {},
+	} {
+		srv := httptest.NewServer(&dispatcher{s3: door, patience: time.Hour})
+		c := talk(t, srv.Listener.Addr().String(), "PUT /b/k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		answer, err := io.ReadAll(c)
+		if err != nil || !strings.Contains(string(answer), "Connection: close\r\n") {
+			t.Errorf("%s: %.200q, %v", name, answer, err)
+		}
+		srv.Close()
+	}
+}
+
 // The deadlines of a request do not outlive it: a connection may be idle for
 // longer than the server is patient.
 func TestDeadlinesAreTakenBack(t *testing.T) {

@@ -99,7 +99,7 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64) (*ingest
 		in.pool = &pieces
 	}
 	in.pooled = in.pool.Get().(*[]byte)
-	buf := *in.pooled
+	buf := (*in.pooled)[:min(len(*in.pooled), s.opt.inline+1)]
 	n := 0
 	for n < len(buf) {
 		piece := buf[n:min(len(buf), n+pieceSize)]

@@ -47,7 +47,7 @@ func (tr *trial) ended(bkt, key, body string, err error) bool {
 // with bodies in files, and deletes a bucket with an upload in it.
 func (tr *trial) run() {
 	ctx, s := context.WithoutCancel(tr.t.Context()), tr.s
-	big := func(c string) string { return strings.Repeat(c, inlineMax+int(c[0])) }
+	big := func(c string) string { return strings.Repeat(c, fewInline+int(c[0])) }
 	put := func(bkt, key, body string) *Object {
 		o, err := s.Put(ctx, Put{Version: object.Version{Bucket: bkt, Key: key, Owner: owner}, Body: strings.NewReader(body), Size: -1})
 		tr.ended(bkt, key, body, err)
@@ -126,7 +126,7 @@ func (tr *trial) parts(ctx context.Context, one, two string) {
 func (tr *trial) verify(how string, fs vfs.FS) {
 	t := tr.t
 	t.Helper()
-	s := open(t, fs)
+	s := openInline(t, fs, fewInline)
 	check(t, s, fs)
 	for k, may := range tr.may {
 		if k[1] == "" || k[0] == "gone" {
@@ -171,7 +171,7 @@ func TestWorkloadOnAFailingDisk(t *testing.T) {
 				for k := int64(1); ; k++ {
 					mem := vfs.Memory()
 					faults := &vfs.Faults{Under: under}
-					tr := &trial{t: t, s: replicated(t, faults.Wrap(mem)), may: map[[2]string][]string{}, gone: map[string]bool{}}
+					tr := &trial{t: t, s: replicate(t, openInline(t, faults.Wrap(mem), fewInline)), may: map[[2]string][]string{}, gone: map[string]bool{}}
 					makeBucket(t, tr.s, "plain", bucket.Unversioned)
 					makeBucket(t, tr.s, "gone", bucket.Unversioned)
 					before := faults.Count()

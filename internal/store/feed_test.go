@@ -11,7 +11,12 @@ import (
 
 func replicated(t *testing.T, fs vfs.FS) *Store {
 	t.Helper()
-	s := open(t, fs)
+	return replicate(t, open(t, fs))
+}
+
+// replicate makes the bucket src, which replicates to dst.
+func replicate(t *testing.T, s *Store) *Store {
+	t.Helper()
 	makeBucket(t, s, "dst", bucket.Enabled)
 	makeBucket(t, s, "src", bucket.Enabled)
 	err := s.UpdateBucket(t.Context(), "src", func(b *bucket.Bucket) error {

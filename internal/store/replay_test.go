@@ -62,7 +62,7 @@ func (h *history) version() object.Version {
 }
 
 func (h *history) body() string {
-	return strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 1, 1, 5000, inlineMax + 1}).Draw(h.rt, "size"))
+	return strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 5000, fewInline + 1}).Draw(h.rt, "size"))
 }
 
 func (h *history) condition() Condition {
@@ -187,14 +187,14 @@ func TestReplayMakesTheSameIndex(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		fs := vfs.Memory()
-		h := &history{rt: rt, t: t, s: replicated(t, fs), uploads: map[string]string{}}
+		h := &history{rt: rt, t: t, s: replicate(t, openInline(t, fs, fewInline)), uploads: map[string]string{}}
 		defer func() { closeStore(t, h.s) }()
 		makeBucket(t, h.s, "plain", bucket.Unversioned)
 		for n := range rapid.IntRange(1, 40).Draw(rt, "steps") {
 			h.step()
 			if n%15 == 14 {
 				closeStore(t, h.s)
-				h.s = open(t, fs)
+				h.s = openInline(t, fs, fewInline)
 			}
 		}
 		check(t, h.s, fs)
@@ -203,7 +203,7 @@ func TestReplayMakesTheSameIndex(t *testing.T) {
 		if err := fs.RemoveAll("/data/index"); err != nil {
 			rt.Fatal(err)
 		}
-		h.s = open(t, fs)
+		h.s = openInline(t, fs, fewInline)
 		if diff := cmp.Diff(readable(want), readable(rows(t, h.s))); diff != "" {
 			rt.Fatalf("live, and replayed: %s", diff)
 		}

@@ -50,6 +50,8 @@ type Options struct {
 	CacheSize int64
 	// SegmentSize is passed to the journal.
 	SegmentSize int64
+
+	inline int // the largest body in the journal, in bytes; inlineMax if 0 or more than that
 }
 
 // Store is an open store. Its methods may be called from any goroutine.
@@ -95,6 +97,9 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	}
 	if opt.CacheSize == 0 {
 		opt.CacheSize = 64 << 20
+	}
+	if opt.inline == 0 {
+		opt.inline = inlineMax
 	}
 	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1)}
 	s.buckets.Store(&map[string]*bucket.Bucket{})

@@ -26,7 +26,16 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func open(t testing.TB, fs vfs.FS) *Store {
 	t.Helper()
-	s, err := Open(fs, "/data", Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll})
+	return openInline(t, fs, inlineMax)
+}
+
+// fewInline has bodies in files that are small, for tests that make many.
+const fewInline = 8 << 10
+
+// openInline opens a store that keeps bodies up to inline bytes in its journal.
+func openInline(t testing.TB, fs vfs.FS, inline int) *Store {
+	t.Helper()
+	s, err := Open(fs, "/data", Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, inline: inline})
 	if err != nil {
 		t.Fatal(err)
 	}

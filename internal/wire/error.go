@@ -1,5 +1,7 @@
 package wire
 
+//lint:file-ignore SA1008 the headers are kept in AWS's spelling, see Set
+
 import (
 	"encoding/xml"
 	"errors"

@@ -26,9 +26,9 @@ const controlPath = "/v20180820/"
 
 func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if d.patience > 0 {
-		e := watch(w, r, d.patience)
+		e, watched := watch(w, r, d.patience)
 		defer e.end()
-		w = e
+		w, r = e, watched
 	}
 	// botocore waits for a 100 before an empty body too, for which net/http
 	// sends none. Without one it misreads the next answer on the connection,

@@ -18,7 +18,6 @@ const quantum = 64 << 10
 type exchange struct {
 	http.ResponseWriter
 	conn     *http.ResponseController
-	request  *http.Request
 	patience time.Duration
 
 	body  io.ReadCloser
@@ -29,45 +28,32 @@ type exchange struct {
 // watch returns the writer and the request to go on with. The deadlines that
 // it sets are those of the connection; end has to be called when the request
 // has been answered.
-func watch(w http.ResponseWriter, r *http.Request, patience time.Duration) *exchange {
-	e := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), request: r, patience: patience}
+//
+// The request is a copy: the server has to find its own body in its own
+// request, by which it sees that a client waits to be told to send it (Expect:
+// 100-continue), and does not wait for that body before it answers.
+func watch(w http.ResponseWriter, r *http.Request, patience time.Duration) (*exchange, *http.Request) {
+	e := &exchange{ResponseWriter: w, conn: http.NewResponseController(w), patience: patience}
 	_ = e.conn.SetWriteDeadline(time.Time{}) // the one before it was for the request before
 	if r.ContentLength != 0 {
 		// Also if nobody reads the body: the server skips the rest of it.
 		_ = e.conn.SetReadDeadline(time.Now().Add(patience))
-		e.body, r.Body = r.Body, &received{e}
+		e.body = r.Body
+		r = r.WithContext(r.Context())
+		r.Body = &received{e}
 	}
-	return e
+	return e, r
 }
 
 // end leaves time for what is still in the server's buffers, which may have to
 // wait until patience with an unread body is at its end.
-func (e *exchange) end() {
-	e.giveBack()
-	_ = e.conn.SetWriteDeadline(time.Now().Add(2 * e.patience))
-}
-
-// giveBack gives the request its own body, if nobody has read from it. By that
-// the server sees that the client may be waiting to be told to send it
-// (Expect: 100-continue), and does not wait for it before it answers.
-func (e *exchange) giveBack() {
-	if e.body != nil && e.begun.IsZero() {
-		e.request.Body = e.body
-	}
-}
-
-// WriteHeader begins the answer.
-func (e *exchange) WriteHeader(status int) {
-	e.giveBack()
-	e.ResponseWriter.WriteHeader(status)
-}
+func (e *exchange) end() { _ = e.conn.SetWriteDeadline(time.Now().Add(2 * e.patience)) }
 
 // Unwrap lets http.ResponseController through.
 func (e *exchange) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
 // Write writes p to a client that takes it.
 func (e *exchange) Write(p []byte) (int, error) {
-	e.giveBack()
 	_ = e.conn.SetWriteDeadline(time.Now().Add(e.patience * time.Duration(1+len(p)/quantum)))
 	return e.ResponseWriter.Write(p)
 }

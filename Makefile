@@ -1,8 +1,12 @@
 # The verbs of this repository; "make" prints them.
-.PHONY: help build test race lint fuzz e2e bench ci
+.DEFAULT_GOAL := help
+.PHONY: help build test race fuzz e2e bench lint ci
+
+TOOL = go tool -modfile=tools/go.mod
+FUZZTIME ?= 30s
 
 help: ## print the verbs
-	@grep -E '^[a-z0-9]+:.*##' Makefile | sed 's/:.*##/\t/'
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile
 
 build: ## build bin/twinbucket
 	CGO_ENABLED=0 go build -trimpath -o bin/twinbucket ./cmd/twinbucket
@@ -13,20 +17,17 @@ test: ## run the tests
 race: ## run the tests under the race detector
 	CGO_ENABLED=1 go test -race ./...
 
-lint: ## vet, gofumpt and staticcheck
-	go vet ./...
-	test -z "$$(go tool -modfile=tools/go.mod gofumpt -l .)"
-	go tool -modfile=tools/go.mod staticcheck ./...
-
 fuzz: ## fuzz every target for FUZZTIME (30s)
-	@for p in $$(go list ./...); do for t in $$(go test -list '^Fuzz' $$p | grep '^Fuzz'); do \
-		go test -run '^$$' -fuzz "^$$t\$$" -fuzztime $${FUZZTIME:-30s} $$p || exit 1; done; done
+	tools/fuzz $(FUZZTIME)
 
-e2e: ## run the suites with foreign clients (aws, boto3, rclone, s3cmd must be there)
-	cd test/e2e && go test -count=1 ./...
+e2e: ## run the suites with foreign clients: aws, boto3, rclone, s3cmd, curl
+	cd test/e2e && go test -count=1 -timeout 40m ./...
 
 bench: ## measure the server's processor time per operation
 	go test ./test/bench -run '^$$' -bench . -benchtime 20000x
+
+lint: ## vet, gofumpt, staticcheck and go mod tidy, in every module
+	tools/lint
 
 ci: ## everything that must hold before a change lands
 	.ci/run

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/fault"
 	"twinbucket/internal/batch"
 	"twinbucket/internal/testenv"
 	"twinbucket/internal/vfs"
@@ -182,4 +184,51 @@ func TestTagsAndPriorityInterruptNothing(t *testing.T) {
 	if done.Progress.Succeeded != 2500 {
 		t.Errorf("%+v", done.Progress)
 	}
+}
+
+// TestCancelAtAnyTime cancels jobs in whatever state they are: each ends, its
+// report has a line for each task that was run, and its slot, the only one, is
+// there for the next.
+func TestCancelAtAnyTime(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 3500)
+	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Slots: 1})
+	e.Start()
+	states := map[job.State]int{}
+	for round := range 40 {
+		made := func(other string) job.Job {
+			return create(t, e, spec(func(s *job.Spec) {
+				s.Token = fmt.Sprint(round, other)
+				s.Generator.Filter.ObjectReplicationStatuses = nil
+			}))
+		}
+		j, waits := made("a"), made("b")
+		for range round * round * 20 {
+			runtime.Gosched()
+		}
+		for _, j := range []job.Job{j, waits} {
+			now, err := e.Batch.Get(testenv.Source, j.ID)
+			e.Must(err)
+			states[now.State]++
+			_, err = e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Cancelled, "")
+			if err != nil && fault.CodeOf(err) != "JobStatusException" {
+				t.Fatal(err)
+			}
+		}
+		for _, j := range []job.Job{j, waits} {
+			done := testenv.Wait(t, func() (job.Job, bool) {
+				j, err := e.Batch.Get(testenv.Source, j.ID)
+				e.Must(err)
+				return j, j.State.Terminal()
+			})
+			if done.State == job.Failed {
+				t.Fatalf("%+v", done)
+			}
+			if n := int(done.Progress.Run()); n > 0 && len(lines(t, e, j.ID)) != n {
+				t.Errorf("%s: %d lines, %+v", done.State, len(lines(t, e, j.ID)), done.Progress)
+			}
+		}
+	}
+	t.Log(states)
+	reached(t, e, create(t, e, spec(func(s *job.Spec) { s.Token, s.Generator.Filter = "last", nil })).ID, job.Complete)
 }

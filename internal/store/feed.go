@@ -134,9 +134,9 @@ func (s *Store) HardDeleted(bucket, key, id string) (bool, error) {
 
 // deliverCommand stores a replica and its source's status.
 type deliverCommand struct {
-	bucket, key, id string // the source version
-	modified        time.Time
-	seen            uint64 // its Changes when the replica was made from it
+	bucket, key, id string    // the source version
+	modified        time.Time // its time; zero in old records, which did not have it
+	seen            uint64    // its Changes when the replica was made from it
 	replica         *Object
 	outcome         object.Delivery
 }
@@ -178,7 +178,7 @@ func (c *deliverCommand) decode(f field) (err error) {
 func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 	src := a.find(c.bucket, c.key, c.id)
 	// A null version may be another one by now.
-	if src == nil || !src.Modified.Equal(c.modified) {
+	if src == nil || !c.modified.IsZero() && !src.Modified.Equal(c.modified) {
 		c.fail("SrcVersionNotFound", "the source version was deleted before it could be replicated")
 		return a.broken
 	}

@@ -125,7 +125,7 @@ func TestStoreAgainstModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		fs := vfs.Memory()
-		s := open(t, fs)
+		s := openInline(t, fs, fewInline)
 		m := model{}
 		buckets := map[string]bucket.Versioning{"bk0": bucket.Unversioned, "bk1": bucket.Enabled, "bk2": bucket.Suspended}
 		for n, v := range buckets {
@@ -139,7 +139,7 @@ func TestStoreAgainstModel(t *testing.T) {
 			b, k := bkt.Draw(rt, "bucket"), key.Draw(rt, "key")
 			switch rapid.IntRange(0, 7).Draw(rt, "op") {
 			case 0, 1, 2:
-				body := strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 5000, inlineMax + 1}).Draw(rt, "size"))
+				body := strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 5000, fewInline + 1}).Draw(rt, "size"))
 				o := put(t, s, b, k, body)
 				m.put(b, k, &modelVersion{id: o.ID, body: body})
 			case 3:
@@ -175,7 +175,7 @@ func TestStoreAgainstModel(t *testing.T) {
 				crashed := fs.Crash(rapid.SampledFrom([]int{0, 60}).Draw(rt, "keep"), rand.New(rand.NewPCG(uint64(steps), 1)))
 				closeStore(t, s)
 				fs = crashed
-				s = open(t, fs)
+				s = openInline(t, fs, fewInline)
 			case 7:
 				p, d := rapid.SampledFrom([]string{"", "a", "b/", "a/"}).Draw(rt, "prefix"), rapid.SampledFrom([]string{"", "/", "a"}).Draw(rt, "delimiter")
 				got := list(t, s, b, p, d, rapid.IntRange(1, 5).Draw(rt, "page"))
@@ -214,13 +214,13 @@ func TestFaultAtEveryOperation(t *testing.T) {
 		for k := int64(1); ; k++ {
 			mem := vfs.Memory()
 			faults := &vfs.Faults{Under: under, Err: syscall.ENOSPC}
-			s := open(t, faults.Wrap(mem))
+			s := openInline(t, faults.Wrap(mem), fewInline)
 			makeBucket(t, s, "bkt", bucket.Enabled)
 			faults.FailOnce(k)
 			sure, maybe := map[string]string{}, map[string]string{}
 			failures := 0
 			for i := range 8 {
-				key, body := fmt.Sprintf("k%d", i), strings.Repeat(fmt.Sprint(i), 1+i%2*inlineMax+i)
+				key, body := fmt.Sprintf("k%d", i), strings.Repeat(fmt.Sprint(i), 1+i%2*fewInline+i)
 				_, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "bkt", Key: key}, Body: strings.NewReader(body), Size: -1})
 				switch {
 				case err == nil:
@@ -234,7 +234,7 @@ func TestFaultAtEveryOperation(t *testing.T) {
 			}
 			crashed := mem.Crash(0, nil)
 			closeStore(t, s)
-			s = open(t, crashed)
+			s = openInline(t, crashed, fewInline)
 			p, err := s.List(t.Context(), "bkt", ListOptions{Max: 100})
 			if err != nil {
 				t.Fatal(err)

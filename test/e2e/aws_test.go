@@ -78,7 +78,7 @@ type user struct {
 func (u *user) try(args ...string) (stdout, stderr string, err error) {
 	with, env := u.cli.args(u.server.endpoint, args)
 	cmd := exec.CommandContext(u.t.Context(), u.cli.path, with...)
-	cmd.Env = append(append(os.Environ(), u.server.environ(u.profile)...), env...)
+	cmd.Env = append(append(inherited(), u.server.environ(u.profile)...), env...)
 	cmd.Dir = u.t.TempDir()
 	var o, e bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &o, &e

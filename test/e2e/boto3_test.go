@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -19,7 +18,7 @@ func TestBoto3(t *testing.T) {
 	s := start(t)
 	cmd := exec.CommandContext(t.Context(), python, suite)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), s.environ("source")...)
+	cmd.Env = append(inherited(), s.environ("source")...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "\nOK\n") {
 		t.Fatalf("%v\n%s", err, out)

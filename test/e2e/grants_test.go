@@ -67,8 +67,9 @@ func TestMissingGrants(t *testing.T) {
 	c, s := clis(t)[0], start(t)
 	for n, m := range mistakes {
 		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
 			w := &mistaken{
-				src: &user{t, c, s, "source"}, dst: &user{t, c, s, "destination"}, mistake: m,
+				mistake: m, src: &user{t, c, s, "source"}, dst: &user{t, c, s, "destination"},
 				from: fmt.Sprintf("grants-%d-src", n), to: fmt.Sprintf("grants-%d-dst", n),
 			}
 			w.build()

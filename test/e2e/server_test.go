@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -138,6 +139,15 @@ func (s *server) environ(profile string) []string {
 		"AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=", "AWS_CLI_AUTO_PROMPT=off", "AWS_MAX_ATTEMPTS=1",
 		"ENDPOINT=" + s.endpoint, "SOURCE=" + source, "DESTINATION=" + destination, "PYTHONDONTWRITEBYTECODE=1",
 	}
+}
+
+// inherited returns this process's variables without those that would lead
+// a client of AWS elsewhere.
+func inherited() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		name, _, _ := strings.Cut(strings.ToUpper(v), "=")
+		return strings.HasPrefix(name, "AWS_") || strings.HasSuffix(name, "_PROXY")
+	})
 }
 
 // poll asks again and again until it is true, and gives up in the end.

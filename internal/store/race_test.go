@@ -1,0 +1,112 @@
+package store
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/vfs"
+	"twinbucket/object"
+)
+
+// TestManyAtATime has many clients do random things to few keys, with bodies
+// in files that they share, and then looks at what is left and whether a replay
+// of the journal makes the same of it.
+func TestManyAtATime(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := replicate(t, openInline(t, fs, 100))
+	makeBucket(t, s, "plain", bucket.Unversioned)
+	var clients sync.WaitGroup
+	for n := range uint64(8) {
+		clients.Go(func() { client{t, s, rand.New(rand.NewPCG(n, 1))}.run(150) })
+	}
+	clients.Wait()
+	check(t, s, fs)
+	want := rows(t, s)
+	closeStore(t, s)
+	if err := fs.RemoveAll("/data/index"); err != nil {
+		t.Fatal(err)
+	}
+	s = openInline(t, fs, 100)
+	if diff := cmp.Diff(readable(want), readable(rows(t, s))); diff != "" {
+		t.Errorf("live, and replayed: %s", diff)
+	}
+	closeStore(t, s)
+}
+
+type client struct {
+	t   *testing.T
+	s   *Store
+	rng *rand.Rand
+}
+
+func (c client) run(steps int) {
+	for range steps {
+		err := c.step(historyBuckets[c.rng.IntN(3)], fmt.Sprint(c.rng.IntN(3)))
+		// What another client was quicker at is refused.
+		if k := fault.KindOf(err); err != nil && k != fault.NotFound && k != fault.Precondition && k != fault.Busy && k != fault.Invalid {
+			c.t.Error(err)
+		}
+	}
+}
+
+// step does one thing to a key.
+func (c client) step(bkt, key string) error {
+	ctx, s := c.t.Context(), c.s
+	body := strings.Repeat("x", 50+c.rng.IntN(200))
+	switch c.rng.IntN(8) {
+	case 0, 1:
+		_, err := s.Put(ctx, Put{Version: object.Version{Bucket: bkt, Key: key}, Body: strings.NewReader(body), Size: -1})
+		return err
+	case 2:
+		id, err := s.CreateUpload(ctx, object.Version{Bucket: bkt, Key: key})
+		if err != nil {
+			return err
+		}
+		p, err := s.PutPart(ctx, bkt, key, id, 1, strings.NewReader(body), -1, nil)
+		if err != nil {
+			return err
+		}
+		_, err = s.CompleteUpload(ctx, bkt, key, id, []Chosen{{1, p.ETag}}, nil, Condition{NoneMatch: []string{"", "*"}[c.rng.IntN(2)]})
+		return err
+	case 3:
+		ps, err := s.Pending(ctx, 0, 0, 5)
+		if err != nil {
+			return err
+		}
+		var ds []Delivery
+		for _, p := range ps {
+			r := p.Object.Version
+			r.Bucket = "dst"
+			ds = append(ds, Delivery{Source: p.Object, Replica: &r, Outcome: object.Delivery{Bucket: "dst", Status: object.Completed}})
+		}
+		_, err = s.Deliver(ctx, ds)
+		return err
+	}
+	o, err := s.Head(ctx, bkt, key, "")
+	if err != nil {
+		return err
+	}
+	switch c.rng.IntN(4) {
+	case 0:
+		_, err = s.Delete(ctx, bkt, key, o.ID, owner)
+	case 1:
+		_, err = s.Delete(ctx, bkt, key, "", owner)
+	case 2:
+		if !o.Marker {
+			_, err = s.Copy(ctx, o, Put{Version: object.Version{Bucket: historyBuckets[c.rng.IntN(3)], Key: key}})
+		}
+	case 3:
+		if !o.Marker {
+			_, err = s.SetTags(ctx, bkt, key, o.ID, []object.Tag{{Key: body[:1]}})
+		}
+	}
+	return err
+}

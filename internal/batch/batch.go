@@ -157,13 +157,17 @@ func (e *Engine) Get(account, id string) (job.Job, error) {
 	return e.current(&r), err
 }
 
-// current adds to a job what its driver has done since the record was written.
+// current adds to a job what was done since its record was written: its driver
+// knows, or, after a crash and before there is one, the results.
 func (e *Engine) current(r *record) job.Job {
 	e.mu.Lock()
 	d := e.drivers[name(r.Account, r.ID)]
 	e.mu.Unlock()
-	if d != nil {
-		d.overlay(&r.Job)
+	if d != nil && d.overlay(&r.Job) || r.State != job.Active {
+		return r.Job
+	}
+	if _, p, err := e.done(context.Background(), r); err == nil {
+		r.Progress = p
 	}
 	return r.Job
 }

@@ -317,6 +317,10 @@ func TestCrashesSkipAndDoubleNothing(t *testing.T) {
 		}
 		crashes++
 		e.Crash()
+		// Before the job is taken up again its counters say what was done.
+		if now, err := e.Batch.Get(testenv.Source, j.ID); err != nil || now.Progress.Run() < at || now.Progress.Total != n {
+			t.Errorf("after a crash at %d: %+v, %v", at, now.Progress, err)
+		}
 		e.Start()
 	}
 	done := reached(t, e, j.ID, job.Complete)

@@ -253,17 +253,19 @@ func (d *driver) count(p job.Progress, since time.Time) {
 	d.progress, d.since = &p, since
 }
 
-// overlay adds to a job what the step under way has done.
-func (d *driver) overlay(j *job.Job) {
+// overlay adds to a job what the step under way has done; false: no step that
+// counts is under way.
+func (d *driver) overlay(j *job.Job) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.progress == nil {
-		return
+		return false
 	}
 	j.Progress = *d.progress
 	if !d.since.IsZero() && j.State == job.Active {
 		j.Progress.ActiveSeconds += int64(d.e.Now().Sub(d.since).Seconds())
 	}
+	return true
 }
 
 // expire fails jobs that nobody confirmed and forgets those that ended long ago.

@@ -211,15 +211,24 @@ func (c *deliverCommand) admitted(a *applier) bool {
 		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket)
 	case a.has(deletedRow(r.Bucket, r.Key, r.ID)):
 		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket)
+	case r.ID == object.NullID && a.hasOwn(r):
+		c.fail("DstPutObjectNotPermitted", "destination bucket "+r.Bucket+" has a null version of its own under this key, which the replica would replace; copy the source object onto itself to give it a version id")
 	default:
 		return true
 	}
 	return false
 }
 
+// hasOwn reports whether the bucket of a null replica has another null version
+// of the key, one that is nobody's replica.
+func (a *applier) hasOwn(r *Object) bool {
+	old := a.find(r.Bucket, r.Key, r.ID)
+	return old != nil && old.Status != object.Replica && !old.Modified.Equal(r.Modified)
+}
+
 // storeReplica writes a replica. One that is there already keeps what became
-// of it since, as a source of its own, and takes the new metadata. Another null
-// version is replaced, as by a put. The version that it all began with, which
+// of it since, as a source of its own, and takes the new metadata. The replica
+// of a null version that was replaced at its source is replaced too. The version that it all began with, which
 // comes back where buckets replicate to each other, stays as it is.
 func (a *applier) storeReplica(r *Object) {
 	r.Status, r.Deliveries = object.Replica, nil

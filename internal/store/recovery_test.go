@@ -178,8 +178,9 @@ func TestSettingsCountWhenTheBodyIsThere(t *testing.T) {
 	wantCode(t, err, "NoSuchBucket") // the one it was sent to is gone
 }
 
-// TestANullReplicaReplacesANullVersion: there is one null version of a key.
-func TestANullReplicaReplacesANullVersion(t *testing.T) {
+// TestNullReplicas: there is one null version of a key. A replica replaces the
+// replica before it, and never what the destination has of its own.
+func TestNullReplicas(t *testing.T) {
 	t.Parallel()
 	fs := vfs.Memory()
 	s := open(t, fs)
@@ -187,14 +188,21 @@ func TestANullReplicaReplacesANullVersion(t *testing.T) {
 	makeBucket(t, s, "dst", bucket.Unversioned)
 	theirs := put(t, s, "dst", "k", strings.Repeat("t", inlineMax+1))
 	ours := put(t, s, "src", "k", strings.Repeat("o", inlineMax+1))
-	setVersioning(t, s, "src", bucket.Enabled)
+	first := put(t, s, "src", "free", strings.Repeat("1", inlineMax+1))
 	setVersioning(t, s, "dst", bucket.Enabled)
-	if d := deliver(t, s, ours, object.Completed); d.Status != object.Completed {
+	if d := deliver(t, s, ours, object.Completed); d.Code != "DstPutObjectNotPermitted" || d.Reason == "" {
+		t.Fatalf("%+v", d)
+	}
+	if d := deliver(t, s, first, object.Completed); d.Status != object.Completed {
+		t.Fatalf("%+v", d)
+	}
+	second := put(t, s, "src", "free", strings.Repeat("2", inlineMax+1))
+	if d := deliver(t, s, second, object.Completed); d.Status != object.Completed {
 		t.Fatalf("%+v", d)
 	}
 	p, err := s.ListVersions(t.Context(), "dst", VersionsOptions{Max: 10})
-	if err != nil || len(p.Versions) != 1 || p.Versions[0].ETag != ours.ETag {
-		t.Errorf("%+v, %v; theirs was %s", p, err, theirs.ETag)
+	if err != nil || len(p.Versions) != 2 || p.Versions[0].ETag != second.ETag || p.Versions[1].ETag != theirs.ETag {
+		t.Errorf("%+v, %v", p, err)
 	}
 	check(t, s, fs)
 	closeStore(t, s)

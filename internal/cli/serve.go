@@ -26,6 +26,9 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	if conf.Data == "" {
 		return fault.New(fault.Invalid, "", "--data is empty").WithHint("name a directory, or leave it out")
 	}
+	if conf.Region == "" { // as with TWINBUCKET_REGION set to nothing
+		return fault.New(fault.Invalid, "", "--region is empty").WithHint("name a region such as us-east-1, or leave it out")
+	}
 	for _, a := range c.Account {
 		account, err := config.ParseAccount(a)
 		if err != nil {

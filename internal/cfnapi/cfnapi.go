@@ -11,7 +11,6 @@ package cfnapi
 import (
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -182,20 +181,8 @@ func (c *call) resource(target string) string {
 
 // context returns the condition keys that the request gives.
 func (c *call) context() map[string][]string {
-	if c.facts != nil {
-		return c.facts
-	}
-	secure := "false"
-	if c.r.TLS != nil {
-		secure = "true"
-	}
-	c.facts = map[string][]string{
-		"aws:securetransport": {secure},
-		"aws:requestedregion": {c.Region},
-		"aws:useragent":       {c.r.UserAgent()},
-	}
-	if ip, _, err := net.SplitHostPort(c.r.RemoteAddr); err == nil {
-		c.facts["aws:sourceip"] = []string{ip}
+	if c.facts == nil {
+		c.facts = wire.Facts(c.r, c.Region)
 	}
 	return c.facts
 }

@@ -8,7 +8,6 @@
 package iamapi
 
 import (
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -198,20 +197,8 @@ func (c *call) allow(name, resource string) error {
 
 // context returns the condition keys that the request gives.
 func (c *call) context() map[string][]string {
-	if c.facts != nil {
-		return c.facts
-	}
-	secure := "false"
-	if c.r.TLS != nil {
-		secure = "true"
-	}
-	c.facts = map[string][]string{
-		"aws:securetransport": {secure},
-		"aws:requestedregion": {c.region},
-		"aws:useragent":       {c.r.UserAgent()},
-	}
-	if ip, _, err := net.SplitHostPort(c.r.RemoteAddr); err == nil {
-		c.facts["aws:sourceip"] = []string{ip}
+	if c.facts == nil {
+		c.facts = wire.Facts(c.r, c.region)
 	}
 	return c.facts
 }

@@ -1,0 +1,25 @@
+package wire
+
+import (
+	"net"
+	"net/http"
+)
+
+// Facts returns the condition keys that a request to any of the doors gives,
+// in lower case: aws:securetransport, aws:requestedregion, aws:useragent and,
+// if the address is known, aws:sourceip. The caller may add to them.
+func Facts(r *http.Request, region string) map[string][]string {
+	secure := "false"
+	if r.TLS != nil {
+		secure = "true"
+	}
+	facts := map[string][]string{
+		"aws:securetransport": {secure},
+		"aws:requestedregion": {region},
+		"aws:useragent":       {r.UserAgent()},
+	}
+	if ip, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		facts["aws:sourceip"] = []string{ip}
+	}
+	return facts
+}

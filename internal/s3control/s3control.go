@@ -15,6 +15,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -230,16 +231,8 @@ func (c *call) readBody() error {
 // allow asks whether the caller may do action to resource, given the
 // condition keys in facts.
 func (c *call) allow(action, resource string, facts map[string][]string) error {
-	context := map[string][]string{"aws:requestedregion": {c.Region}, "aws:securetransport": {"false"}}
-	if c.r.TLS != nil {
-		context["aws:securetransport"] = []string{"true"}
-	}
-	if ip, _, err := net.SplitHostPort(c.r.RemoteAddr); err == nil {
-		context["aws:sourceip"] = []string{ip}
-	}
-	for k, v := range facts {
-		context[k] = v
-	}
+	context := wire.Facts(c.r, c.Region)
+	maps.Copy(context, facts)
 	return c.IAM.Authorize(c.caller, iam.Access{Action: action, Resource: resource, ResourceAccount: c.account, Context: context})
 }
 

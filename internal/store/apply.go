@@ -149,40 +149,48 @@ func (a *applier) bucket(name string) *bucket.Bucket {
 	return (*a.s.buckets.Load())[name]
 }
 
-// find returns a version as of now; nil if there is none.
+// find returns a version as of now, without its detail; nil if there is none.
 func (a *applier) find(bucket, key, id string) *Object {
-	o, err := find(a.b, bucket, key, id)
+	o, err := lookup(a.b, bucket, key, id)
 	if err != nil && !errors.Is(err, fault.NotFound) {
 		_ = a.fail(err)
 	}
 	return o
 }
 
-// put writes a version's row and counts its bodies.
+// put writes the rows of a version that is whole and counts its bodies.
 func (a *applier) put(o *Object) {
-	for _, e := range o.body {
-		a.count(e.file, 1)
-	}
+	a.countAll(o.body, 1)
 	a.write(o)
+	if _, ours := object.IDTime(o.ID); !ours {
+		a.set(idRow(o.Bucket, o.Key, o.ID), binary.AppendUvarint(nil, uint64(o.Modified.UnixNano())))
+	}
 	a.latest = max(a.latest, o.Modified.UnixNano())
 }
 
-// write writes a version's row.
+// write writes a version's row, and its detail if that was read or is new.
 func (a *applier) write(o *Object) {
-	var w writer
-	w.object(o)
-	a.set(versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano()), w.b)
+	row, detail := o.rows(a.s.opt.few)
+	a.set(o.row(), row)
+	if detail != nil {
+		a.set(detailRow(o), detail)
+	}
 }
 
 // remove takes a version out of the index.
 func (a *applier) remove(o *Object) {
-	a.del(versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano()))
+	a.del(o.row())
+	if o.apart != (apart{}) {
+		a.load(o)
+		a.del(detailRow(o))
+	}
+	if _, ours := object.IDTime(o.ID); !ours {
+		a.del(idRow(o.Bucket, o.Key, o.ID))
+	}
 	if o.pendingAt != 0 {
 		a.del(pendingRow(o.pendingAt))
 	}
-	for _, e := range o.body {
-		a.count(e.file, -1)
-	}
+	a.countAll(o.body, -1)
 }
 
 // count changes how many bodies use a file and drops the file at none.
@@ -228,7 +236,7 @@ func (a *applier) enqueue(o *Object, at journal.Position, waits bool) {
 	}
 	if waits {
 		o.pendingAt = at
-		a.set(pendingRow(at), versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano()))
+		a.set(pendingRow(at), o.row())
 		a.pending = true
 	}
 }

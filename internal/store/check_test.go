@@ -41,12 +41,24 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 	uses, counted := map[uint64]int{}, map[uint64]int{}
 	feed, pending := map[string]bool{}, map[string]bool{}
 	nulls := map[string]int{}
+	details, haveDetails := map[string]bool{}, map[string]bool{}
+	ids, haveIDs := map[string]int64{}, map[string]int64{}
 	for row, value := range rows(t, s) {
 		switch row[0] {
 		case rowVersion:
 			o, err := readObject([]byte(value))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if o.apart != (apart{}) {
+				details["x"+row[1:]] = true
+				counts := o.apart
+				if err := load(s.db, o); err != nil || counts != (apart{len(o.Parts), len(o.body)}) {
+					t.Errorf("%s %s: %d parts, %d extents, %v, want %+v", o.Key, o.ID, len(o.Parts), len(o.body), err, counts)
+				}
+			}
+			if _, ours := object.IDTime(o.ID); !ours {
+				ids[string(idRow(o.Bucket, o.Key, o.ID))] = o.Modified.UnixNano()
 			}
 			checkBody(t, s, o)
 			for _, e := range o.body {
@@ -61,6 +73,11 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 			if o.ID == object.NullID {
 				nulls[o.Bucket+"/"+o.Key]++
 			}
+		case rowDetail:
+			haveDetails[row] = true
+		case rowID:
+			nanos, _ := binary.Uvarint([]byte(value))
+			haveIDs[row] = int64(nanos)
 		case rowPart:
 			c := new(partCommand)
 			if err := fields([]byte(value), c.decode); err != nil {
@@ -85,6 +102,12 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 	}
 	if diff := cmp.Diff(uses, counted); diff != "" {
 		t.Errorf("uses of files, and what is counted: %s", diff)
+	}
+	if diff := cmp.Diff(details, haveDetails); diff != "" {
+		t.Errorf("versions with details, and details: %s", diff)
+	}
+	if diff := cmp.Diff(ids, haveIDs); diff != "" {
+		t.Errorf("versions without a time in their ids, and the rows of ids: %s", diff)
 	}
 	if diff := cmp.Diff(pending, feed); diff != "" {
 		t.Errorf("what is pending, and the feed: %s", diff)

@@ -46,6 +46,12 @@ const (
 	fPendingAt
 )
 
+// Fields of a version that were added later.
+const (
+	fApartParts   protowire.Number = 32 // how many parts and extents are in the detail
+	fApartExtents protowire.Number = 33
+)
+
 // writer appends fields; empty values are left out.
 type writer struct{ b []byte }
 
@@ -302,6 +308,8 @@ func (w *writer) object(o *Object) {
 		w.extent(fExtent, e)
 	}
 	w.uint(fPendingAt, uint64(o.pendingAt))
+	w.uint(fApartParts, uint64(o.apart.parts))
+	w.uint(fApartExtents, uint64(o.apart.extents))
 }
 
 // readObject reads what writer.object wrote.
@@ -346,6 +354,10 @@ func (o *Object) field(f field) (err error) {
 		v.Lock.Hold = f.u == 1
 	case fPendingAt:
 		o.pendingAt = journal.Position(f.u)
+	case fApartParts:
+		o.apart.parts = int(f.u)
+	case fApartExtents:
+		o.apart.extents = int(f.u)
 	case fContentType, fCacheControl, fContentDisposition, fContentEncoding, fContentLanguage, fExpires, fRedirect:
 		o.header(f)
 	default:

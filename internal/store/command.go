@@ -203,6 +203,11 @@ const (
 	fShared
 )
 
+// Fields of commands that were added later.
+const (
+	fLikeSource protowire.Number = 150
+)
+
 // putCommand stores a version or delete marker; with upload set it completes
 // that multipart upload.
 type putCommand struct {

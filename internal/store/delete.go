@@ -38,7 +38,7 @@ func (s *Store) Delete(ctx context.Context, name, key, id, owner string) (Delete
 	if id == "" {
 		version = object.NullID
 	}
-	o, err := find(s.db, name, key, version)
+	o, err := lookup(s.db, name, key, version)
 	if errors.Is(err, fault.NotFound) {
 		return Deleted{ID: id}, nil
 	}

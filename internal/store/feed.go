@@ -102,6 +102,9 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 		c.outcome.Time = s.opt.Now().UTC()
 		if d.Replica != nil {
 			c.replica = &Object{Version: *d.Replica, body: src.body}
+			if c.likeSource = src.apart != (apart{}) || src.large(s.opt.few); c.likeSource {
+				c.replica.Parts, c.replica.body = nil, nil
+			}
 		}
 		cs[i] = c
 	}
@@ -138,6 +141,7 @@ type deliverCommand struct {
 	modified        time.Time // its time; zero in old records, which did not have it
 	seen            uint64    // its Changes when the replica was made from it
 	replica         *Object
+	likeSource      bool // the replica has the source's parts and body, which are not in the command
 	outcome         object.Delivery
 }
 
@@ -152,6 +156,7 @@ func (c *deliverCommand) encode(w *writer) {
 	if c.replica != nil {
 		w.msg(fReplica, func(w *writer) { w.object(c.replica) })
 	}
+	w.bool(fLikeSource, c.likeSource)
 	w.delivery(fDelivery, c.outcome)
 }
 
@@ -169,6 +174,8 @@ func (c *deliverCommand) decode(f field) (err error) {
 		c.seen = f.u
 	case fReplica:
 		c.replica, err = readObject(f.b)
+	case fLikeSource:
+		c.likeSource = f.u == 1
 	case fDelivery:
 		c.outcome, err = readDelivery(f.b)
 	}
@@ -183,6 +190,11 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		return a.broken
 	}
 	if c.replica != nil && c.admitted(a) {
+		if c.likeSource {
+			full := *src
+			a.load(&full)
+			c.replica.Parts, c.replica.body = full.Parts, full.body
+		}
 		a.storeReplica(c.replica)
 	}
 	if src.Changes != c.seen && c.outcome.Status == object.Completed {
@@ -240,7 +252,7 @@ func (a *applier) storeReplica(r *Object) {
 		return
 	default:
 		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes, old.pendingAt
-		a.countAll(old.body, -1)
+		a.countAll(a.load(old).body, -1)
 	}
 	a.put(r)
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -24,50 +25,83 @@ func noSuchVersion(id string) error {
 // Head returns a version of a key; id "" is the current one, which may be a
 // delete marker. What is not there is fault.NotFound with AWS's code.
 func (s *Store) Head(ctx context.Context, bucket, key, id string) (*Object, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	if _, err := s.bucket(bucket); err != nil {
+	if err := s.lookAt(ctx, bucket); err != nil {
 		return nil, err
 	}
 	return find(s.db, bucket, key, id)
 }
 
-// find looks a version up in the index or in a batch over it.
-func find(r pebble.Reader, bucket, key, id string) (*Object, error) {
-	if t, ours := object.IDTime(id); ours {
-		v, closer, err := r.Get(versionRow(bucket, key, id, t.UnixNano()))
-		if errors.Is(err, pebble.ErrNotFound) {
-			return nil, noSuchVersion(id)
-		}
-		if err != nil {
-			return nil, fault.Wrap("store.find", key, err)
-		}
-		o, err := readObject(v)
-		return o, errors.Join(err, closer.Close())
+// head is Head without the version's detail.
+func (s *Store) head(ctx context.Context, bucket, key, id string) (*Object, error) {
+	if err := s.lookAt(ctx, bucket); err != nil {
+		return nil, err
 	}
+	return lookup(s.db, bucket, key, id)
+}
+
+func (s *Store) lookAt(ctx context.Context, bucket string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	_, err := s.bucket(bucket)
+	return err
+}
+
+// lookup looks a version up, without its detail.
+func lookup(r pebble.Reader, bucket, key, id string) (*Object, error) {
+	if id == "" {
+		return current(r, bucket, key)
+	}
+	nanos, err := timeOf(r, bucket, key, id)
+	if err != nil {
+		return nil, err
+	}
+	v, closer, err := r.Get(versionRow(bucket, key, id, nanos))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, noSuchVersion(id)
+	}
+	if err != nil {
+		return nil, fault.Wrap("store.find", key, err)
+	}
+	o, err := readObject(v)
+	return o, errors.Join(err, closer.Close())
+}
+
+// timeOf returns the time of the version with an id, in nanoseconds: it is in
+// the id, or else in a row. If there is no such version it may not be found.
+func timeOf(r pebble.Reader, bucket, key, id string) (int64, error) {
+	if t, ours := object.IDTime(id); ours {
+		return t.UnixNano(), nil
+	}
+	v, closer, err := r.Get(idRow(bucket, key, id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return 0, noSuchVersion(id)
+	}
+	if err != nil {
+		return 0, fault.Wrap("store.find", key, err)
+	}
+	nanos, _ := binary.Uvarint(v)
+	return int64(nanos), closer.Close()
+}
+
+// current looks up the newest version of a key, without its detail.
+func current(r pebble.Reader, bucket, key string) (*Object, error) {
 	prefix := keyPrefix(make([]byte, 0, len(bucket)+len(key)+16), rowVersion, bucket, key)
 	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
 	if err != nil {
 		return nil, fault.Wrap("store.find", key, err)
 	}
 	var o *Object
-	for ok := it.First(); ok; ok = it.Next() {
-		if id == "" || string(it.Key()[len(prefix)+timeSize:]) == id {
-			o, err = readObject(it.Value())
-			break
-		}
+	if it.First() {
+		o, err = readObject(it.Value())
 	}
 	if err := errors.Join(err, it.Error(), it.Close()); err != nil {
 		return nil, fault.Wrap("store.find", key, err)
 	}
-	switch {
-	case o != nil:
-		return o, nil
-	case id == "":
+	if o == nil {
 		return nil, noSuchKey(key)
 	}
-	return nil, noSuchVersion(id)
+	return o, nil
 }
 
 // Open returns n bytes of a version's body from off on; n -1 is all that
@@ -83,16 +117,20 @@ func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadClose
 	if off < 0 || n < 0 || off+n > o.Size {
 		return nil, fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable").On(o.Key)
 	}
+	o, err := s.whole(o)
+	if err != nil {
+		return nil, err
+	}
 	r := &bodyReader{s: s, extents: o.body, skip: off, left: n}
 	if n == 0 {
 		return r, nil
 	}
 	// The first piece is opened now, so that a missing file is an error here
 	// and not in the middle of an answer.
-	err := r.next()
+	err = r.next()
 	if errors.Is(err, fs.ErrNotExist) {
 		// The version may have been deleted since it was looked up, or replaced.
-		now, gone := find(s.db, o.Bucket, o.Key, o.ID)
+		now, gone := lookup(s.db, o.Bucket, o.Key, o.ID)
 		if gone != nil {
 			err = gone
 		} else if !now.Modified.Equal(o.Modified) {

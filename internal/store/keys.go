@@ -14,6 +14,8 @@ import (
 //	m latest            the latest time of a version: the clock goes on from it
 //	b BUCKET            bucket
 //	v VERSION           version, newest first within its key
+//	x VERSION           its parts and extents, if there are many
+//	n BUCKET KEY ID     the time of a version whose id does not hold it: null, mostly
 //	p POSITION          a version that waits for replication: the version's row
 //	d VERSION-ID        a replica that was deleted by its version id
 //	u BUCKET KEY ID     multipart upload
@@ -27,6 +29,8 @@ const (
 	rowMeta    = 'm'
 	rowBucket  = 'b'
 	rowVersion = 'v'
+	rowDetail  = 'x'
+	rowID      = 'n'
 	rowPending = 'p'
 	rowDeleted = 'd'
 	rowUpload  = 'u'
@@ -70,6 +74,23 @@ func versionRow(bucket, key, id string, nanos int64) []byte {
 	row = keyPrefix(row, rowVersion, bucket, key)
 	row = binary.BigEndian.AppendUint64(row, ^uint64(nanos))
 	return append(row, id...)
+}
+
+// row is the row of the version.
+func (o *Object) row() []byte {
+	return versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano())
+}
+
+// detailRow is the row of a version's parts and extents.
+func detailRow(o *Object) []byte {
+	row := o.row()
+	row[0] = rowDetail
+	return row
+}
+
+// idRow is the row that leads from a version's id to its time.
+func idRow(bucket, key, id string) []byte {
+	return append(keyPrefix(nil, rowID, bucket, key), id...)
 }
 
 // scanPrefix is what the rows of the keys that begin with prefix begin with.

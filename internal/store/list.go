@@ -9,7 +9,6 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
-	"twinbucket/object"
 )
 
 // ListOptions choose what List returns.
@@ -140,6 +139,7 @@ func (s *Store) ListVersions(ctx context.Context, bucket string, o VersionsOptio
 
 // walker goes through the rows of versions of one bucket.
 type walker struct {
+	r                 pebble.Reader
 	it                *pebble.Iterator
 	bucket            string
 	prefix, delimiter string
@@ -158,7 +158,7 @@ func (s *Store) walk(ctx context.Context, bucket, prefix, delimiter string) (*wa
 	if err != nil {
 		return nil, fault.Wrap("store.list", bucket, err)
 	}
-	return &walker{it: it, bucket: bucket, prefix: prefix, delimiter: delimiter}, nil
+	return &walker{r: s.db, it: it, bucket: bucket, prefix: prefix, delimiter: delimiter}, nil
 }
 
 func (w *walker) close(err error) error {
@@ -179,16 +179,10 @@ func (w *walker) start(key, id string) bool {
 	if !w.it.SeekGE(prefix) {
 		return false
 	}
-	if t, ours := object.IDTime(id); ours {
-		row := append(versionRow(w.bucket, key, id, t.UnixNano()), 0)
+	if nanos, err := timeOf(w.r, w.bucket, key, id); err == nil {
+		row := append(versionRow(w.bucket, key, id, nanos), 0)
 		w.passed = bytes.HasPrefix(w.it.Key(), prefix) && bytes.Compare(w.it.Key(), row) < 0
 		return w.it.SeekGE(row)
-	}
-	for ok := true; ok && bytes.HasPrefix(w.it.Key(), prefix); ok = w.it.Next() {
-		if string(w.it.Key()[len(prefix)+timeSize:]) == id {
-			w.passed = true
-			return w.it.Next()
-		}
 	}
 	// A null version that is gone may have stood anywhere.
 	return w.it.SeekGE(prefix)

@@ -297,6 +297,10 @@ func (s *Store) CopyPart(ctx context.Context, bucket, key, id string, number int
 	if _, err := s.upload(ctx, bucket, key, id); err != nil {
 		return nil, err
 	}
+	src, err := s.whole(src)
+	if err != nil {
+		return nil, err
+	}
 	if n < 0 {
 		n = src.Size - off
 	}

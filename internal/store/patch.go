@@ -20,7 +20,7 @@ func (s *Store) SetLock(ctx context.Context, bucket, key, id string, lock object
 }
 
 func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
-	o, err := s.Head(ctx, c.bucket, c.key, c.id)
+	o, err := s.head(ctx, c.bucket, c.key, c.id)
 	if err != nil {
 		return nil, err
 	}

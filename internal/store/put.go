@@ -70,7 +70,7 @@ func (s *Store) precheck(ctx context.Context, p Put) error {
 	if p.If == (Condition{}) {
 		return nil
 	}
-	cur, err := s.Head(ctx, p.Version.Bucket, p.Version.Key, "")
+	cur, err := s.head(ctx, p.Version.Bucket, p.Version.Key, "")
 	if err != nil || cur.Marker {
 		cur = nil
 	}
@@ -116,6 +116,10 @@ func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 		return nil, err
 	}
 	if err := object.CheckKey(p.Version.Key); err != nil {
+		return nil, err
+	}
+	src, err = s.whole(src)
+	if err != nil {
 		return nil, err
 	}
 	o := &Object{Version: p.Version, body: src.body}

@@ -34,7 +34,10 @@ import (
 
 // indexFormat is the version of the index's layout; an index of another one is
 // rebuilt from the journal. Add new versions here, with what they changed.
-const indexFormat = 1
+//
+//	1: the first
+//	2: rows of details and of ids
+const indexFormat = 2
 
 // Options are what a store needs to know; all may be zero.
 type Options struct {
@@ -52,6 +55,7 @@ type Options struct {
 	SegmentSize int64
 
 	inline int // the largest body in the journal, in bytes; inlineMax if 0 or more than that
+	few    int // parts or extents in a version's own row; rowParts if 0, none if less
 }
 
 // Store is an open store. Its methods may be called from any goroutine.
@@ -84,6 +88,7 @@ type Store struct {
 type Object struct {
 	object.Version
 	body      []extent
+	apart     apart            // what was left out: Parts and body then are nil
 	pendingAt journal.Position // where it stands among the pending; 0: it does not
 }
 
@@ -101,6 +106,10 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	if opt.inline == 0 {
 		opt.inline = inlineMax
 	}
+	if opt.few == 0 {
+		opt.few = rowParts
+	}
+	opt.few = max(opt.few, 0)
 	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1)}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {

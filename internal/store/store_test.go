@@ -33,9 +33,15 @@ func open(t testing.TB, fs vfs.FS) *Store {
 const fewInline = 8 << 10
 
 // openInline opens a store that keeps bodies up to inline bytes in its journal.
+// If that is few, every version with parts or with a body in a file has a
+// detail.
 func openInline(t testing.TB, fs vfs.FS, inline int) *Store {
 	t.Helper()
-	s, err := Open(fs, "/data", Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, inline: inline})
+	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, inline: inline}
+	if inline < inlineMax {
+		opt.few = -1
+	}
+	s, err := Open(fs, "/data", opt)
 	if err != nil {
 		t.Fatal(err)
 	}

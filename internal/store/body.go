@@ -62,9 +62,9 @@ func cut(body []extent, off, n int64) []extent {
 // ingested is a body that has been read: in memory, or synced in a file.
 type ingested struct {
 	inline []byte
-	pool   *sync.Pool
-	pooled *[]byte
-	extent extent // if not inline
+	room   int     // which of the rooms pooled came from
+	pooled *[]byte // nil: given back
+	extent extent  // if not inline
 	size   int64
 	md5    [md5.Size]byte
 }
@@ -74,14 +74,42 @@ func (in *ingested) etag() string { return hex.EncodeToString(in.md5[:]) }
 // release gives the memory back once the body is journaled.
 func (in *ingested) release() {
 	if in.pooled != nil {
-		in.pool.Put(in.pooled)
+		rooms[in.room].Put(in.pooled)
 		in.pooled, in.inline = nil, nil
 	}
 }
 
+// roomSizes are the sizes of the buffers that small bodies are read into, in
+// bytes. A body moves to the next one when it has filled its own: what a client
+// merely announces takes no memory.
+var roomSizes = [...]int{8 << 10, 64 << 10, 512 << 10, inlineMax + 1}
+
+var rooms = func() (r [len(roomSizes)]*sync.Pool) {
+	for i, n := range roomSizes {
+		r[i] = &sync.Pool{New: func() any { b := make([]byte, n); return &b }}
+	}
+	return r
+}()
+
+// step is the room through which a large body goes to its file: a slow client
+// holds it for long.
+const step = 1
+
+// grow takes the first buffer, or the next larger one with what was read.
+func (in *ingested) grow() {
+	next := 0
+	if in.pooled != nil {
+		next = in.room + 1
+	}
+	larger := rooms[next].Get().(*[]byte)
+	copy(*larger, in.inline)
+	n := len(in.inline)
+	in.release()
+	in.room, in.pooled, in.inline = next, larger, (*larger)[:n]
+}
+
 var (
 	pieces  = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
-	larges  = sync.Pool{New: func() any { b := make([]byte, inlineMax+1); return &b }}
 	hashers = sync.Pool{New: func() any { return md5.New() }}
 )
 
@@ -94,33 +122,14 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64) (*ingest
 	h := hashers.Get().(hash.Hash)
 	h.Reset()
 	defer hashers.Put(h)
-	in := &ingested{pool: &larges}
-	if size >= 0 && size < pieceSize {
-		in.pool = &pieces
+	in := &ingested{}
+	large, err := s.readInline(in, body, h)
+	if err == nil && large {
+		err = s.spill(ctx, in, body, h)
 	}
-	in.pooled = in.pool.Get().(*[]byte)
-	buf := (*in.pooled)[:min(len(*in.pooled), s.opt.inline+1)]
-	n := 0
-	for n < len(buf) {
-		piece := buf[n:min(len(buf), n+pieceSize)]
-		m, err := readFull(body, piece)
-		h.Write(piece[:m])
-		n += m
-		if err != nil {
-			in.release()
-			return nil, err
-		}
-		if m < len(piece) {
-			break
-		}
-	}
-	in.inline, in.size = buf[:n], int64(n)
-	if n == len(buf) {
-		err := s.spill(ctx, in, body, h)
+	if err != nil {
 		in.release()
-		if err != nil {
-			return nil, err
-		}
+		return nil, err
 	}
 	h.Sum(in.md5[:0])
 	if size >= 0 && in.size != size {
@@ -128,6 +137,29 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64) (*ingest
 		return nil, fault.New(fault.Invalid, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 	}
 	return in, nil
+}
+
+// readInline reads a body into memory; large is true if there is more of it
+// than the journal takes.
+func (s *Store) readInline(in *ingested, body io.Reader, h hash.Hash) (large bool, err error) {
+	limit := s.opt.inline + 1
+	for {
+		n := len(in.inline)
+		if in.pooled == nil || n == len(*in.pooled) {
+			in.grow()
+		}
+		piece := (*in.pooled)[n:min(len(*in.pooled), n+pieceSize, limit)]
+		m, err := readFull(body, piece)
+		h.Write(piece[:m])
+		in.inline = (*in.pooled)[:n+m]
+		in.size = int64(n + m)
+		switch {
+		case err != nil || m < len(piece):
+			return false, err
+		case n+m == limit:
+			return true, nil
+		}
+	}
 }
 
 // readFull fills p as far as r goes; reaching the end is no error.
@@ -172,11 +204,13 @@ func (s *Store) spill(ctx context.Context, in *ingested, rest io.Reader, h hash.
 // writeBody writes to f and syncs it; it returns the checksum of it all.
 func writeBody(ctx context.Context, f vfs.File, in *ingested, rest io.Reader, h hash.Hash) (uint32, error) {
 	crc := crc32.Checksum(in.inline, castagnoli)
-	if _, err := f.Write(in.inline); err != nil {
+	_, err := f.Write(in.inline)
+	in.release()
+	if err != nil {
 		return 0, err
 	}
-	buf := pieces.Get().(*[]byte)
-	defer pieces.Put(buf)
+	buf := rooms[step].Get().(*[]byte)
+	defer rooms[step].Put(buf)
 	for n := len(*buf); n == len(*buf); {
 		if err := ctx.Err(); err != nil {
 			return 0, err

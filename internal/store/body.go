@@ -294,10 +294,10 @@ func (s *Store) discard(in *ingested) {
 	in.release()
 }
 
-// removeFiles removes files that no body uses, in the background. What a crash
-// leaves is an orphan at the next start.
+// removeFiles removes files that no body uses, in the background; one that is
+// being read goes later. What a crash leaves is an orphan at the next start.
 func (s *Store) removeFiles(ids []uint64) {
-	if len(ids) == 0 {
+	if ids = s.pins.removable(ids); len(ids) == 0 {
 		return
 	}
 	s.sweep.Go(func() {
@@ -350,6 +350,7 @@ type bodyReader struct {
 	extents []extent
 	skip    int64 // bytes to pass over
 	left    int64 // bytes to deliver
+	pinned  []uint64
 
 	cur   extent
 	file  vfs.File // of cur, if it is in a file
@@ -501,5 +502,8 @@ func (r *bodyReader) Close() error {
 		r.buf, r.data = nil, nil
 	}
 	r.left = 0
-	return r.closeFile()
+	err := r.closeFile()
+	r.s.removeFiles(r.s.pins.unpin(r.pinned))
+	r.pinned = nil
+	return err
 }

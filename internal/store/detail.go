@@ -79,11 +79,15 @@ func find(r pebble.Reader, bucket, key, id string) (*Object, error) {
 			return nil, err
 		}
 	}
-	return nil, &fault.Error{Op: "store.find", Kind: fault.Damaged, Thing: key, Err: errNoDetail, Hint: "stop the server and remove the index directory: it is made anew from the journal"}
+	return nil, noDetail(key)
+}
+
+func noDetail(key string) error {
+	return &fault.Error{Op: "store.find", Kind: fault.Damaged, Thing: key, Err: errNoDetail, Hint: "stop the server and remove the index directory: it is made anew from the journal"}
 }
 
 // whole returns a version with its parts and where its body is; o itself is
-// not changed. fault.NotFound if it was deleted meanwhile.
+// not changed. fault.NotFound or fault.Busy if it was deleted or replaced.
 func (s *Store) whole(o *Object) (*Object, error) {
 	if o.apart == (apart{}) {
 		return o, nil
@@ -91,7 +95,9 @@ func (s *Store) whole(o *Object) (*Object, error) {
 	c := *o
 	err := load(s.db, &c)
 	if errors.Is(err, errNoDetail) {
-		return nil, noSuchVersion(o.ID)
+		if err = s.stillThere(o); err == nil {
+			err = noDetail(o.Key)
+		}
 	}
 	return &c, err
 }

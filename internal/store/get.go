@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"io/fs"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -125,22 +124,28 @@ func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadClose
 	if n == 0 {
 		return r, nil
 	}
+	if r.pinned = s.pins.pin(cut(o.body, off, n)); len(r.pinned) > 0 {
+		// While the version is there its files are; from now on they stay.
+		err = s.stillThere(o)
+	}
 	// The first piece is opened now, so that a missing file is an error here
 	// and not in the middle of an answer.
-	err = r.next()
-	if errors.Is(err, fs.ErrNotExist) {
-		// The version may have been deleted since it was looked up, or replaced.
-		now, gone := lookup(s.db, o.Bucket, o.Key, o.ID)
-		if gone != nil {
-			err = gone
-		} else if !now.Modified.Equal(o.Modified) {
-			err = fault.New(fault.Busy, "SlowDown", "The object was replaced while it was read. Please try again.").On(o.Key)
-		}
+	if err == nil {
+		err = r.next()
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
+}
+
+// stillThere says that a version that was looked up is gone, if it is.
+func (s *Store) stillThere(o *Object) error {
+	now, err := lookup(s.db, o.Bucket, o.Key, o.ID)
+	if err == nil && !now.Modified.Equal(o.Modified) {
+		err = fault.New(fault.Busy, "SlowDown", "The object was replaced while it was read. Please try again.").On(o.Key)
+	}
+	return err
 }
 
 // ValidID reports whether id has the form of a version id.

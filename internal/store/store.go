@@ -75,6 +75,7 @@ type Store struct {
 	folderMu sync.Mutex
 	folders  map[string]bool // of bodies, whose names are durable
 
+	pins      pins
 	pending   signal
 	sinceSync int64 // bytes journaled since the index was last flushed; the committer's
 	latest    int64 // what latestRow says; the committer's

@@ -62,13 +62,6 @@ type Part struct {
 // Tag is one object tag.
 type Tag struct{ Key, Value string }
 
-// Lock is a version's Object Lock state.
-type Lock struct {
-	Mode  string    // "GOVERNANCE", "COMPLIANCE" or ""
-	Until time.Time // retain until; zero if Mode is ""
-	Hold  bool      // legal hold
-}
-
 // Checksum is an additional checksum of a body.
 type Checksum struct {
 	Algorithm string // "CRC32", "CRC32C", "CRC64NVME", "SHA1" or "SHA256"

@@ -29,6 +29,10 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 		return failed(o, d, fault.Newf(fault.Conflict, "DstBucketUnversioned", "versioning is not enabled on the destination bucket %s", d.Bucket).
 			WithHint("enable versioning on %s", d.Bucket))
 	}
+	if src.Locked() && !dst.Locked() {
+		return failed(o, d, fault.Newf(fault.Conflict, "DstBucketObjectLockConfigMissing", "Object Lock is enabled on the source bucket %s, and not on the destination bucket %s", src.Name, d.Bucket).
+			WithHint("enable Object Lock on %s: PutObjectLockConfiguration", d.Bucket))
+	}
 	for _, st := range steps(src, dst, r, &o.Version) {
 		if err := e.roles.permit(caller, st); err != nil {
 			return failed(o, d, err)
@@ -46,6 +50,9 @@ func replica(v *object.Version, dst *bucket.Bucket, r *rule.Rule) *object.Versio
 	c.Status, c.Deliveries, c.Changes = object.Replica, nil, 0
 	if dst.OwnerEnforced() || r.Destination.OwnerOverride {
 		c.Owner = dst.Owner
+	}
+	if r := dst.DefaultRetention(); r.Mode != "" && c.Lock.Mode == "" && !v.Marker {
+		c.Lock.Mode, c.Lock.Until = r.Mode, r.Until(v.Modified)
 	}
 	if class := r.Destination.StorageClass; class != "" {
 		c.Class = class

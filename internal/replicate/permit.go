@@ -69,11 +69,15 @@ var kinds = map[string]fault.Kind{
 	"SrcGetObjectNotPermitted":          fault.Denied,
 	"SrcGetAclNotPermitted":             fault.Denied,
 	"SrcGetTaggingNotPermitted":         fault.Denied,
+	"SrcGetRetentionNotPermitted":       fault.Denied,
+	"SrcGetLegalHoldNotPermitted":       fault.Denied,
 	"SrcVersionNotFound":                fault.NotFound,
 	"SrcObjectNotFound":                 fault.NotFound,
 	"DstBucketNotFound":                 fault.NotFound,
 	"DstPutObjectNotPermitted":          fault.Denied,
 	"DstPutTaggingNotPermitted":         fault.Denied,
+	"DstPutRetentionNotPermitted":       fault.Denied,
+	"DstPutLegalHoldNotPermitted":       fault.Denied,
 	"DstDelObjNotPermitted":             fault.Denied,
 	"InitiateReplicationNotPermitted":   fault.Denied,
 }
@@ -92,13 +96,24 @@ func steps(src, dst *bucket.Bucket, r *rule.Rule, v *object.Version) []step {
 	out = append(out,
 		step{"s3:GetObjectVersionForReplication", src, from, "SrcGetObjectNotPermitted"},
 		step{"s3:GetObjectVersionAcl", src, from, "SrcGetAclNotPermitted"},
-		step{"s3:GetObjectVersionTagging", src, from, "SrcGetTaggingNotPermitted"},
-		step{"s3:ReplicateObject", dst, to, "DstPutObjectNotPermitted"})
+		step{"s3:GetObjectVersionTagging", src, from, "SrcGetTaggingNotPermitted"})
+	if src.Locked() {
+		out = append(out,
+			step{"s3:GetObjectRetention", src, from, "SrcGetRetentionNotPermitted"},
+			step{"s3:GetObjectLegalHold", src, from, "SrcGetLegalHoldNotPermitted"})
+	}
+	out = append(out, step{"s3:ReplicateObject", dst, to, "DstPutObjectNotPermitted"})
 	if r.Destination.OwnerOverride && !dst.OwnerEnforced() {
 		out = append(out, step{"s3:ObjectOwnerOverrideToBucketOwner", dst, to, "DstPutObjectNotPermitted"})
 	}
 	if len(v.Tags) > 0 {
 		out = append(out, step{"s3:ReplicateTags", dst, to, "DstPutTaggingNotPermitted"})
+	}
+	if v.Lock.Mode != "" {
+		out = append(out, step{"s3:PutObjectRetention", dst, to, "DstPutRetentionNotPermitted"})
+	}
+	if v.Lock.Hold {
+		out = append(out, step{"s3:PutObjectLegalHold", dst, to, "DstPutLegalHoldNotPermitted"})
 	}
 	return out
 }
@@ -121,8 +136,9 @@ func (s *sessions) permit(c *iam.Caller, st step) error {
 		if instead, _ := s.iam.Decide(c, access); instead.Allowed && !decision.Explicit {
 			return nil
 		}
-	case "s3:ReplicateTags":
-		// The right to write the replica writes its tags; only a Deny stops them.
+	case "s3:ReplicateTags", "s3:PutObjectRetention", "s3:PutObjectLegalHold":
+		// The right to write the replica writes its tags and its lock; only a
+		// Deny stops them.
 		if !decision.Explicit {
 			return nil
 		}

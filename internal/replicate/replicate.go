@@ -266,7 +266,7 @@ func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*
 		out[i] = Existing{Status: 200}
 		for _, c := range choices {
 			d := e.copy(src, set.Role, c.Rule, o, object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID})
-			if d.Replica != nil && e.delivered(ctx, o, c.Destination) {
+			if d.Replica != nil && e.delivered(ctx, o, d.Replica) {
 				d.Replica = nil
 			}
 			todo, of = append(todo, d), append(of, i)
@@ -286,13 +286,13 @@ func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*
 
 // delivered reports whether the destination has the version already, and all
 // of it that can change.
-func (e *Engine) delivered(ctx context.Context, o *store.Object, dst string) bool {
-	have, err := e.store.Head(ctx, dst, o.Key, o.ID)
+func (e *Engine) delivered(ctx context.Context, o *store.Object, r *object.Version) bool {
+	have, err := e.store.Head(ctx, r.Bucket, o.Key, o.ID)
 	if err != nil || have.ETag != o.ETag || have.Marker != o.Marker {
 		return false
 	}
 	// What is no replica is the version that this one was made from.
-	return have.Status != object.Replica || slices.Equal(have.Tags, o.Tags) && have.Lock == o.Lock
+	return have.Status != object.Replica || slices.Equal(have.Tags, o.Tags) && have.Lock == r.Lock
 }
 
 // Eligible reports whether a batch job of the bucket would replicate a version.

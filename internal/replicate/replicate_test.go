@@ -148,6 +148,11 @@ func TestFailures(t *testing.T) {
 		}, code: "DstPutObjectNotPermitted", reason: "does not belong"},
 		{name: "no right to list, marker", broken: without("s3:ListBucket"), code: "SrcHeadObjectNotPermitted", reason: "s3:ListBucket", marker: true},
 		{name: "no right to write, marker", broken: without("s3:ReplicateDelete"), code: "DstDelObjNotPermitted", reason: "s3:ReplicateDelete", marker: true},
+		{name: "no Object Lock at the destination", broken: func(e *testenv.Env) { locking(e, testenv.SrcBucket, "") }, code: "DstBucketObjectLockConfigMissing", reason: "enable Object Lock on dst-bucket"},
+		{name: "no right to read the retention", broken: func(e *testenv.Env) { lockBoth(e, lockGrants[1]) }, code: "SrcGetRetentionNotPermitted", reason: "s3:GetObjectRetention"},
+		{name: "no right to read the legal hold", broken: func(e *testenv.Env) { lockBoth(e, lockGrants[0]) }, code: "SrcGetLegalHoldNotPermitted", reason: "s3:GetObjectLegalHold"},
+		{name: "denied to write the retention", broken: func(e *testenv.Env) { lockBoth(e, append(lockGrants, "!s3:PutObjectRetention "+dst)...) }, code: "DstPutRetentionNotPermitted", reason: "explicit deny"},
+		{name: "the lock needs no right of its own at the destination", broken: func(e *testenv.Env) { lockBoth(e, lockGrants...) }, code: ""},
 		{name: "tags need no right of their own", broken: without("s3:ReplicateTags"), code: ""},
 		{name: "the right to read versions will do", broken: func(e *testenv.Env) {
 			without("s3:GetObjectVersionForReplication")(e)
@@ -232,5 +237,69 @@ func TestReplicationTakesLessThanASecond(t *testing.T) {
 	e.Settled(e.Put(testenv.SrcBucket, "k", "x"))
 	if d := time.Since(start); d > time.Second {
 		t.Errorf("it took %v", d)
+	}
+}
+
+// lockGrants are what replicating from a bucket with Object Lock needs beside
+// testenv.ReplGrants.
+var lockGrants = []string{
+	"s3:GetObjectRetention " + arn.Object(testenv.SrcBucket, "*"),
+	"s3:GetObjectLegalHold " + arn.Object(testenv.SrcBucket, "*"),
+}
+
+// locking turns Object Lock on, with a default retention in mode unless that
+// is empty.
+func locking(e *testenv.Env, name, mode string) {
+	rule := ""
+	if mode != "" {
+		rule = "<Rule><DefaultRetention><Mode>" + mode + "</Mode><Days>1</Days></DefaultRetention></Rule>"
+	}
+	e.Document(name, bucket.ObjectLock, "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled>"+rule+"</ObjectLockConfiguration>")
+}
+
+// lockBoth turns Object Lock on at both ends, with a default at the source,
+// and gives the role these rights too.
+func lockBoth(e *testenv.Env, grants ...string) {
+	locking(e, testenv.SrcBucket, object.Governance)
+	locking(e, testenv.DstBucket, "")
+	e.Role("repl", "s3.amazonaws.com", append(grants, testenv.ReplGrants...)...)
+}
+
+func TestLocksTravel(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
+	lockBoth(e, lockGrants...)
+	e.Start()
+	o := e.Settled(e.Put(testenv.SrcBucket, "k", "x"))
+	replicaOf(t, e, o)
+	if o.Lock.Mode != object.Governance {
+		t.Fatalf("%+v", o.Lock)
+	}
+	_, err := e.Store.SetRetention(t.Context(), testenv.SrcBucket, "k", o.ID, store.Retention{Mode: object.Compliance, Until: o.Lock.Until, Bypass: true})
+	e.Must(err)
+	_, err = e.Store.SetLegalHold(t.Context(), testenv.SrcBucket, "k", o.ID, true)
+	e.Must(err)
+	o = e.Settled(o)
+	replicaOf(t, e, o)
+	if o.Lock.Mode != object.Compliance || !o.Lock.Hold {
+		t.Fatalf("%+v", o.Lock)
+	}
+	// What comes without a retention takes the destination's default, which a
+	// job takes for delivered.
+	locking(e, testenv.SrcBucket, "")
+	locking(e, testenv.DstBucket, object.Compliance)
+	o = e.Settled(e.Put(testenv.SrcBucket, "plain", "x"))
+	r := e.Head(testenv.DstBucket, "plain", o.ID)
+	if want := o.Modified.AddDate(0, 0, 1); o.Lock.Mode != "" || r.Lock.Mode != object.Compliance || !r.Lock.Until.Equal(want) {
+		t.Fatalf("%+v, replica %+v", o.Lock, r.Lock)
+	}
+	src, err := e.Store.Bucket(testenv.SrcBucket)
+	e.Must(err)
+	out, err := e.Replicate.Replicate(t.Context(), src, []*store.Object{o})
+	e.Must(err)
+	if out[0].Status != 200 || e.Head(testenv.DstBucket, "plain", o.ID).Lock != r.Lock {
+		t.Errorf("%+v", out)
 	}
 }

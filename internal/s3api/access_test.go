@@ -66,6 +66,7 @@ func TestActions(t *testing.T) {
 	replication := `<ReplicationConfiguration><Role>arn:aws:iam::111111111111:role/worker</Role><Rule><Status>Enabled</Status><Priority>1</Priority>` +
 		`<Filter></Filter><DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::dst</Bucket></Destination></Rule></ReplicationConfiguration>`
 	bucketPolicy := `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":{"AWS":"222222222222"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"}]}`
+	until, hold := retention("GOVERNANCE", start.AddDate(1, 0, 0)), "<LegalHold><Status>ON</Status></LegalHold>"
 	del := "<Delete><Object><Key>none</Key></Object></Delete>"
 	for _, c := range []struct {
 		actions string
@@ -73,6 +74,14 @@ func TestActions(t *testing.T) {
 	}{
 		{"ListAllMyBuckets", request{method: "GET", path: "/"}},
 		{"CreateBucket", request{method: "PUT", path: "/fresh"}},
+		{"CreateBucket PutBucketObjectLockConfiguration PutBucketVersioning", request{method: "PUT", path: "/lock", header: map[string]string{"x-amz-bucket-object-lock-enabled": "true"}}},
+		{"PutBucketObjectLockConfiguration", request{method: "PUT", path: "/lock", query: "object-lock", body: lockConfig(""), header: map[string]string{"Content-MD5": md5Of(lockConfig(""))}}},
+		{"GetBucketObjectLockConfiguration", request{method: "GET", path: "/lock", query: "object-lock"}},
+		{"PutObject", request{method: "PUT", path: "/lock/k"}},
+		{"PutObjectRetention", request{method: "PUT", path: "/lock/k", query: "retention", body: until, header: map[string]string{"Content-MD5": md5Of(until)}}},
+		{"GetObjectRetention", request{method: "GET", path: "/lock/k", query: "retention"}},
+		{"PutObjectLegalHold", request{method: "PUT", path: "/lock/k", query: "legal-hold", body: hold, header: map[string]string{"Content-MD5": md5Of(hold)}}},
+		{"GetObjectLegalHold", request{method: "GET", path: "/lock/k", query: "legal-hold"}},
 		{"ListBucket", request{method: "HEAD", path: "/bkt"}},
 		{"ListBucket", request{method: "GET", path: "/bkt"}},
 		{"ListBucket", request{method: "GET", path: "/bkt", query: "list-type=2"}},

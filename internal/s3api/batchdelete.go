@@ -82,8 +82,9 @@ func (c *call) deleteAll(entries []deletionEntry) []outcome {
 		if o.err = c.mayDeleteEntry(e); o.err != nil {
 			continue
 		}
+		d := store.Deletion{Bucket: c.name, Key: *e.Key, ID: e.id(), Owner: owner, Bypass: e.id() != "" && c.mayBypass(*e.Key)}
 		g.Go(func() error {
-			o.Deleted, o.err = c.store.Delete(c.r.Context(), c.name, *e.Key, e.id(), owner)
+			o.Deleted, o.err = c.store.DeleteWith(c.r.Context(), d)
 			return nil
 		})
 	}

@@ -42,10 +42,6 @@ func (c *call) getWebsite() error {
 	return c.none("s3:GetBucketWebsite", "NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
 }
 
-func (c *call) getObjectLock() error {
-	return c.none("s3:GetBucketObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
-}
-
 func (c *call) getNotification() error {
 	return c.plain("s3:GetBucketNotification", "NotificationConfiguration", "", "")
 }
@@ -116,18 +112,3 @@ func (c *call) deleteNone(action string) error {
 func (c *call) deleteLifecycle() error { return c.deleteNone("s3:PutLifecycleConfiguration") }
 func (c *call) deleteCORS() error      { return c.deleteNone("s3:PutBucketCORS") }
 func (c *call) deleteWebsite() error   { return c.deleteNone("s3:DeleteBucketWebsite") }
-
-// noLock answers for Object Lock of an object.
-func (c *call) noLock() error {
-	action := "s3:GetObjectRetention"
-	if c.query.has("legal-hold") {
-		action = "s3:GetObjectLegalHold"
-	}
-	if c.r.Method == http.MethodPut {
-		action = "s3:Put" + action[len("s3:Get"):]
-	}
-	if err := c.allowObject(action); err != nil {
-		return err
-	}
-	return lockMissing()
-}

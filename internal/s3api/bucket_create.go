@@ -42,12 +42,20 @@ func (c *call) createBucket() error {
 	if err := c.allowService("s3:CreateBucket", arn.Bucket(c.name)); err != nil {
 		return err
 	}
-	b := &bucket.Bucket{Name: c.name, Owner: c.caller.Account, Region: region, Created: c.now().UTC()}
+	b := &bucket.Bucket{Name: c.name, Owner: c.caller.Account, Region: region, Created: c.now().UTC(), Documents: map[bucket.Document][]byte{}}
 	if v := c.r.Header.Get("X-Amz-Object-Ownership"); v != "" {
 		if err := c.allowService("s3:PutBucketOwnershipControls", arn.Bucket(c.name)); err != nil {
 			return err
 		}
-		b.Documents = map[bucket.Document][]byte{bucket.OwnershipControls: ownershipXML(v)}
+		b.Documents[bucket.OwnershipControls] = ownershipXML(v)
+	}
+	if strings.EqualFold(c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
+		for _, action := range []string{"s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"} {
+			if err := c.allowService(action, arn.Bucket(c.name)); err != nil {
+				return err
+			}
+		}
+		b.Versioning, b.Documents[bucket.ObjectLock] = bucket.Enabled, lockXML(bucket.Retention{})
 	}
 	wire.Set(c.h, "Location", "/"+c.name)
 	wire.Set(c.h, "x-amz-bucket-arn", b.ARN())
@@ -80,9 +88,6 @@ func (c *call) bucketExists() error {
 // checkBucketHeaders refuses what a new bucket cannot have.
 func (c *call) checkBucketHeaders() error {
 	h := c.r.Header
-	if strings.EqualFold(h.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
-		return unsupported("Object Lock is not offered; leave x-amz-bucket-object-lock-enabled out")
-	}
 	if checkACL(h) != nil {
 		return fault.New(fault.Invalid, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting").
 			WithHint("access is given by bucket policies here; leave x-amz-acl and x-amz-grant-* out")

@@ -29,6 +29,9 @@ func (c *call) newVersion() (object.Version, error) {
 	}
 	v.Headers = contentHeaders(c.r.Header)
 	var err error
+	if v.Lock, err = c.newLock(); err != nil {
+		return v, err
+	}
 	if v.Metadata, err = metadata(c.r.Header); err != nil {
 		return v, err
 	}
@@ -61,11 +64,6 @@ func (c *call) checkNewHeaders() error {
 	if err := checkACL(h); err != nil {
 		return err
 	}
-	for _, name := range []string{"X-Amz-Object-Lock-Mode", "X-Amz-Object-Lock-Retain-Until-Date", "X-Amz-Object-Lock-Legal-Hold"} {
-		if len(h[name]) > 0 {
-			return lockMissing()
-		}
-	}
 	switch sse := h.Get("X-Amz-Server-Side-Encryption"); sse {
 	case "":
 	case "AES256":
@@ -79,12 +77,6 @@ func (c *call) checkNewHeaders() error {
 			"The encryption request you specified is not valid. The valid value is AES256.").On(sse)
 	}
 	return nil
-}
-
-// lockMissing is AWS's answer for Object Lock in a bucket without it.
-func lockMissing() error {
-	return fault.New(fault.Invalid, "InvalidRequest", "Bucket is missing Object Lock Configuration").
-		WithHint("Object Lock is not offered")
 }
 
 // contentHeaders returns the headers that an object keeps. The transfer coding

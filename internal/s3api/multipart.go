@@ -18,7 +18,7 @@ func (c *call) createUpload() error {
 	if err != nil {
 		return err
 	}
-	if err := c.allowPut(v.Tags); err != nil {
+	if err := c.allowPut(&v); err != nil {
 		return err
 	}
 	// What the checksum of the object will be is kept as one without a value.

@@ -171,7 +171,7 @@ func (c *call) copiedVersion(src *source) (object.Version, error) {
 			}
 		}
 	}
-	return v, c.allowPut(v.Tags)
+	return v, c.allowPut(&v)
 }
 
 // allowCopyTags asks whether the caller may read the tags of a copy's source.

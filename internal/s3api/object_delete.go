@@ -3,6 +3,7 @@ package s3api
 import (
 	"net/http"
 
+	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 )
 
@@ -19,7 +20,9 @@ func (c *call) deleteObject() error {
 	if len(c.r.Header["If-Match"]) > 0 {
 		return unsupported("conditional deletes are not offered; delete the version by its id")
 	}
-	d, err := c.store.Delete(c.r.Context(), c.name, c.key, id, c.ownerOf(c.bucket))
+	d, err := c.store.DeleteWith(c.r.Context(), store.Deletion{
+		Bucket: c.name, Key: c.key, ID: id, Owner: c.ownerOf(c.bucket), Bypass: id != "" && c.mayBypass(c.key),
+	})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (c *call) putObject() error {
 	if err != nil {
 		return err
 	}
-	if err := c.allowPut(v.Tags); err != nil {
+	if err := c.allowPut(&v); err != nil {
 		return err
 	}
 	p := store.Put{Version: v}
@@ -37,6 +37,9 @@ func (c *call) putObject() error {
 	}
 	d, err := c.digests()
 	if err != nil {
+		return err
+	}
+	if err := c.needDigest(d, v.Lock); err != nil {
 		return err
 	}
 	if d.alg == nil {
@@ -56,16 +59,19 @@ func (c *call) putObject() error {
 	return c.empty(http.StatusOK)
 }
 
-// allowPut asks for what writing an object with tags needs.
-func (c *call) allowPut(tags []object.Tag) error {
-	c.knowNewTags(tags)
+// allowPut asks for what writing a version needs.
+func (c *call) allowPut(v *object.Version) error {
+	c.knowNewTags(v.Tags)
+	c.knowLock(v.Lock)
 	if err := c.allowObject("s3:PutObject"); err != nil {
 		return err
 	}
-	if len(tags) > 0 {
-		return c.allowObject("s3:PutObjectTagging")
+	if len(v.Tags) > 0 {
+		if err := c.allowObject("s3:PutObjectTagging"); err != nil {
+			return err
+		}
 	}
-	return nil
+	return c.allowLock(v.Lock)
 }
 
 // showWritten sets the headers of the answer to a write.

@@ -74,6 +74,8 @@ var routes = map[route]operation{
 	{onBucket, "DELETE", "publicAccessBlock"}: {run: (*call).deletePublicAccessBlock},
 	{onBucket, "GET", "acl"}:                  {run: (*call).getBucketACL},
 	{onBucket, "PUT", "acl"}:                  {run: (*call).putBucketACL},
+	{onBucket, "GET", "object-lock"}:          {run: (*call).getObjectLock},
+	{onBucket, "PUT", "object-lock"}:          {run: (*call).putObjectLock},
 
 	// Settings that no bucket here has: the answer is AWS's for "none".
 	{onBucket, "GET", "lifecycle"}:      {run: (*call).getLifecycle},
@@ -86,7 +88,6 @@ var routes = map[route]operation{
 	{onBucket, "GET", "accelerate"}:     {run: (*call).getAccelerate},
 	{onBucket, "GET", "requestPayment"}: {run: (*call).getRequestPayment},
 	{onBucket, "PUT", "requestPayment"}: {run: (*call).putRequestPayment},
-	{onBucket, "GET", "object-lock"}:    {run: (*call).getObjectLock},
 	{onBucket, "DELETE", "lifecycle"}:   {run: (*call).deleteLifecycle},
 	{onBucket, "DELETE", "cors"}:        {run: (*call).deleteCORS},
 	{onBucket, "DELETE", "website"}:     {run: (*call).deleteWebsite},
@@ -102,10 +103,10 @@ var routes = map[route]operation{
 	{onObject, "DELETE", "tagging"}: {run: (*call).deleteTags},
 	{onObject, "GET", "acl"}:        {run: (*call).getObjectACL},
 	{onObject, "PUT", "acl"}:        {run: (*call).putObjectACL},
-	{onObject, "GET", "legal-hold"}: {run: (*call).noLock},
-	{onObject, "PUT", "legal-hold"}: {run: (*call).noLock},
-	{onObject, "GET", "retention"}:  {run: (*call).noLock},
-	{onObject, "PUT", "retention"}:  {run: (*call).noLock},
+	{onObject, "GET", "legal-hold"}: {run: (*call).getLegalHold},
+	{onObject, "PUT", "legal-hold"}: {run: (*call).putLegalHold},
+	{onObject, "GET", "retention"}:  {run: (*call).getRetention},
+	{onObject, "PUT", "retention"}:  {run: (*call).putRetention},
 
 	{onObject, "POST", "uploads"}:    {run: (*call).createUpload},
 	{onObject, "PUT", "uploadId"}:    {run: (*call).uploadPart},

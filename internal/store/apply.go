@@ -268,6 +268,9 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	}
 	if o.ID == object.NullID {
 		if old := a.find(o.Bucket, o.Key, object.NullID); old != nil {
+			if old.Lock.Protects(o.Modified, false) {
+				return locked(o.Key)
+			}
 			a.remove(old)
 		}
 	}
@@ -287,6 +290,9 @@ func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
 	if o == nil {
 		return a.broken
 	}
+	if !c.now.IsZero() && o.Lock.Protects(c.now, c.bypass) {
+		return locked(c.key)
+	}
 	if o.Status == object.Replica {
 		// A replica deleted by its id is not to be made again by a job.
 		a.set(deletedRow(o.Bucket, o.Key, o.ID), nil)
@@ -294,40 +300,6 @@ func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
 	a.remove(o)
 	c.found = o
 	return a.broken
-}
-
-func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
-	o := a.find(c.bucket, c.key, c.id)
-	if o == nil {
-		return noSuchVersion(c.id)
-	}
-	if c.tags != nil {
-		o.Tags = *c.tags
-	}
-	if c.lock != nil {
-		o.Lock = *c.lock
-	}
-	o.Changes++
-	for i := range o.Deliveries {
-		// What was delivered is out of date, if a rule still takes it there; what
-		// failed stays failed until retried.
-		if d := &o.Deliveries[i]; d.Status == object.Completed && slices.Contains(c.resend, d.Bucket) {
-			d.Status = object.Pending
-		}
-	}
-	a.restate(o, at)
-	a.write(o)
-	c.result = o
-	return a.broken
-}
-
-// restate sums up a version's deliveries and queues it if one is pending.
-func (a *applier) restate(o *Object, at journal.Position) {
-	sum := object.Sum(o.Deliveries)
-	a.enqueue(o, at, sum == object.Pending)
-	if o.Status != object.Replica {
-		o.Status = sum
-	}
 }
 
 func (c *bucketCommand) apply(a *applier, at, _ journal.Position) error {
@@ -339,6 +311,9 @@ func (c *bucketCommand) apply(a *applier, at, _ journal.Position) error {
 		return noSuchBucket(c.b.Name)
 	case c.revision != 0 && have.Revision != c.revision:
 		return errRevision
+	case have != nil && have.Locked() && (!c.b.Locked() || c.b.Versioning != bucket.Enabled):
+		return fault.New(fault.Conflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.").On(c.b.Name).
+			WithHint("Object Lock cannot be turned off, and needs versioning")
 	}
 	b := c.b.Clone()
 	b.Revision = uint64(at)

@@ -298,7 +298,7 @@ func (w *writer) object(o *Object) {
 	w.str(fClass, v.Class)
 	w.str(fLockMode, v.Lock.Mode)
 	w.time(fLockUntil, v.Lock.Until)
-	w.bool(fLockHold, v.Lock.Hold)
+	w.uint(fLockHold, holdValue(v.Lock))
 	w.str(fStatus, string(v.Status))
 	for _, d := range v.Deliveries {
 		w.delivery(fDelivery, d)
@@ -351,7 +351,7 @@ func (o *Object) field(f field) (err error) {
 	case fLockUntil:
 		v.Lock.Until = f.time()
 	case fLockHold:
-		v.Lock.Hold = f.u == 1
+		v.Lock.Hold, v.Lock.Released = f.u == holdOn, f.u == holdOff
 	case fPendingAt:
 		o.pendingAt = journal.Position(f.u)
 	case fApartParts:

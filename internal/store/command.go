@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
-	"twinbucket/object"
 )
 
 // A command is one change of the store: a journal record. Numbers are on disk
@@ -208,6 +208,14 @@ const (
 	fLikeSource protowire.Number = 150
 )
 
+// Fields of commands about ACLs and Object Lock; from 130 on.
+const (
+	fNow       protowire.Number = 130 // when it was asked for: what a lock is decided by
+	fBypass    protowire.Number = 131
+	fRetention protowire.Number = 132
+	fHold      protowire.Number = 133
+)
+
 // putCommand stores a version or delete marker; with upload set it completes
 // that multipart upload.
 type putCommand struct {
@@ -270,7 +278,9 @@ func (c *putCommand) decode(f field) (err error) {
 // deleteCommand removes one version for good.
 type deleteCommand struct {
 	bucket, key, id string
-	found           *Object // what was removed; nil: there was nothing
+	now             time.Time // zero in old records, whose locks were looked at before
+	bypass          bool      // of governance
+	found           *Object   // what was removed; nil: there was nothing
 }
 
 func (c *deleteCommand) number() byte { return cmdDelete }
@@ -279,84 +289,22 @@ func (c *deleteCommand) encode(w *writer) {
 	w.str(fBucket, c.bucket)
 	w.str(fKey, c.key)
 	w.str(fID, c.id)
+	w.time(fNow, c.now)
+	w.bool(fBypass, c.bypass)
 }
 
 func (c *deleteCommand) decode(f field) error {
 	switch f.n {
+	case fNow:
+		c.now = f.time()
+	case fBypass:
+		c.bypass = f.u == 1
 	case fBucket:
 		c.bucket = f.str()
 	case fKey:
 		c.key = f.str()
 	case fID:
 		c.id = f.str()
-	}
-	return nil
-}
-
-// patchCommand changes the tags or the lock of a version.
-type patchCommand struct {
-	bucket, key, id string
-	tags            *[]object.Tag
-	lock            *object.Lock
-	resend          []string // destinations to which a rule takes the change
-	result          *Object
-}
-
-func (c *patchCommand) number() byte { return cmdPatch }
-
-func (c *patchCommand) encode(w *writer) {
-	w.str(fBucket, c.bucket)
-	w.str(fKey, c.key)
-	w.str(fID, c.id)
-	if c.tags != nil {
-		w.msg(fSetTags, func(w *writer) {
-			for _, t := range *c.tags {
-				w.msg(1, pair(t.Key, t.Value))
-			}
-		})
-	}
-	if c.lock != nil {
-		w.msg(fSetLock, func(w *writer) {
-			w.str(1, c.lock.Mode)
-			w.time(2, c.lock.Until)
-			w.bool(3, c.lock.Hold)
-		})
-	}
-	for _, name := range c.resend {
-		w.str(fDestination, name)
-	}
-}
-
-func (c *patchCommand) decode(f field) error {
-	switch f.n {
-	case fBucket:
-		c.bucket = f.str()
-	case fKey:
-		c.key = f.str()
-	case fID:
-		c.id = f.str()
-	case fSetTags:
-		c.tags = &[]object.Tag{}
-		return fields(f.b, func(f field) error {
-			k, v, err := readPair(f.b)
-			*c.tags = append(*c.tags, object.Tag{Key: k, Value: v})
-			return err
-		})
-	case fSetLock:
-		c.lock = &object.Lock{}
-		return fields(f.b, func(f field) error {
-			switch f.n {
-			case 1:
-				c.lock.Mode = f.str()
-			case 2:
-				c.lock.Until = f.time()
-			case 3:
-				c.lock.Hold = f.u == 1
-			}
-			return nil
-		})
-	case fDestination:
-		c.resend = append(c.resend, f.str())
 	}
 	return nil
 }

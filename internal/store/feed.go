@@ -195,7 +195,7 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 			a.load(&full)
 			c.replica.Parts, c.replica.body = full.Parts, full.body
 		}
-		a.storeReplica(c.replica)
+		a.storeReplica(c.replica, c.outcome.Time)
 	}
 	if src.Changes != c.seen && c.outcome.Status == object.Completed {
 		c.outcome.Status = object.Pending // what was copied is out of date already
@@ -221,10 +221,14 @@ func (c *deliverCommand) admitted(a *applier) bool {
 		c.fail("DstBucketNotFound", "destination bucket "+r.Bucket+" does not exist")
 	case dst.Versioning != bucket.Enabled:
 		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket)
+	case r.Lock != (object.Lock{}) && !dst.Locked():
+		c.fail("DstBucketObjectLockConfigMissing", "Object Lock is not enabled on destination bucket "+r.Bucket)
 	case a.has(deletedRow(r.Bucket, r.Key, r.ID)):
 		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket)
 	case r.ID == object.NullID && a.hasOwn(r):
 		c.fail("DstPutObjectNotPermitted", "destination bucket "+r.Bucket+" has a null version of its own under this key, which the replica would replace; copy the source object onto itself to give it a version id")
+	case r.ID == object.NullID && a.holds(r, c.outcome.Time):
+		c.fail("DstPutObjectNotPermitted", "object lock protects the null version of this key in destination bucket "+r.Bucket+", which the replica would replace")
 	default:
 		return true
 	}
@@ -238,11 +242,18 @@ func (a *applier) hasOwn(r *Object) bool {
 	return old != nil && old.Status != object.Replica && !old.Modified.Equal(r.Modified)
 }
 
+// holds reports whether Object Lock protects another null version of the key.
+func (a *applier) holds(r *Object, now time.Time) bool {
+	old := a.find(r.Bucket, r.Key, r.ID)
+	return old != nil && !old.Modified.Equal(r.Modified) && old.Lock.Protects(now, false)
+}
+
 // storeReplica writes a replica. One that is there already keeps what became
 // of it since, as a source of its own, and takes the new metadata. The replica
 // of a null version that was replaced at its source is replaced too. The version that it all began with, which
-// comes back where buckets replicate to each other, stays as it is.
-func (a *applier) storeReplica(r *Object) {
+// comes back where buckets replicate to each other, stays as it is. The retention
+// of a replica is not taken away, and in compliance mode not weakened either.
+func (a *applier) storeReplica(r *Object, now time.Time) {
 	r.Status, r.Deliveries = object.Replica, nil
 	switch old := a.find(r.Bucket, r.Key, r.ID); {
 	case old == nil:
@@ -252,6 +263,9 @@ func (a *applier) storeReplica(r *Object) {
 		return
 	default:
 		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes, old.pendingAt
+		if r.Lock.Mode == "" || old.Lock.Mode == object.Compliance && !old.Lock.Admits(r.Lock, now, false) {
+			r.Lock.Mode, r.Lock.Until = old.Lock.Mode, old.Lock.Until
+		}
 		a.countAll(a.load(old).body, -1)
 	}
 	a.put(r)

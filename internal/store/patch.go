@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"twinbucket/fault"
+	"twinbucket/internal/journal"
 	"twinbucket/object"
 )
 
@@ -14,9 +16,23 @@ func (s *Store) SetTags(ctx context.Context, bucket, key, id string, tags []obje
 	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, tags: &tags})
 }
 
-// SetLock replaces the lock of a version; id "" is the current one.
-func (s *Store) SetLock(ctx context.Context, bucket, key, id string, lock object.Lock) (*Object, error) {
-	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, lock: &lock})
+// Retention is how a version is to be retained from now on.
+type Retention struct {
+	Mode   string    // object.Governance, object.Compliance, or "" for no longer
+	Until  time.Time // zero if Mode is ""
+	Bypass bool      // the change may weaken what is retained in governance mode
+}
+
+// SetRetention changes how long a version is retained; id "" is the current
+// one. fault.Denied if that would weaken a retention that must not be.
+func (s *Store) SetRetention(ctx context.Context, bucket, key, id string, r Retention) (*Object, error) {
+	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, retention: &r, now: s.opt.Now().UTC()})
+}
+
+// SetLegalHold turns the legal hold of a version on or off; id "" is the
+// current one.
+func (s *Store) SetLegalHold(ctx context.Context, bucket, key, id string, on bool) (*Object, error) {
+	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, hold: holdValue(object.Lock{Hold: on, Released: !on})})
 }
 
 func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
@@ -52,10 +68,160 @@ func (s *Store) resend(c *patchCommand, v object.Version) error {
 	return nil
 }
 
-// checkLock refuses to delete a version that is locked.
-func checkLock(v *object.Version, now time.Time) error {
-	if v.Lock.Hold || v.Lock.Mode != "" && now.Before(v.Lock.Until) {
-		return fault.New(fault.Denied, "AccessDenied", "Access Denied because object protected by object lock.").On(v.Key)
+// locked refuses what Object Lock protects a version from.
+func locked(key string) error {
+	return fault.New(fault.Denied, "AccessDenied", "Access Denied because object protected by object lock.").On(key).
+		WithHint("wait until the retention ends or take off the legal hold; governance mode gives way to x-amz-bypass-governance-retention: true, from who may s3:BypassGovernanceRetention")
+}
+
+// A legal hold as it is stored; 0 is none.
+const (
+	holdOn  = 1
+	holdOff = 2
+)
+
+func holdValue(l object.Lock) uint64 {
+	switch {
+	case l.Hold:
+		return holdOn
+	case l.Released:
+		return holdOff
+	}
+	return 0
+}
+
+// patchCommand changes what can be changed of a version.
+type patchCommand struct {
+	bucket, key, id string
+	tags            *[]object.Tag
+	lock            *object.Lock // of old records: the whole lock, unchecked
+	retention       *Retention
+	now             time.Time // by which a change of the retention is decided
+	hold            uint64
+	resend          []string // destinations to which a rule takes the change
+	result          *Object
+}
+
+func (c *patchCommand) number() byte { return cmdPatch }
+
+func (c *patchCommand) encode(w *writer) {
+	w.str(fBucket, c.bucket)
+	w.str(fKey, c.key)
+	w.str(fID, c.id)
+	if c.tags != nil {
+		w.msg(fSetTags, func(w *writer) {
+			for _, t := range *c.tags {
+				w.msg(1, pair(t.Key, t.Value))
+			}
+		})
+	}
+	if c.retention != nil {
+		w.msg(fRetention, func(w *writer) {
+			w.str(1, c.retention.Mode)
+			w.time(2, c.retention.Until)
+			w.bool(3, c.retention.Bypass)
+		})
+	}
+	w.time(fNow, c.now)
+	w.uint(fHold, c.hold)
+	for _, name := range c.resend {
+		w.str(fDestination, name)
+	}
+}
+
+func (c *patchCommand) decode(f field) error {
+	switch f.n {
+	case fBucket:
+		c.bucket = f.str()
+	case fKey:
+		c.key = f.str()
+	case fID:
+		c.id = f.str()
+	case fSetTags:
+		c.tags = &[]object.Tag{}
+		return fields(f.b, func(f field) error {
+			k, v, err := readPair(f.b)
+			*c.tags = append(*c.tags, object.Tag{Key: k, Value: v})
+			return err
+		})
+	case fSetLock:
+		c.lock = &object.Lock{}
+		return fields(f.b, func(f field) error {
+			switch f.n {
+			case 1:
+				c.lock.Mode = f.str()
+			case 2:
+				c.lock.Until = f.time()
+			case 3:
+				c.lock.Hold = f.u == 1
+			}
+			return nil
+		})
+	case fRetention:
+		c.retention = &Retention{}
+		return fields(f.b, c.retention.decode)
+	case fNow:
+		c.now = f.time()
+	case fHold:
+		c.hold = f.u
+	case fDestination:
+		c.resend = append(c.resend, f.str())
 	}
 	return nil
+}
+
+func (r *Retention) decode(f field) error {
+	switch f.n {
+	case 1:
+		r.Mode = f.str()
+	case 2:
+		r.Until = f.time()
+	case 3:
+		r.Bypass = f.u == 1
+	}
+	return nil
+}
+
+func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
+	o := a.find(c.bucket, c.key, c.id)
+	if o == nil {
+		return noSuchVersion(c.id)
+	}
+	if r := c.retention; r != nil {
+		next := object.Lock{Mode: r.Mode, Until: r.Until}
+		if !o.Lock.Admits(next, c.now, r.Bypass) {
+			return locked(c.key)
+		}
+		o.Lock.Mode, o.Lock.Until = r.Mode, r.Until
+	}
+	if c.hold != 0 {
+		o.Lock.Hold, o.Lock.Released = c.hold == holdOn, c.hold == holdOff
+	}
+	if c.tags != nil {
+		o.Tags = *c.tags
+	}
+	if c.lock != nil {
+		o.Lock = *c.lock
+	}
+	o.Changes++
+	for i := range o.Deliveries {
+		// What was delivered is out of date, if a rule still takes it there; what
+		// failed stays failed until retried.
+		if d := &o.Deliveries[i]; d.Status == object.Completed && slices.Contains(c.resend, d.Bucket) {
+			d.Status = object.Pending
+		}
+	}
+	a.restate(o, at)
+	a.write(o)
+	c.result = o
+	return a.broken
+}
+
+// restate sums up a version's deliveries and queues it if one is pending.
+func (a *applier) restate(o *Object, at journal.Position) {
+	sum := object.Sum(o.Deliveries)
+	a.enqueue(o, at, sum == object.Pending)
+	if o.Status != object.Replica {
+		o.Status = sum
+	}
 }

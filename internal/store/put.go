@@ -93,6 +93,9 @@ func (s *Store) stamp(sent *bucket.Bucket, v *object.Version) error {
 	if b.Versioning == bucket.Enabled {
 		v.ID = newVersionID(v.Modified)
 	}
+	if r := b.DefaultRetention(); r.Mode != "" && v.Lock.Mode == "" && !v.Marker {
+		v.Lock.Mode, v.Lock.Until = r.Mode, r.Until(v.Modified)
+	}
 	v.Status, v.Deliveries = object.None, nil
 	if s.opt.Select != nil {
 		v.Deliveries = s.opt.Select(b, v)

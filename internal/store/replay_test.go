@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -95,14 +96,19 @@ func (h *history) step() {
 		h.done(nil, err)
 	case 5:
 		o := h.pick()
-		_, err := s.Delete(ctx, o.Bucket, o.Key, o.ID, owner)
+		_, err := s.DeleteWith(ctx, Deletion{Bucket: o.Bucket, Key: o.Key, ID: o.ID, Owner: owner, Bypass: rapid.Bool().Draw(h.rt, "bypass")})
 		h.done(nil, err)
 	case 6:
 		o := h.pick()
 		h.done(s.SetTags(ctx, o.Bucket, o.Key, o.ID, []object.Tag{{Key: "t", Value: o.ID}}))
 	case 7:
 		o := h.pick()
-		h.done(s.SetLock(ctx, o.Bucket, o.Key, o.ID, object.Lock{Hold: rapid.Bool().Draw(h.rt, "hold")}))
+		h.done(s.SetRetention(ctx, o.Bucket, o.Key, o.ID, Retention{
+			Mode:   rapid.SampledFrom([]string{"", object.Governance, object.Compliance}).Draw(h.rt, "mode"),
+			Until:  time.Now().Add(time.Duration(rapid.IntRange(-1, 3).Draw(h.rt, "until")) * time.Minute),
+			Bypass: rapid.Bool().Draw(h.rt, "bypass"),
+		}))
+		h.done(s.SetLegalHold(ctx, o.Bucket, o.Key, o.ID, rapid.Bool().Draw(h.rt, "hold")))
 	case 8, 9, 10:
 		h.deliver()
 	case 11:
@@ -165,7 +171,7 @@ func (h *history) deliver() {
 func (h *history) settings() {
 	name := rapid.SampledFrom(historyBuckets).Draw(h.rt, "bucket")
 	v := rapid.SampledFrom([]bucket.Versioning{bucket.Enabled, bucket.Suspended}).Draw(h.rt, "versioning")
-	switch rapid.IntRange(0, 2).Draw(h.rt, "setting") {
+	switch rapid.IntRange(0, 3).Draw(h.rt, "setting") {
 	case 0:
 		h.done(nil, h.s.UpdateBucket(h.t.Context(), name, func(b *bucket.Bucket) error {
 			b.Versioning = v
@@ -175,6 +181,8 @@ func (h *history) settings() {
 		}))
 	case 1:
 		h.done(nil, h.s.DeleteBucket(h.t.Context(), name))
+	case 3:
+		h.done(nil, h.s.UpdateBucket(h.t.Context(), name, lockWith("COMPLIANCE")))
 	case 2:
 		h.done(nil, h.s.CreateBucket(h.t.Context(), &bucket.Bucket{Name: name, Versioning: v}))
 	}

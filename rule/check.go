@@ -9,6 +9,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/markup"
 	"twinbucket/object"
 )
 
@@ -45,22 +46,22 @@ func checkShape(r *Rule) error {
 	}
 	for _, t := range []*Timing{r.Destination.ReplicationTime, r.Destination.Metrics} {
 		if t != nil && (!t.Status.valid() || t.Minutes != 0 && t.Minutes != 15) {
-			return malformed("a Status is Enabled or Disabled, and Minutes are 15").On("rule " + r.ID)
+			return markup.Malformed("a Status is Enabled or Disabled, and Minutes are 15").On("rule " + r.ID)
 		}
 	}
 	for _, s := range optional {
 		if s != "" && !s.valid() {
-			return malformed("a Status is Enabled or Disabled and not %q", string(s)).On("rule " + r.ID)
+			return markup.Malformed("a Status is Enabled or Disabled and not %q", string(s)).On("rule " + r.ID)
 		}
 	}
 	if !r.Status.valid() {
-		return malformed("a rule's Status is Enabled or Disabled and not %q", string(r.Status)).On("rule " + r.ID)
+		return markup.Malformed("a rule's Status is Enabled or Disabled and not %q", string(r.Status)).On("rule " + r.ID)
 	}
 	if f := r.Filter; f != nil && (f.Prefix != nil && f.Tag != nil || f.And != nil && (f.Prefix != nil || f.Tag != nil)) {
-		return malformed("a Filter holds one of Prefix, Tag and And; put several conditions into And").On("rule " + r.ID)
+		return markup.Malformed("a Filter holds one of Prefix, Tag and And; put several conditions into And").On("rule " + r.ID)
 	}
 	if class := r.Destination.StorageClass; class != "" && !classes[class] && !foreignClasses[class] {
-		return malformed("%q is not a storage class", class).On("rule " + r.ID)
+		return markup.Malformed("%q is not a storage class", class).On("rule " + r.ID)
 	}
 	return nil
 }
@@ -115,13 +116,13 @@ func (s *Set) checkVersion(r *Rule) error {
 func checkFilter(r *Rule) error {
 	thing := "rule " + r.ID
 	if r.Prefix != nil && r.Filter != nil {
-		return malformed("a rule has a Filter or a Prefix and not both; put the prefix into the Filter").On(thing)
+		return markup.Malformed("a rule has a Filter or a Prefix and not both; put the prefix into the Filter").On(thing)
 	}
 	if len(r.prefix()) > object.MaxKey {
 		return invalidRequest("The maximum size of a prefix is 1024.").On(thing)
 	}
 	if f := r.Filter; f != nil && f.And != nil && len(f.And.Tags) == 0 {
-		return malformed("And combines tags, and perhaps a prefix; a prefix alone goes into the Filter").On(thing)
+		return markup.Malformed("And combines tags, and perhaps a prefix; a prefix alone goes into the Filter").On(thing)
 	}
 	seen := map[string]bool{}
 	for _, t := range r.tags() {

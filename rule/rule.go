@@ -22,6 +22,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/markup"
 	"twinbucket/object"
 )
 
@@ -117,7 +118,7 @@ func New(role string, rules []Rule) (*Set, error) {
 			WithHint("a role's ARN is arn:aws:iam::ACCOUNT:role/NAME")
 	}
 	if len(rules) == 0 {
-		return nil, malformed("a configuration has at least one Rule")
+		return nil, markup.Malformed("a configuration has at least one Rule")
 	}
 	if len(rules) > MaxRules {
 		return nil, invalidRequest("The number of replication rules must not exceed the allowed limit of 1000 rules.").
@@ -196,11 +197,4 @@ func invalidArgument(message string) *fault.Error {
 
 func invalidRequest(message string) *fault.Error {
 	return fault.New(fault.Invalid, "InvalidRequest", message)
-}
-
-// malformed returns AWS's error for a document of the wrong form.
-func malformed(hint string, args ...any) *fault.Error {
-	return fault.New(fault.Invalid, "MalformedXML",
-		"The XML you provided was not well-formed or did not validate against our published schema").
-		WithHint(hint, args...)
 }

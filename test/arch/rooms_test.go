@@ -7,17 +7,19 @@ package arch
 
 // nouns are public and pure: standard library and the nouns listed, no I/O.
 var nouns = map[string]string{
-	"fault":    "",
-	"arn":      "fault",
-	"bucket":   "arn fault",
-	"object":   "bucket arn fault",
-	"policy":   "arn fault",
-	"role":     "policy arn fault",
-	"rule":     "object bucket arn fault",
-	"manifest": "object bucket arn fault",
-	"report":   "object bucket arn fault",
-	"job":      "manifest report object bucket arn fault",
-	"template": "fault",
+	"fault":     "",
+	"arn":       "fault",
+	"bucket":    "arn fault",
+	"object":    "bucket arn fault",
+	"policy":    "arn fault",
+	"role":      "policy arn fault",
+	"markup":    "fault",
+	"rule":      "markup object bucket arn fault",
+	"lifecycle": "markup object bucket arn fault",
+	"manifest":  "object bucket arn fault",
+	"report":    "object bucket arn fault",
+	"job":       "manifest report object bucket arn fault",
+	"template":  "fault",
 }
 
 var rooms = map[string]string{

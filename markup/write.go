@@ -1,0 +1,35 @@
+package markup
+
+import (
+	"encoding/xml"
+	"strings"
+)
+
+// Wrap writes an element around what inner writes.
+func Wrap(b *strings.Builder, name string, inner func()) {
+	b.WriteString("<" + name + ">")
+	inner()
+	b.WriteString("</" + name + ">")
+}
+
+// Leaf writes an element that holds text.
+func Leaf(b *strings.Builder, name, text string) {
+	b.WriteString("<" + name + ">")
+	// A strings.Builder never fails, so neither does EscapeText.
+	_ = xml.EscapeText(b, []byte(text))
+	b.WriteString("</" + name + ">")
+}
+
+// LeafIf is Leaf, if there is text.
+func LeafIf(b *strings.Builder, name, text string) {
+	if text != "" {
+		Leaf(b, name, text)
+	}
+}
+
+// LeafPtr is Leaf, if text is not nil.
+func LeafPtr(b *strings.Builder, name string, text *string) {
+	if text != nil {
+		Leaf(b, name, *text)
+	}
+}

@@ -159,7 +159,9 @@ func (c *call) listObjects() error {
 
 func (c *call) writeV1(l *listing, page *store.Page) {
 	l.name("Marker", c.query.get("marker"))
-	if page.Truncated && l.delimiter != "" {
+	// Without a delimiter the last key is the marker; a page that is cut short
+	// may have none.
+	if page.Truncated && (l.delimiter != "" || len(page.Objects) < l.most) {
 		l.name("NextMarker", page.Next)
 	}
 	c.writePage(l, page, true)

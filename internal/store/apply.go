@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -338,15 +339,19 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 	if b == nil {
 		return noSuchBucket(c.name)
 	}
-	if a.any(scanPrefix(rowVersion, c.name, "")) {
-		message := "The bucket you tried to delete is not empty"
-		if b.Versioning != bucket.Unversioned {
-			message += ". You must delete all versions in the bucket."
-		}
-		return fault.New(fault.Conflict, "BucketNotEmpty", message).On(c.name).
-			WithHint("delete every object, version and delete marker first")
+	filled, err := anyRow(a.b, scanPrefix(rowVersion, c.name, ""))
+	if a.fail(err) == nil && filled {
+		return notEmpty(b)
 	}
-	for _, u := range a.uploads(c.name) {
+	most := fewUploads
+	if !c.few {
+		most = math.MaxInt - 1
+	}
+	left, more, err := readUploads(a.b, c.name, "", "", "", most)
+	if a.fail(err) == nil && more {
+		return errUploads
+	}
+	for _, u := range left {
 		a.removeUpload(u)
 	}
 	start := scanPrefix(rowDeleted, c.name, "")
@@ -356,13 +361,12 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 	return a.broken
 }
 
-// any reports whether a row begins with prefix.
-func (a *applier) any(prefix []byte) bool {
-	it, err := a.b.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-	if a.fail(err) != nil {
-		return true
+// anyRow reports whether a row begins with prefix.
+func anyRow(r pebble.Reader, prefix []byte) (bool, error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	if err != nil {
+		return false, err
 	}
 	found := it.First()
-	_ = a.fail(it.Close())
-	return found
+	return found, it.Close()
 }

@@ -111,5 +111,58 @@ func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*buck
 // DeleteBucket removes an empty bucket and its unfinished uploads;
 // fault.Conflict if it holds a version or a delete marker.
 func (s *Store) DeleteBucket(ctx context.Context, name string) error {
-	return s.do(ctx, &deleteBucketCommand{name: name}, nil)
+	for {
+		b, err := s.bucket(name)
+		if err != nil {
+			return err
+		}
+		filled, err := anyRow(s.db, scanPrefix(rowVersion, name, ""))
+		if err != nil {
+			return fault.Wrap("store.deletebucket", name, err)
+		}
+		if filled {
+			return notEmpty(b)
+		}
+		if err := s.abortUploads(ctx, name); err != nil {
+			return err
+		}
+		err = s.do(ctx, &deleteBucketCommand{name: name, few: true}, nil)
+		if !errors.Is(err, errUploads) {
+			return err
+		}
+	}
+}
+
+// fewUploads is how many uploads a command may remove.
+const fewUploads = 16
+
+// errUploads says that a bucket has too many uploads to be removed in one step.
+var errUploads = &fault.Error{Op: "store.deletebucket", Kind: fault.Conflict, Code: "OperationAborted", Message: "A conflicting conditional operation is currently in progress against this resource. Please try again."}
+
+func notEmpty(b *bucket.Bucket) error {
+	message := "The bucket you tried to delete is not empty"
+	if b.Versioning != bucket.Unversioned {
+		message += ". You must delete all versions in the bucket."
+	}
+	return fault.New(fault.Conflict, "BucketNotEmpty", message).On(b.Name).
+		WithHint("delete every object, version and delete marker first")
+}
+
+// abortUploads forgets the uploads of a bucket but a few. They can be very
+// many, and nothing else can be stored while a command is applied: so it takes
+// a few at a time.
+func (s *Store) abortUploads(ctx context.Context, name string) error {
+	for {
+		ups, more, err := readUploads(s.db, name, "", "", "", fewUploads)
+		if err != nil || !more {
+			return err
+		}
+		cs := make([]command, len(ups))
+		for i, u := range ups {
+			cs[i] = &abortCommand{bucket: name, key: u.Key, id: u.ID}
+		}
+		if _, err := s.doAll(ctx, cs); err != nil {
+			return err
+		}
+	}
 }

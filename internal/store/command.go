@@ -206,6 +206,7 @@ const (
 // Fields of commands that were added later.
 const (
 	fLikeSource protowire.Number = 150
+	fFewUploads protowire.Number = 151
 )
 
 // Fields of commands about ACLs and Object Lock; from 130 on.
@@ -336,14 +337,24 @@ func (c *bucketCommand) decode(f field) error {
 }
 
 // deleteBucketCommand removes an empty bucket.
-type deleteBucketCommand struct{ name string }
+type deleteBucketCommand struct {
+	name string
+	few  bool // only if there are few uploads left; old records remove any number
+}
 
-func (c *deleteBucketCommand) number() byte     { return cmdDeleteBucket }
-func (c *deleteBucketCommand) encode(w *writer) { w.str(fName, c.name) }
+func (c *deleteBucketCommand) number() byte { return cmdDeleteBucket }
+
+func (c *deleteBucketCommand) encode(w *writer) {
+	w.str(fName, c.name)
+	w.bool(fFewUploads, c.few)
+}
 
 func (c *deleteBucketCommand) decode(f field) error {
-	if f.n == fName {
+	switch f.n {
+	case fName:
 		c.name = f.str()
+	case fFewUploads:
+		c.few = f.u == 1
 	}
 	return nil
 }

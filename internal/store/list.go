@@ -27,15 +27,20 @@ type Page struct {
 	Next      string // After for the next page
 }
 
+// mostPassed is how many deleted keys are passed over for one page.
+const mostPassed = 100_000
+
 // List returns the current objects of a bucket; keys whose current version is
-// a delete marker are left out.
+// a delete marker are left out. Where very many of those were passed over, the
+// page is truncated before it is full, and may be empty.
 func (s *Store) List(ctx context.Context, bucket string, o ListOptions) (*Page, error) {
 	w, err := s.walk(ctx, bucket, o.Prefix, o.Delimiter)
 	if err != nil {
 		return nil, err
 	}
 	p := new(Page)
-	for ok := w.start(o.After, ""); ok && !p.Truncated; {
+	passed := 0
+	for ok := w.start(o.After, ""); ok; {
 		key := w.key()
 		if prefix, rolled := w.common(key); rolled {
 			if prefix <= o.After {
@@ -43,8 +48,11 @@ func (s *Store) List(ctx context.Context, bucket string, o ListOptions) (*Page, 
 				continue
 			}
 			// A prefix is common only to keys that are there.
-			var live bool
-			if live, ok = w.anyLive(prefix); !live {
+			live, more, err := w.anyLive(ctx, prefix)
+			if err != nil {
+				return nil, w.close(err)
+			}
+			if ok = more; !live {
 				continue
 			}
 			if len(p.Objects)+len(p.Prefixes) == o.Max {
@@ -67,6 +75,9 @@ func (s *Store) List(ctx context.Context, bucket string, o ListOptions) (*Page, 
 			}
 			p.Objects = append(p.Objects, obj)
 			p.Next = key
+		} else if passed++; passed == s.opt.passed {
+			p.Truncated, p.Next = true, key
+			break
 		}
 		ok = w.nextKey(key)
 	}
@@ -220,6 +231,9 @@ func (w *walker) common(key string) (string, bool) {
 	return key[:len(w.prefix)+i+len(w.delimiter)], true
 }
 
+// lookEvery is after how many keys it is looked whether anybody still waits.
+const lookEvery = 1024
+
 // skipPrefix goes behind all keys that begin with prefix.
 func (w *walker) skipPrefix(prefix string) bool {
 	end := after(scanPrefix(rowVersion, w.bucket, prefix))
@@ -229,17 +243,21 @@ func (w *walker) skipPrefix(prefix string) bool {
 // anyLive goes through the keys that begin with prefix until it meets one
 // whose current version is not a delete marker. If there is none it stands
 // behind them; more says whether there is a row there.
-func (w *walker) anyLive(prefix string) (live, more bool) {
-	for {
+func (w *walker) anyLive(ctx context.Context, prefix string) (live, more bool, err error) {
+	for n := 1; ; n++ {
+		if n%lookEvery == 0 && ctx.Err() != nil {
+			return false, false, ctx.Err()
+		}
 		key := w.key()
 		if !strings.HasPrefix(key, prefix) {
-			return false, true
+			return false, true, nil
 		}
-		if o, err := readObject(w.it.Value()); err != nil || !o.Marker {
-			return true, true
+		o, err := readObject(w.it.Value())
+		if err != nil || !o.Marker {
+			return err == nil, true, err
 		}
 		if !w.nextKey(key) {
-			return false, false
+			return false, false, nil
 		}
 	}
 }

@@ -219,13 +219,6 @@ func (a *applier) removeUpload(u *Upload) {
 	}
 }
 
-// uploads lists the uploads of a bucket.
-func (a *applier) uploads(bucket string) []*Upload {
-	ups, _, err := readUploads(a.b, bucket, "", "", "", 1<<30)
-	_ = a.fail(err)
-	return ups
-}
-
 // complete makes the chosen parts, as they are now, the body of the put: one
 // that was sent again meanwhile has the same bytes in another place.
 func (a *applier) complete(c *putCommand) error {

@@ -55,6 +55,7 @@ type Options struct {
 	SegmentSize int64
 
 	inline int // the largest body in the journal, in bytes; inlineMax if 0 or more than that
+	passed int // deleted keys that a page passes over; mostPassed if 0
 	few    int // parts or extents in a version's own row; rowParts if 0, none if less
 }
 
@@ -106,6 +107,9 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	}
 	if opt.inline == 0 {
 		opt.inline = inlineMax
+	}
+	if opt.passed == 0 {
+		opt.passed = mostPassed
 	}
 	if opt.few == 0 {
 		opt.few = rowParts

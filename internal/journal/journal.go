@@ -22,10 +22,8 @@ package journal
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"sort"
 	"strings"
 	"sync"
@@ -87,6 +85,8 @@ type Options struct {
 	// and before it is acknowledged. end is the position after the group. An
 	// error closes the journal: memory and disk would no longer agree.
 	Apply func(group []*Record, end Position) error
+	// Dropped are spans that were dropped: what a crash left of them is removed.
+	Dropped []Segment
 	// SegmentSize is the size in bytes at which a new segment is begun;
 	// 256 MiB if 0.
 	SegmentSize int64
@@ -111,13 +111,9 @@ type Journal struct {
 	base Position // start of the segment being written
 	buf  []byte
 
-	segMu    sync.RWMutex // guards segments
-	segments []segment    // by start
-}
-
-type segment struct {
-	start Position
-	file  vfs.File // for reading
+	segMu    sync.RWMutex // guards segments and gaps
+	segments []*segment   // by start
+	gaps     []Segment    // that were dropped, by start
 }
 
 // Open opens the log in dir, creating it if there is none, and replays what
@@ -217,7 +213,7 @@ func (j *Journal) closeFiles() error {
 		j.out = nil
 	}
 	for _, s := range j.segments {
-		if err := s.file.Close(); err != nil && first == nil {
+		if err := s.leave(); err != nil && first == nil {
 			first = err
 		}
 	}
@@ -374,7 +370,7 @@ func (j *Journal) begin() error {
 		return err
 	}
 	j.segMu.Lock()
-	j.segments = append(j.segments, segment{j.at, r})
+	j.segments = append(j.segments, newSegment(j.at, r))
 	j.segMu.Unlock()
 	j.out, j.base = f, j.at
 	j.mu.Lock()
@@ -393,33 +389,6 @@ func header(start Position) []byte {
 
 func (j *Journal) path(start Position) string {
 	return j.fs.PathJoin(j.dir, fmt.Sprintf("%020d%s", uint64(start), suffix))
-}
-
-// ReadAt fills p with the log's bytes from pos on. Callers read within one
-// record, whose position the committer gave.
-func (j *Journal) ReadAt(p []byte, pos Position) error {
-	j.segMu.RLock()
-	i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].start > pos })
-	if i == 0 {
-		closed := len(j.segments) == 0
-		j.segMu.RUnlock()
-		if closed {
-			return &fault.Error{Op: "journal.read", Kind: fault.Closed}
-		}
-		return lost(pos, "a segment of the journal is missing")
-	}
-	s := j.segments[i-1]
-	j.segMu.RUnlock()
-	_, err := s.file.ReadAt(p, int64(pos-s.start))
-	if errors.Is(err, io.EOF) {
-		// Not passed on: a reader would take it for the end of what it reads.
-		return lost(pos, "a segment of the journal is shorter than it was")
-	}
-	return fault.Wrap("journal.read", fmt.Sprintf("position %d", pos), err)
-}
-
-func lost(pos Position, hint string) error {
-	return &fault.Error{Op: "journal.read", Kind: fault.Damaged, Thing: fmt.Sprintf("position %d", pos), Hint: hint}
 }
 
 // starts lists the segments' starts in order.

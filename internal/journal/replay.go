@@ -17,6 +17,9 @@ import (
 // the end of what is durable.
 func (j *Journal) load() error {
 	starts, err := j.starts()
+	if err == nil {
+		starts, err = j.dropLeft(starts)
+	}
 	if err != nil {
 		return fault.Wrap("journal.open", j.dir, err)
 	}
@@ -44,7 +47,7 @@ func (j *Journal) load() error {
 			}
 			return damaged(j.path(start), start, "the segment's header is wrong")
 		}
-		j.segments = append(j.segments, segment{start, f})
+		j.segments = append(j.segments, newSegment(start, f))
 		switch {
 		case last:
 			j.at, err = j.replay(f, start, 0)
@@ -59,6 +62,23 @@ func (j *Journal) load() error {
 		return damaged(j.dir, j.at, fmt.Sprintf("it ends before position %d, which was applied already", j.opt.From))
 	}
 	return nil
+}
+
+// dropLeft removes what a crash left of dropped segments and returns the starts
+// of the others.
+func (j *Journal) dropLeft(starts []Position) ([]Position, error) {
+	for _, span := range j.opt.Dropped {
+		j.addGap(span)
+	}
+	var kept []Position
+	for _, start := range starts {
+		if !j.inGap(start) {
+			kept = append(kept, start)
+		} else if err := j.remove(start); err != nil {
+			return nil, err
+		}
+	}
+	return kept, nil
 }
 
 // settle makes durable what a program that died may have written and not
@@ -89,7 +109,7 @@ func damaged(file string, at Position, what string) error {
 // last segment, whose torn end is cut off.
 func (j *Journal) replay(f io.ReaderAt, start, until Position) (Position, error) {
 	at := max(start+headerSize, j.opt.From)
-	r := bufio.NewReaderSize(io.NewSectionReader(f, int64(at-start), 1<<62), 1<<20)
+	r := sectionReader(f, int64(at-start))
 	var payload []byte
 	for until == 0 || at < until {
 		head, err := readFrame(r, at, &payload)
@@ -129,6 +149,11 @@ func (j *Journal) each(records int, pos Position, payload []byte) error {
 		payload = payload[n:]
 	}
 	return nil
+}
+
+// sectionReader reads a segment's file from offset off on.
+func sectionReader(f io.ReaderAt, off int64) io.Reader {
+	return bufio.NewReaderSize(io.NewSectionReader(f, off, 1<<62), 1<<20)
 }
 
 var errBadFrame = errors.New("bad frame")

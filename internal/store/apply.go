@@ -27,13 +27,14 @@ const (
 // applier makes the changes of commands in an index batch and remembers what
 // must follow once the batch is in.
 type applier struct {
-	s       *Store
-	b       *pebble.Batch
-	buckets map[string]*bucket.Bucket // changed ones; nil: deleted
-	dropped []uint64                  // files that no body uses any more
-	latest  int64                     // the latest time of a version, in nanoseconds
-	pending bool                      // something was added to the pending rows
-	broken  error                     // the index failed: nothing more may be applied
+	s        *Store
+	b        *pebble.Batch
+	buckets  map[string]*bucket.Bucket // changed ones; nil: deleted
+	dropped  []uint64                  // files that no body uses any more
+	released int64                     // bytes of inline bodies that lost a reference
+	latest   int64                     // the latest time of a version, in nanoseconds
+	pending  bool                      // something was added to the pending rows
+	broken   error                     // the index failed: nothing more may be applied
 }
 
 // apply is the journal's Apply: it makes a synced group visible.
@@ -43,11 +44,15 @@ func (s *Store) apply(group []*journal.Record, end journal.Position) error {
 		p := r.Owner.(*pendingCommand)
 		p.err = p.apply(a, r.Pos, r.Pos+journal.Position(len(r.Head)))
 		s.sinceSync += int64(len(r.Head) + len(r.Body))
+		s.sinceCompact += int64(len(r.Head) + len(r.Body))
 	}
 	if err := a.flush(end); err != nil {
 		return err
 	}
 	s.removeFiles(a.dropped)
+	if s.sinceCompact += a.released; s.sinceCompact >= s.compactAt.Load() {
+		s.wakeCompaction()
+	}
 	if a.pending {
 		s.pending.notify()
 	}
@@ -218,17 +223,6 @@ func (a *applier) count(file uint64, by int) {
 	a.dropped = append(a.dropped, file)
 }
 
-// hasFiles reports whether the files of a body are still there. A body that is
-// shared was looked up before its command came here; its version may be gone.
-func (a *applier) hasFiles(body []extent) bool {
-	for _, e := range body {
-		if e.file != 0 && !a.has(fileRow(e.file)) {
-			return false
-		}
-	}
-	return true
-}
-
 // enqueue makes a version wait for replication at a new place, or no longer.
 func (a *applier) enqueue(o *Object, at journal.Position, waits bool) {
 	if o.pendingAt != 0 {
@@ -261,8 +255,11 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 			return err
 		}
 	}
-	if c.shared && !a.hasFiles(o.body) {
-		return noSuchVersion(o.Key)
+	if c.shared || c.upload != "" {
+		var err error
+		if o.body, err = a.adopt(o.row(), o.body); err != nil {
+			return err
+		}
 	}
 	if c.inline > 0 {
 		o.body = append(o.body, extent{pos: body, size: c.inline, whole: c.inline, crc: c.crc})

@@ -347,6 +347,8 @@ func (s *Store) dropOrphans() error {
 // bodyReader reads a range of a body, extent by extent.
 type bodyReader struct {
 	s       *Store
+	of      *Object
+	off     int64 // of the next byte to deliver in the whole body
 	extents []extent
 	skip    int64 // bytes to pass over
 	left    int64 // bytes to deliver
@@ -359,6 +361,21 @@ type bodyReader struct {
 	at    int64 // bytes of cur that were read, from cur.off on
 	crc   uint32
 	whole bool // cur is read whole, so its checksum is checked
+}
+
+// open opens the next extent, and once more where it is now if it is no longer
+// where the version's row said when it was read.
+func (r *bodyReader) open() error {
+	err := r.next()
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, journal.ErrDropped) {
+		return err
+	}
+	now, gone := r.s.again(r.of)
+	if gone != nil {
+		return gone
+	}
+	r.extents, r.skip = now.body, r.off
+	return r.next()
 }
 
 // next opens the next extent that has bytes to deliver.
@@ -427,7 +444,7 @@ func (r *bodyReader) fill() error {
 		if err := r.closeFile(); err != nil {
 			return err
 		}
-		if err := r.next(); err != nil || len(r.data) > 0 {
+		if err := r.open(); err != nil || len(r.data) > 0 {
 			return err
 		}
 	}
@@ -462,9 +479,15 @@ func (r *bodyReader) Read(p []byte) (int, error) {
 		}
 	}
 	n := copy(p, r.data[:min(int64(len(r.data)), r.left)])
+	r.advance(n)
+	return n, nil
+}
+
+// advance notes that n bytes were delivered.
+func (r *bodyReader) advance(n int) {
 	r.data = r.data[n:]
 	r.left -= int64(n)
-	return n, nil
+	r.off += int64(n)
 }
 
 // WriteTo writes the rest to w without a copy in between.
@@ -478,8 +501,7 @@ func (r *bodyReader) WriteTo(w io.Writer) (int64, error) {
 		}
 		n, err := w.Write(r.data[:min(int64(len(r.data)), r.left)])
 		total += int64(n)
-		r.data = r.data[n:]
-		r.left -= int64(n)
+		r.advance(n)
 		if err != nil {
 			return total, err
 		}

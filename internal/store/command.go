@@ -38,6 +38,12 @@ const (
 	cmdAbort
 )
 
+// Of compaction.
+const (
+	cmdStage = 20
+	cmdMove  = 21
+)
+
 func newCommand(number byte) command {
 	switch number {
 	case cmdPut:
@@ -60,6 +66,10 @@ func newCommand(number byte) command {
 		return new(partCommand)
 	case cmdAbort:
 		return new(abortCommand)
+	case cmdStage:
+		return new(stageCommand)
+	case cmdMove:
+		return new(moveCommand)
 	}
 	return nil
 }

@@ -33,17 +33,21 @@ func (o *Object) rows(few int) (row, detail []byte) {
 		w.object(o)
 		return w.b, nil
 	}
-	for _, p := range o.Parts {
-		d.part(fPart, p)
-	}
-	for _, e := range o.body {
-		d.extent(fExtent, e)
-	}
+	d.detail(o)
 	short := *o
 	short.apart = apart{len(o.Parts), len(o.body)}
 	short.Parts, short.body = nil, nil
 	w.object(&short)
 	return w.b, d.b
+}
+
+func (w *writer) detail(o *Object) {
+	for _, p := range o.Parts {
+		w.part(fPart, p)
+	}
+	for _, e := range o.body {
+		w.extent(fExtent, e)
+	}
 }
 
 // load reads what a version's row left out; errNoDetail if it is gone.

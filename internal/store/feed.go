@@ -101,10 +101,9 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 		c := &deliverCommand{bucket: src.Bucket, key: src.Key, id: src.ID, modified: src.Modified, seen: src.Changes, outcome: d.Outcome}
 		c.outcome.Time = s.opt.Now().UTC()
 		if d.Replica != nil {
-			c.replica = &Object{Version: *d.Replica, body: src.body}
-			if c.likeSource = src.apart != (apart{}) || src.large(s.opt.few); c.likeSource {
-				c.replica.Parts, c.replica.body = nil, nil
-			}
+			// It has the source's parts and body, wherever they are by then.
+			c.replica, c.likeSource = &Object{Version: *d.Replica}, true
+			c.replica.Parts = nil
 		}
 		cs[i] = c
 	}
@@ -190,12 +189,17 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		return a.broken
 	}
 	if c.replica != nil && c.admitted(a) {
+		r := c.replica
 		if c.likeSource {
 			full := *src
 			a.load(&full)
-			c.replica.Parts, c.replica.body = full.Parts, full.body
+			r.Parts, r.body = full.Parts, full.body
 		}
-		a.storeReplica(c.replica, c.outcome.Time)
+		var err error
+		if r.body, err = a.adopt(r.row(), r.body); err != nil {
+			return err
+		}
+		a.storeReplica(r, c.outcome.Time)
 	}
 	if src.Changes != c.seen && c.outcome.Status == object.Completed {
 		c.outcome.Status = object.Pending // what was copied is out of date already

@@ -120,7 +120,7 @@ func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadClose
 	if err != nil {
 		return nil, err
 	}
-	r := &bodyReader{s: s, extents: o.body, skip: off, left: n}
+	r := &bodyReader{s: s, of: o, off: off, extents: o.body, skip: off, left: n}
 	if n == 0 {
 		return r, nil
 	}
@@ -131,7 +131,7 @@ func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadClose
 	// The first piece is opened now, so that a missing file is an error here
 	// and not in the middle of an answer.
 	if err == nil {
-		err = r.next()
+		err = r.open()
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -143,9 +143,13 @@ func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadClose
 func (s *Store) stillThere(o *Object) error {
 	now, err := lookup(s.db, o.Bucket, o.Key, o.ID)
 	if err == nil && !now.Modified.Equal(o.Modified) {
-		err = fault.New(fault.Busy, "SlowDown", "The object was replaced while it was read. Please try again.").On(o.Key)
+		err = errReplaced(o.Key)
 	}
 	return err
+}
+
+func errReplaced(key string) error {
+	return fault.New(fault.Busy, "SlowDown", "The object was replaced while it was read. Please try again.").On(key)
 }
 
 // ValidID reports whether id has the form of a version id.

@@ -12,6 +12,7 @@ import (
 //	m applied           position up to which the index is
 //	m format            version of this layout
 //	m latest            the latest time of a version: the clock goes on from it
+//	m spans             what compaction of the journal is about, and has done
 //	b BUCKET            bucket
 //	v VERSION           version, newest first within its key
 //	x VERSION           its parts and extents, if there are many
@@ -22,6 +23,7 @@ import (
 //	q ID NUMBER         part of an upload
 //	e FILE              how many bodies a file of bodies/ carries
 //	c KIND NAME         catalog record
+//	r POSITION          where an inline body was moved to, while compaction goes on
 //
 // VERSION is BUCKET 0 key 0 1 ^time(8) id, a zero byte within the key being
 // written 0 255: rows sort as keys do, bytewise, and then newest first.
@@ -37,12 +39,14 @@ const (
 	rowPart    = 'q'
 	rowFile    = 'e'
 	rowRecord  = 'c'
+	rowMoved   = 'r'
 )
 
 var (
 	appliedRow = []byte{rowMeta, 'a'}
 	formatRow  = []byte{rowMeta, 'f'}
 	latestRow  = []byte{rowMeta, 'l'}
+	spansRow   = []byte{rowMeta, 's'}
 )
 
 const timeSize = 8
@@ -135,6 +139,10 @@ func after(prefix []byte) []byte {
 
 func pendingRow(pos journal.Position) []byte {
 	return binary.BigEndian.AppendUint64([]byte{rowPending}, uint64(pos))
+}
+
+func movedRow(pos journal.Position) []byte {
+	return binary.BigEndian.AppendUint64([]byte{rowMoved}, uint64(pos))
 }
 
 func deletedRow(bucket, key, id string) []byte {

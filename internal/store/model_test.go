@@ -137,7 +137,7 @@ func TestStoreAgainstModel(t *testing.T) {
 		steps := rapid.IntRange(1, 40).Draw(rt, "steps")
 		for range steps {
 			b, k := bkt.Draw(rt, "bucket"), key.Draw(rt, "key")
-			switch rapid.IntRange(0, 7).Draw(rt, "op") {
+			switch rapid.IntRange(0, 8).Draw(rt, "op") {
 			case 0, 1, 2:
 				body := strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 5000, fewInline + 1}).Draw(rt, "size"))
 				o := put(t, s, b, k, body)
@@ -177,6 +177,8 @@ func TestStoreAgainstModel(t *testing.T) {
 				fs = crashed
 				s = openInline(t, fs, fewInline)
 			case 7:
+				compact(t, s)
+			case 8:
 				p, d := rapid.SampledFrom([]string{"", "a", "b/", "a/"}).Draw(rt, "prefix"), rapid.SampledFrom([]string{"", "/", "a"}).Draw(rt, "delimiter")
 				got := list(t, s, b, p, d, rapid.IntRange(1, 5).Draw(rt, "page"))
 				if diff := cmp.Diff(m.list(b, p, d), got); diff != "" {

@@ -140,10 +140,13 @@ func (c *partCommand) apply(a *applier, _, body journal.Position) error {
 	if !a.has(uploadRow(c.bucket, c.key, c.id)) {
 		return noSuchUpload(c.id)
 	}
-	if c.shared && !a.hasFiles(c.body) {
-		return noSuchVersion(c.key)
-	}
 	row := partRow(c.id, c.part.Number)
+	if c.shared {
+		var err error
+		if c.body, err = a.adopt(row, c.body); err != nil {
+			return err
+		}
+	}
 	if old := a.part(row); old != nil {
 		a.countAll(old.body, -1)
 	}
@@ -161,6 +164,9 @@ func (c *partCommand) apply(a *applier, _, body journal.Position) error {
 func (a *applier) countAll(body []extent, by int) {
 	for _, e := range body {
 		a.count(e.file, by)
+		if e.file == 0 && by < 0 {
+			a.released += e.whole
+		}
 	}
 }
 
@@ -307,8 +313,10 @@ func (s *Store) CopyPart(ctx context.Context, bucket, key, id string, number int
 		return nil, fault.Wrap("store.copypart", src.Key, err)
 	}
 	part := object.Part{Number: number, Size: n, ETag: hex.EncodeToString(h.Sum(nil))}
-	c := &partCommand{bucket: bucket, key: key, id: id, part: part, body: cut(src.body, off, n), shared: true}
-	return &part, s.do(ctx, c, nil)
+	err = s.sharing(src, func(src *Object) error {
+		return s.do(ctx, &partCommand{bucket: bucket, key: key, id: id, part: part, body: cut(src.body, off, n), shared: true}, nil)
+	})
+	return &part, err
 }
 
 // upload looks an upload up.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"hash/crc32"
 	"io"
 	"time"
@@ -121,22 +122,49 @@ func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 	if err := object.CheckKey(p.Version.Key); err != nil {
 		return nil, err
 	}
-	src, err = s.whole(src)
+	var o *Object
+	err = s.sharing(src, func(src *Object) error {
+		o = &Object{Version: p.Version, body: src.body}
+		o.Size, o.ETag, o.Checksums, o.Parts = src.Size, src.ETag, src.Checksums, src.Parts
+		if p.Finish != nil {
+			if err := p.Finish(&o.Version); err != nil {
+				return err
+			}
+		}
+		if err := s.stamp(b, &o.Version); err != nil {
+			return err
+		}
+		return s.do(ctx, &putCommand{o: o, cond: p.If, shared: true}, nil)
+	})
 	if err != nil {
 		return nil, err
 	}
-	o := &Object{Version: p.Version, body: src.body}
-	o.Size, o.ETag, o.Checksums, o.Parts = src.Size, src.ETag, src.Checksums, src.Parts
-	if p.Finish != nil {
-		if err := p.Finish(&o.Version); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.stamp(b, &o.Version); err != nil {
-		return nil, err
-	}
-	if err := s.do(ctx, &putCommand{o: o, cond: p.If, shared: true}, nil); err != nil {
-		return nil, err
-	}
 	return o, nil
+}
+
+// sharing calls do with src, whole, to make something that shares its body, and
+// calls it again with what src is now if compaction moved the body meanwhile.
+func (s *Store) sharing(src *Object, do func(src *Object) error) error {
+	src, err := s.whole(src)
+	if err != nil {
+		return err
+	}
+	err = do(src)
+	for try := 0; errors.Is(err, errMoved) && try < 3; try++ {
+		now, gone := s.again(src)
+		if gone != nil {
+			return gone
+		}
+		err = do(now)
+	}
+	return err
+}
+
+// again looks a version up that was looked up before.
+func (s *Store) again(o *Object) (*Object, error) {
+	now, err := find(s.db, o.Bucket, o.Key, o.ID)
+	if err == nil && !now.Modified.Equal(o.Modified) {
+		err = errReplaced(o.Key)
+	}
+	return now, err
 }

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -17,24 +19,46 @@ import (
 
 // TestManyAtATime has many clients do random things to few keys, with bodies
 // in files that they share, and then looks at what is left and whether a replay
-// of the journal makes the same of it.
+// of the journal makes the same of it. The journal is compacted all the while.
 func TestManyAtATime(t *testing.T) {
 	t.Parallel()
 	fs := vfs.Memory()
-	s := replicate(t, openInline(t, fs, 100))
+	s := replicate(t, openInline(t, fs, 200))
 	makeBucket(t, s, "plain", bucket.Unversioned)
 	var clients sync.WaitGroup
 	for n := range uint64(8) {
 		clients.Go(func() { client{t, s, rand.New(rand.NewPCG(n, 1))}.run(150) })
 	}
+	over := make(chan struct{})
+	dropped := 0
+	var compactor sync.WaitGroup
+	compactor.Go(func() {
+		for {
+			select {
+			case <-over:
+				return
+			default:
+				done, err := s.Compact(t.Context())
+				if dropped += done.Segments; err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
 	clients.Wait()
+	close(over)
+	compactor.Wait()
+	if dropped < 10 {
+		t.Errorf("only %d segments were dropped", dropped)
+	}
 	check(t, s, fs)
 	want := rows(t, s)
 	closeStore(t, s)
 	if err := fs.RemoveAll("/data/index"); err != nil {
 		t.Fatal(err)
 	}
-	s = openInline(t, fs, 100)
+	s = openInline(t, fs, 200)
 	if diff := cmp.Diff(readable(want), readable(rows(t, s))); diff != "" {
 		t.Errorf("live, and replayed: %s", diff)
 	}
@@ -94,7 +118,16 @@ func (c client) step(bkt, key string) error {
 	if err != nil {
 		return err
 	}
-	switch c.rng.IntN(4) {
+	switch c.rng.IntN(5) {
+	case 4:
+		r, opened := s.Open(ctx, o, 0, -1)
+		if opened != nil {
+			return opened
+		}
+		n, read := io.Copy(io.Discard, r)
+		if err = errors.Join(read, r.Close()); err == nil && n != o.Size {
+			err = fmt.Errorf("%d bytes of %d", n, o.Size)
+		}
 	case 0:
 		_, err = s.Delete(ctx, bkt, key, o.ID, owner)
 	case 1:

@@ -83,7 +83,7 @@ func (h *history) upload() (bkt, key, id string) {
 // step does one thing.
 func (h *history) step() {
 	ctx, s := h.t.Context(), h.s
-	switch rapid.IntRange(0, 15).Draw(h.rt, "step") {
+	switch rapid.IntRange(0, 16).Draw(h.rt, "step") {
 	case 0, 1, 2:
 		h.done(s.Put(ctx, Put{Version: h.version(), Body: strings.NewReader(h.body()), Size: -1, If: h.condition()}))
 	case 3:
@@ -141,6 +141,9 @@ func (h *history) step() {
 			return
 		}
 		_, err := s.PutRecord(ctx, "kind", name, []byte(name), rapid.SampledFrom([]uint64{0, 1, AnyRevision}).Draw(h.rt, "revision"))
+		h.done(nil, err)
+	case 16:
+		_, err := s.Compact(ctx)
 		h.done(nil, err)
 	}
 }

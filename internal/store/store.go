@@ -14,6 +14,7 @@
 package store
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -54,9 +55,10 @@ type Options struct {
 	// SegmentSize is passed to the journal.
 	SegmentSize int64
 
-	inline int // the largest body in the journal, in bytes; inlineMax if 0 or more than that
-	passed int // deleted keys that a page passes over; mostPassed if 0
-	few    int // parts or extents in a version's own row; rowParts if 0, none if less
+	compactEvery int64 // compactEvery if 0
+	inline       int   // the largest body in the journal, in bytes; inlineMax if 0 or more than that
+	passed       int   // deleted keys that a page passes over; mostPassed if 0
+	few          int   // parts or extents in a version's own row; rowParts if 0, none if less
 }
 
 // Store is an open store. Its methods may be called from any goroutine.
@@ -79,7 +81,17 @@ type Store struct {
 	pins      pins
 	pending   signal
 	sinceSync int64 // bytes journaled since the index was last flushed; the committer's
-	latest    int64 // what latestRow says; the committer's
+
+	spans        atomic.Pointer[spans]
+	late         lateRows
+	sinceCompact int64 // bytes journaled or no longer used since compaction last looked; the committer's
+	compactAt    atomic.Int64
+	compactWake  chan struct{}
+	compactMu    sync.Mutex // one compaction at a time
+	stop         context.CancelFunc
+	background   sync.WaitGroup
+
+	latest int64 // what latestRow says; the committer's
 
 	sweep  sync.WaitGroup // removals of unused files
 	full   atomic.Bool    // the disk has no room for the index
@@ -105,6 +117,9 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	if opt.CacheSize == 0 {
 		opt.CacheSize = 64 << 20
 	}
+	if opt.compactEvery == 0 {
+		opt.compactEvery = compactEvery
+	}
 	if opt.inline == 0 {
 		opt.inline = inlineMax
 	}
@@ -115,7 +130,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 		opt.few = rowParts
 	}
 	opt.few = max(opt.few, 0)
-	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1)}
+	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1)}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
 		return nil, s.unusable(err)
@@ -152,10 +167,13 @@ func (s *Store) open() (err error) {
 	if err := s.loadBuckets(); err != nil {
 		return err
 	}
+	if err := s.loadSpans(); err != nil {
+		return err
+	}
 	replay := &applier{s: s, b: s.db.NewIndexedBatch()}
 	s.journal, err = journal.Open(s.fs, s.path("journal"), journal.Options{
 		From: applied, Replay: replay.replay, Replayed: replay.replayed, Apply: s.apply,
-		SegmentSize: s.opt.SegmentSize,
+		SegmentSize: s.opt.SegmentSize, Dropped: s.spans.Load().dropped,
 	})
 	if err != nil {
 		return errors.Join(err, replay.b.Close())
@@ -164,7 +182,17 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.advance(max(s.opt.Now().UnixNano(), s.latest))
-	return s.dropOrphans()
+	// Replay may have met the end of a compaction.
+	for _, span := range s.spans.Load().dropped {
+		if err := s.journal.Drop(span); err != nil {
+			return err
+		}
+	}
+	if err := s.dropOrphans(); err != nil {
+		return err
+	}
+	s.startCompaction()
+	return nil
 }
 
 // unusable is the failure of a data directory that cannot be written to.
@@ -176,19 +204,24 @@ func (s *Store) unusable(err error) error {
 	return &fault.Error{Op: "store.open", Thing: s.dir, Err: err, Hint: hint}
 }
 
-// openIndex opens the index; one of another format, or one that cannot be
-// read, is thrown away: the journal has everything that is in it.
+// openIndex opens the index; one of another format, one that cannot be read or
+// one that is older than its checkpoint is thrown away: the checkpoint and the
+// journal have everything that is in it.
 func (s *Store) openIndex() error {
 	dir := s.path("index")
 	for attempt := 0; ; attempt++ {
 		db, err := pebble.Open(dir, s.pebbleOptions())
-		if err == nil {
-			var format uint64
-			if format, err = getUint(db, formatRow); err == nil && (format == indexFormat || format == 0) {
-				s.db = db
-				return s.db.Set(formatRow, binary.AppendUvarint(nil, indexFormat), pebble.NoSync)
+		if err == nil && attempt == 0 {
+			if err = s.usable(db); err != nil {
+				err = errors.Join(err, db.Close())
 			}
-			err = errors.Join(err, fmt.Errorf("index format %d, want %d", format, indexFormat), db.Close())
+		}
+		if err == nil {
+			s.db = db
+			if attempt > 0 {
+				err = s.restore()
+			}
+			return errors.Join(err, db.Set(formatRow, binary.AppendUvarint(nil, indexFormat), pebble.NoSync))
 		}
 		if attempt > 0 || vfs.IsFull(err) {
 			return fault.Wrap("store.open", dir, err)
@@ -198,6 +231,23 @@ func (s *Store) openIndex() error {
 			return fault.Wrap("store.open", dir, err)
 		}
 	}
+}
+
+// usable says why an index cannot be gone on with; nil if it can.
+func (s *Store) usable(db *pebble.DB) error {
+	format, err := getUint(db, formatRow)
+	if err != nil || format != indexFormat && format != 0 {
+		return errors.Join(err, fmt.Errorf("index format %d, want %d", format, indexFormat))
+	}
+	applied, err := getUint(db, appliedRow)
+	if err != nil {
+		return err
+	}
+	all, err := s.checkpoints()
+	if err == nil && len(all) > 0 && applied < uint64(all[0]) {
+		err = fmt.Errorf("the index is up to position %d, its checkpoint up to %d", applied, all[0])
+	}
+	return err
 }
 
 func (s *Store) pebbleOptions() *pebble.Options {
@@ -225,7 +275,7 @@ func (l indexLog) Fatalf(format string, args ...any) {
 	panic("index: " + fmt.Sprintf(format, args...))
 }
 
-func getUint(db *pebble.DB, row []byte) (uint64, error) {
+func getUint(db pebble.Reader, row []byte) (uint64, error) {
 	b, closer, err := db.Get(row)
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, nil
@@ -246,6 +296,10 @@ func (s *Store) applied() (journal.Position, error) {
 // nothing needs to be replayed, unless the disk has no room for the index.
 func (s *Store) Close() error {
 	var errs []error
+	if s.stop != nil {
+		s.stop()
+		s.background.Wait()
+	}
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())
 	}

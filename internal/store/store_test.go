@@ -37,7 +37,7 @@ const fewInline = 8 << 10
 // detail.
 func openInline(t testing.TB, fs vfs.FS, inline int) *Store {
 	t.Helper()
-	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, inline: inline}
+	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, SegmentSize: 4 << 10, inline: inline}
 	if inline < inlineMax {
 		opt.few = -1
 	}
@@ -79,6 +79,15 @@ func put(t testing.TB, s *Store, bucket, key, body string) *Object {
 		t.Fatal(err)
 	}
 	return o
+}
+
+func compact(t testing.TB, s *Store) Compacted {
+	t.Helper()
+	done, err := s.Compact(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
 }
 
 func read(t testing.TB, s *Store, o *Object) string {

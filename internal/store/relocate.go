@@ -1,0 +1,364 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+)
+
+// Compaction drops segments of the journal after the inline bodies in them
+// that are still used were appended again. Like everything it is commands:
+//
+//	begin    the segments are closing: bodies in them begin to move
+//	move     one reference to one body now points to where the body is now
+//	retire   the segments are closed: no new reference to them is taken
+//	drop     nothing points to them any more: their files may go
+//
+// A crash leaves them closing or retired, and compaction begins with them
+// again. Copies and replicas are made from a version that was read before; so
+// a reference into a closing segment may still come in (see adopt).
+const (
+	stageBegin = iota + 1
+	stageRetire
+	stageDrop
+)
+
+// spans are the parts of the journal that compaction is about.
+type spans struct {
+	closing []journal.Segment // begun
+	retired []journal.Segment // retired or dropped, joined
+	dropped []journal.Segment // joined
+}
+
+func within(list []journal.Segment, pos journal.Position) bool {
+	for _, s := range list {
+		if s.Start <= pos && pos < s.End {
+			return true
+		}
+	}
+	return false
+}
+
+// join adds spans to a sorted list, in which none touches the next.
+func join(list []journal.Segment, add ...journal.Segment) []journal.Segment {
+	all := slices.Concat(list, add)
+	slices.SortFunc(all, func(a, b journal.Segment) int {
+		if a.Start < b.Start {
+			return -1
+		}
+		return 1
+	})
+	var out []journal.Segment
+	for _, s := range all {
+		if n := len(out); n > 0 && s.Start <= out[n-1].End {
+			out[n-1].End = max(out[n-1].End, s.End)
+		} else {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Fields of the commands of compaction and of the row of spans.
+const (
+	fStage protowire.Number = iota + 121
+	fSpan
+	fRow
+	fFrom
+	fClosing
+	fRetired
+	fDropped
+)
+
+func (w *writer) span(n protowire.Number, s journal.Segment) {
+	w.msg(n, func(w *writer) { w.uint(1, uint64(s.Start)); w.uint(2, uint64(s.End)) })
+}
+
+func readSpan(b []byte) (s journal.Segment, err error) {
+	err = fields(b, func(f field) error {
+		switch f.n {
+		case 1:
+			s.Start = journal.Position(f.u)
+		case 2:
+			s.End = journal.Position(f.u)
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (c *spans) encode(w *writer) {
+	for _, s := range c.closing {
+		w.span(fClosing, s)
+	}
+	for _, s := range c.retired {
+		w.span(fRetired, s)
+	}
+	for _, s := range c.dropped {
+		w.span(fDropped, s)
+	}
+}
+
+func (c *spans) decode(f field) error {
+	s, err := readSpan(f.b)
+	switch f.n {
+	case fClosing:
+		c.closing = append(c.closing, s)
+	case fRetired:
+		c.retired = append(c.retired, s)
+	case fDropped:
+		c.dropped = append(c.dropped, s)
+	}
+	return err
+}
+
+// loadSpans reads the row of spans.
+func (s *Store) loadSpans() error {
+	c := new(spans)
+	v, closer, err := s.db.Get(spansRow)
+	if err == nil {
+		err = errors.Join(fields(v, c.decode), closer.Close())
+	} else if errors.Is(err, pebble.ErrNotFound) {
+		err = nil
+	}
+	s.spans.Store(c)
+	return fault.Wrap("store.open", s.dir, err)
+}
+
+// stageCommand takes compaction of some segments one stage on.
+type stageCommand struct {
+	stage int
+	spans []journal.Segment
+}
+
+func (c *stageCommand) number() byte { return cmdStage }
+
+func (c *stageCommand) encode(w *writer) {
+	w.uint(fStage, uint64(c.stage))
+	for _, s := range c.spans {
+		w.span(fSpan, s)
+	}
+}
+
+func (c *stageCommand) decode(f field) error {
+	switch f.n {
+	case fStage:
+		c.stage = int(f.u)
+	case fSpan:
+		s, err := readSpan(f.b)
+		c.spans = append(c.spans, s)
+		return err
+	}
+	return nil
+}
+
+func (c *stageCommand) apply(a *applier, _, _ journal.Position) error {
+	next := *a.s.spans.Load()
+	switch c.stage {
+	case stageBegin:
+		next.closing = c.spans
+		a.forgetMoves()
+		a.s.late.take()
+	case stageRetire:
+		next.closing, next.retired = nil, join(next.retired, c.spans...)
+	case stageDrop:
+		next.dropped = join(next.dropped, c.spans...)
+		a.forgetMoves()
+	}
+	var w writer
+	next.encode(&w)
+	a.set(spansRow, w.b)
+	// Only commands look at it, which come one after the other, and compaction,
+	// which waits for this one.
+	a.s.spans.Store(&next)
+	return a.broken
+}
+
+func (a *applier) forgetMoves() {
+	_ = a.fail(a.b.DeleteRange([]byte{rowMoved}, []byte{rowMoved + 1}, nil))
+}
+
+// moveCommand makes a row point to where a body is now: behind the command, or
+// where an earlier move put it.
+type moveCommand struct {
+	row    []byte
+	from   journal.Position
+	inline int64
+}
+
+func (c *moveCommand) number() byte { return cmdMove }
+
+func (c *moveCommand) encode(w *writer) {
+	w.bytes(fRow, c.row)
+	w.uint(fFrom, uint64(c.from))
+	w.uint(fInline, uint64(c.inline))
+}
+
+func (c *moveCommand) decode(f field) error {
+	switch f.n {
+	case fRow:
+		c.row = slices.Clone(f.b)
+	case fFrom:
+		c.from = journal.Position(f.u)
+	case fInline:
+		c.inline = int64(f.u)
+	}
+	return nil
+}
+
+func (c *moveCommand) apply(a *applier, _, body journal.Position) error {
+	to := body
+	if c.inline == 0 {
+		var moved bool
+		if to, moved = a.moved(c.from); !moved {
+			return errMoved
+		}
+	} else {
+		a.set(movedRow(c.from), binary.AppendUvarint(nil, uint64(to)))
+	}
+	v, closer, err := a.b.Get(c.row)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return a.broken // deleted meanwhile
+	}
+	if a.fail(err) != nil {
+		return a.broken
+	}
+	value, changed, err := pointTo(c.row, v, c.from, to)
+	if a.fail(errors.Join(err, closer.Close())) == nil && changed {
+		a.set(c.row, value)
+	}
+	return a.broken
+}
+
+// moved returns where the body at from was moved to.
+func (a *applier) moved(from journal.Position) (journal.Position, bool) {
+	v, closer, err := a.b.Get(movedRow(from))
+	if err != nil {
+		if !errors.Is(err, pebble.ErrNotFound) {
+			_ = a.fail(err)
+		}
+		return 0, false
+	}
+	to, _ := binary.Uvarint(v)
+	_ = a.fail(closer.Close())
+	return journal.Position(to), true
+}
+
+// errMoved says that a body is no longer where a command's caller found it.
+var errMoved = &fault.Error{Op: "store.apply", Kind: fault.Busy, Code: "SlowDown", Message: "The object was moved on the disk while it was copied. Please try again."}
+
+// adopt returns a body that row is to share with other versions. It was looked
+// up before the command came here, and may have been deleted or moved since:
+// adopt finds where it is now.
+func (a *applier) adopt(row []byte, body []extent) ([]extent, error) {
+	sp := a.s.spans.Load()
+	own := false
+	for i, e := range body {
+		if e.file != 0 {
+			if !a.has(fileRow(e.file)) {
+				return nil, noSuchVersion("")
+			}
+			continue
+		}
+		closing := within(sp.closing, e.pos)
+		if !closing && !within(sp.retired, e.pos) {
+			continue
+		}
+		to, moved := a.moved(e.pos)
+		switch {
+		case moved:
+			if !own {
+				body, own = slices.Clone(body), true // the caller's may be read meanwhile
+			}
+			body[i].pos = to
+		case closing:
+			a.s.late.add(row)
+		default:
+			return nil, errMoved
+		}
+	}
+	return body, nil
+}
+
+// lateRows are rows that came to point into closing segments behind the back
+// of compaction.
+type lateRows struct {
+	mu   sync.Mutex
+	rows [][]byte
+}
+
+func (l *lateRows) add(row []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rows = append(l.rows, row)
+}
+
+// take returns what was added and forgets it.
+func (l *lateRows) take() [][]byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rows := l.rows
+	l.rows = nil
+	return rows
+}
+
+// extentsOf returns the bodies that a row of the index points to.
+func extentsOf(row, value []byte) ([]extent, error) {
+	var out []extent
+	if row[0] != rowVersion && row[0] != rowDetail && row[0] != rowPart {
+		return nil, nil
+	}
+	err := fields(value, func(f field) error {
+		if f.n != fExtent {
+			return nil
+		}
+		e, err := readExtent(f.b)
+		out = append(out, e)
+		return err
+	})
+	return out, err
+}
+
+// pointTo returns the row's value with the bodies at from pointing to to.
+func pointTo(row, value []byte, from, to journal.Position) ([]byte, bool, error) {
+	var w writer
+	changed := false
+	move := func(body []extent) {
+		for i := range body {
+			if body[i].file == 0 && body[i].pos == from {
+				body[i].pos, changed = to, true
+			}
+		}
+	}
+	switch row[0] {
+	case rowVersion:
+		o, err := readObject(value)
+		if err != nil {
+			return nil, false, err
+		}
+		move(o.body)
+		w.object(o)
+	case rowDetail:
+		o := new(Object)
+		if err := fields(value, o.list); err != nil {
+			return nil, false, err
+		}
+		move(o.body)
+		w.detail(o)
+	case rowPart:
+		c := new(partCommand)
+		if err := fields(value, c.decode); err != nil {
+			return nil, false, err
+		}
+		move(c.body)
+		c.encode(&w)
+	}
+	return w.b, changed, nil
+}

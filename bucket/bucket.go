@@ -3,6 +3,7 @@ package bucket
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,7 +39,32 @@ const (
 	Notification      Document = "notification"
 	Logging           Document = "logging"
 	ObjectLock        Document = "object-lock"
+	RequestPayment    Document = "requestPayment"
+	Accelerate        Document = "accelerate"
+	Website           Document = "website"
+
+	// Of these a bucket has many, each under its id: see WithID.
+	Inventory          Document = "inventory"
+	Analytics          Document = "analytics"
+	Metrics            Document = "metrics"
+	IntelligentTiering Document = "intelligent-tiering"
 )
+
+// WithID returns the name of the document of kind d with an id, such as
+// "inventory/weekly".
+func (d Document) WithID(id string) Document { return d + "/" + Document(id) }
+
+// IDs returns the ids of the documents of kind d, sorted.
+func (b *Bucket) IDs(d Document) []string {
+	var ids []string
+	for name := range b.Documents {
+		if id, ok := strings.CutPrefix(string(name), string(d)+"/"); ok {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
 
 // Bucket is a bucket and its settings. It is a value: to change one, change a
 // copy and store it.

@@ -20,6 +20,7 @@ const maxDepth = 12
 // Element is one XML element. Its text is all the text directly inside it.
 type Element struct {
 	Name string
+	Type string // of the attribute xsi:type, by which S3 tells grantees apart
 	Text []byte
 	Kids []*Element
 }
@@ -35,8 +36,8 @@ func Malformed(hint string, args ...any) *fault.Error {
 func (e *Element) blank() bool { return len(bytes.TrimSpace(e.Text)) == 0 }
 
 // Parse reads a document into its root element, which must have the given
-// name. Namespaces, attributes, comments and white space between elements are
-// ignored. A document has at most limit bytes.
+// name. Namespaces, attributes but xsi:type, comments and white space between
+// elements are ignored. A document has at most limit bytes.
 func Parse(data []byte, root string, limit int) (*Element, error) {
 	if len(data) > limit {
 		return nil, Malformed("a configuration has at most %d bytes; this one has %d", limit, len(data))
@@ -65,7 +66,7 @@ func parse(data []byte) (*Element, error) {
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
-			e := &Element{Name: t.Name.Local}
+			e := begin(t)
 			if len(open) == 0 && root != nil || len(open) == maxDepth {
 				return nil, Malformed("there is an element %s where none can be", e.Name)
 			}
@@ -93,6 +94,16 @@ func parse(data []byte) (*Element, error) {
 		return nil, Malformed("the document is empty")
 	}
 	return root, nil
+}
+
+func begin(t xml.StartElement) *Element {
+	e := &Element{Name: t.Name.Local}
+	for _, a := range t.Attr {
+		if a.Name.Local == "type" && a.Name.Space != "" {
+			e.Type = a.Value
+		}
+	}
+	return e
 }
 
 // Reader hands out the children of one element by name. It keeps the first

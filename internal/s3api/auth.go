@@ -8,6 +8,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/wire"
 	"twinbucket/object"
 	"twinbucket/policy"
 )
@@ -26,14 +27,24 @@ func (c *call) allowObject(action string) error {
 // allowOn asks whether the caller may do action to resource, which is bucket b
 // or something in it.
 func (c *call) allowOn(b *bucket.Bucket, action, resource string) error {
+	pays := c.requesterPays(b)
+	if pays {
+		if err := c.payFor(b); err != nil {
+			return err
+		}
+	}
 	if c.caller.Account != b.Owner && c.publics.restricted(b) {
 		return fault.New(fault.Denied, "AccessDenied", "Access Denied").On(resource).
 			WithHint("the policy of bucket %s is public and its public access block has RestrictPublicBuckets: only account %s is let in", b.Name, b.Owner)
 	}
-	return c.iam.Authorize(c.caller, iam.Access{
+	err := c.iam.Authorize(c.caller, iam.Access{
 		Action: action, Resource: resource, ResourceAccount: b.Owner,
 		Policy: b.Documents[bucket.Policy], Context: c.context(),
 	})
+	if pays && err == nil {
+		wire.Set(c.h, "x-amz-request-charged", "requester")
+	}
+	return err
 }
 
 // allowService asks for an action that concerns no bucket.

@@ -40,8 +40,7 @@ func (c *call) deleteObjects() error {
 		return err
 	}
 	if !d.given() {
-		return fault.New(fault.Invalid, "InvalidRequest", "Missing required header for this request: Content-MD5").
-			WithHint("any x-amz-checksum-* header will do as well")
+		return missingDigest()
 	}
 	if err := c.xml("Delete", &doc); err != nil {
 		return err

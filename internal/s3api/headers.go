@@ -11,6 +11,7 @@ import (
 	"twinbucket/internal/wire"
 	"twinbucket/object"
 	"twinbucket/policy"
+	"twinbucket/setting"
 )
 
 // Limits of the S3 User Guide.
@@ -28,6 +29,11 @@ func (c *call) newVersion() (object.Version, error) {
 		return v, err
 	}
 	v.Headers = contentHeaders(c.r.Header)
+	if to := v.Headers.RedirectLocation; to != "" {
+		if err := setting.CheckRedirect(to); err != nil {
+			return v, err
+		}
+	}
 	var err error
 	if v.Lock, err = c.newLock(); err != nil {
 		return v, err

@@ -77,20 +77,36 @@ var routes = map[route]operation{
 	{onBucket, "GET", "object-lock"}:          {run: (*call).getObjectLock},
 	{onBucket, "PUT", "object-lock"}:          {run: (*call).putObjectLock},
 
+	{onBucket, "GET", "cors"}:                   {run: keptCORS.answer},
+	{onBucket, "PUT", "cors"}:                   {run: keptCORS.store},
+	{onBucket, "DELETE", "cors"}:                {run: keptCORS.delete},
+	{onBucket, "GET", "website"}:                {run: keptWebsite.answer},
+	{onBucket, "PUT", "website"}:                {run: keptWebsite.store},
+	{onBucket, "DELETE", "website"}:             {run: keptWebsite.delete},
+	{onBucket, "GET", "notification"}:           {run: keptNotification.answer},
+	{onBucket, "PUT", "notification"}:           {run: keptNotification.store},
+	{onBucket, "GET", "logging"}:                {run: keptLogging.answer},
+	{onBucket, "PUT", "logging"}:                {run: keptLogging.store},
+	{onBucket, "GET", "accelerate"}:             {run: keptAcceleration.answer},
+	{onBucket, "PUT", "accelerate"}:             {run: keptAcceleration.store},
+	{onBucket, "GET", "requestPayment"}:         {run: keptPayment.answer},
+	{onBucket, "PUT", "requestPayment"}:         {run: keptPayment.store},
+	{onBucket, "GET", "inventory"}:              {run: inventories.answer},
+	{onBucket, "PUT", "inventory"}:              {run: inventories.store},
+	{onBucket, "DELETE", "inventory"}:           {run: inventories.delete},
+	{onBucket, "GET", "analytics"}:              {run: analyses.answer},
+	{onBucket, "PUT", "analytics"}:              {run: analyses.store},
+	{onBucket, "DELETE", "analytics"}:           {run: analyses.delete},
+	{onBucket, "GET", "metrics"}:                {run: metrics.answer},
+	{onBucket, "PUT", "metrics"}:                {run: metrics.store},
+	{onBucket, "DELETE", "metrics"}:             {run: metrics.delete},
+	{onBucket, "GET", "intelligent-tiering"}:    {run: tierings.answer},
+	{onBucket, "PUT", "intelligent-tiering"}:    {run: tierings.store},
+	{onBucket, "DELETE", "intelligent-tiering"}: {run: tierings.delete},
+
 	// Settings that no bucket here has: the answer is AWS's for "none".
-	{onBucket, "GET", "lifecycle"}:      {run: (*call).getLifecycle},
-	{onBucket, "GET", "cors"}:           {run: (*call).getCORS},
-	{onBucket, "GET", "website"}:        {run: (*call).getWebsite},
-	{onBucket, "GET", "notification"}:   {run: (*call).getNotification},
-	{onBucket, "PUT", "notification"}:   {run: (*call).putNotification},
-	{onBucket, "GET", "logging"}:        {run: (*call).getLogging},
-	{onBucket, "PUT", "logging"}:        {run: (*call).putLogging},
-	{onBucket, "GET", "accelerate"}:     {run: (*call).getAccelerate},
-	{onBucket, "GET", "requestPayment"}: {run: (*call).getRequestPayment},
-	{onBucket, "PUT", "requestPayment"}: {run: (*call).putRequestPayment},
-	{onBucket, "DELETE", "lifecycle"}:   {run: (*call).deleteLifecycle},
-	{onBucket, "DELETE", "cors"}:        {run: (*call).deleteCORS},
-	{onBucket, "DELETE", "website"}:     {run: (*call).deleteWebsite},
+	{onBucket, "GET", "lifecycle"}:    {run: (*call).getLifecycle},
+	{onBucket, "DELETE", "lifecycle"}: {run: (*call).deleteLifecycle},
 
 	{onObject, "GET", ""}:    {run: (*call).getObject},
 	{onObject, "HEAD", ""}:   {run: (*call).getObject},
@@ -125,8 +141,8 @@ var subs = func() map[string]bool {
 		}
 	}
 	for _, s := range []string{
-		"abac", "analytics", "intelligent-tiering", "inventory", "metadataConfiguration",
-		"metadataInventoryTable", "metadataJournalTable", "metadataTable", "metrics", "renameObject",
+		"abac", "metadataConfiguration",
+		"metadataInventoryTable", "metadataJournalTable", "metadataTable", "renameObject",
 		"restore", "select", "session", "torrent",
 	} {
 		m[s] = true
@@ -167,7 +183,7 @@ func (c *call) operation() (operation, error) {
 // harmless reports whether a query parameter without a value asks for nothing.
 func harmless(name string) bool {
 	switch name {
-	case "prefix", "marker", "delimiter", "versionId", "x-id", "key-marker", "partNumber":
+	case "prefix", "marker", "delimiter", "versionId", "x-id", "id", "key-marker", "partNumber":
 		return true
 	}
 	return strings.HasPrefix(name, "X-Amz-") || strings.HasPrefix(name, "x-amz-")

@@ -46,6 +46,7 @@ type server struct {
 	log     *slog.Logger
 	now     func() time.Time
 	publics publics
+	cors    corsRules
 }
 
 // New returns the door. The handler must see paths as they were sent: an
@@ -113,6 +114,7 @@ func (c *call) serve() error {
 	if c.r.Method == http.MethodOptions {
 		return c.preflight()
 	}
+	c.allowOrigin()
 	// A link of Signature Version 2 signs the bucket and not the host.
 	c.r = sigv4.WithHostBucket(c.r, c.hostBucket(c.r.Host))
 	if c.caller, err = c.iam.Authenticate(c.r, "s3"); err != nil {
@@ -165,17 +167,6 @@ func (c *call) lookup(name, ownerHeader string) (*bucket.Bucket, error) {
 			WithHint("the bucket's owner is not account %s, which %s names", want, strings.ToLower(ownerHeader))
 	}
 	return b, nil
-}
-
-// preflight answers OPTIONS as S3 does for a bucket without CORS rules.
-func (c *call) preflight() error {
-	if c.name != "" {
-		if _, err := c.store.Bucket(c.name); err != nil {
-			return err
-		}
-	}
-	return fault.New(fault.Denied, "AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.").
-		WithHint("CORS rules are not offered; call from the same origin or through a proxy")
 }
 
 // document reads the request's body, an XML or JSON document of at most limit

@@ -62,6 +62,9 @@ func (x *Document) Close(name string) {
 	x.b = append(append(append(x.b, '<', '/'), name...), '>')
 }
 
+// Raw writes what is XML already.
+func (x *Document) Raw(data []byte) { x.b = append(x.b, data...) }
+
 // Text writes an element that holds value.
 func (x *Document) Text(name, value string) {
 	x.Open(name)

@@ -44,16 +44,18 @@ const internalMessage = "We encountered an internal error. Please try again."
 // The XML of the shapes. Hint is ours; clients ignore elements they do not
 // know.
 type s3Error struct {
-	XMLName    xml.Name `xml:"Error"`
-	Code       string
-	Message    string
-	BucketName string `xml:",omitempty"`
-	Key        string `xml:",omitempty"`
-	Resource   string `xml:",omitempty"`
-	Region     string `xml:",omitempty"` // to sign for, after a signature for another one
-	Hint       string `xml:",omitempty"`
-	RequestID  string `xml:"RequestId"`
-	HostID     string `xml:"HostId"`
+	XMLName      xml.Name `xml:"Error"`
+	Code         string
+	Message      string
+	Method       string `xml:",omitempty"` // of a preflight request, and what it is about
+	ResourceType string `xml:",omitempty"`
+	BucketName   string `xml:",omitempty"`
+	Key          string `xml:",omitempty"`
+	Resource     string `xml:",omitempty"`
+	Region       string `xml:",omitempty"` // to sign for, after a signature for another one
+	Hint         string `xml:",omitempty"`
+	RequestID    string `xml:"RequestId"`
+	HostID       string `xml:"HostId"`
 }
 
 type wrappedError struct {
@@ -97,6 +99,8 @@ func WriteError(w http.ResponseWriter, r *http.Request, shape Shape, namespace s
 			e.BucketName = thing
 		case "NoSuchKey", "NoSuchVersion":
 			e.Key = thing
+		case "AccessForbidden":
+			e.Method, e.ResourceType, _ = strings.Cut(thing, " ")
 		case "AuthorizationHeaderMalformed":
 			if region := h[RegionHeader]; len(region) == 1 {
 				e.Region = region[0]

@@ -36,6 +36,7 @@ var codeStatus = map[string]int{
 	"AccessDenied":                                   http.StatusForbidden,
 	"InvalidAccessKeyId":                             http.StatusForbidden,
 	"InvalidObjectState":                             http.StatusForbidden,
+	"CrossLocationLoggingProhibitted":                http.StatusForbidden,
 	"InvalidPayer":                                   http.StatusForbidden,
 	"RequestTimeTooSkewed":                           http.StatusForbidden,
 	"SignatureDoesNotMatch":                          http.StatusForbidden,

@@ -120,8 +120,10 @@ func CheckName(name string) error {
 	if first == '-' || first == '.' || last == '-' || last == '.' {
 		return bad("a bucket's name begins and ends with a letter or digit")
 	}
-	if strings.Contains(name, "..") {
-		return bad("a bucket's name has no two dots in a row")
+	for _, pair := range []string{"..", ".-", "-."} {
+		if strings.Contains(name, pair) {
+			return bad("a bucket's name has a letter or digit on both sides of a dot")
+		}
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return bad("a bucket's name does not look like an IP address")

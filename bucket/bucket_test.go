@@ -15,7 +15,7 @@ func TestCheckName(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{
-		"", "ab", strings.Repeat("a", 64), "Abc", "a_b", "a/b", ".abc", "abc.", "-abc", "abc-", "a..b", "192.168.1.1",
+		"", "ab", strings.Repeat("a", 64), "Abc", "a_b", "a/b", ".abc", "abc.", "-abc", "abc-", "a..b", "a-.b", "a.-b", "192.168.1.1",
 		"xn--abc", "sthree-abc", "abc-s3alias", "abc--ol-s3", "abc.mrap", "abc--x-s3", "abc--table-s3", "äbc",
 	} {
 		if err := CheckName(bad); fault.CodeOf(err) != "InvalidBucketName" || fault.HintOf(err) == "" {

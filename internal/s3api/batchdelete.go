@@ -82,6 +82,11 @@ func (c *call) deleteAll(entries []deletionEntry) []outcome {
 			continue
 		}
 		d := store.Deletion{Bucket: c.name, Key: *e.Key, ID: e.id(), Owner: owner, Bypass: e.id() != "" && c.mayBypass(*e.Key)}
+		if e.ETag != nil {
+			if d.If, o.err = matchCondition(*e.ETag); o.err != nil {
+				continue
+			}
+		}
 		g.Go(func() error {
 			o.Deleted, o.err = c.store.DeleteWith(c.r.Context(), d)
 			return nil
@@ -136,20 +141,28 @@ func (c *call) writeFailure(x *wire.Document, e *deletionEntry, err error) {
 // mayDeleteEntry checks one of the keys and asks whether the caller may delete
 // it.
 func (c *call) mayDeleteEntry(e *deletionEntry) error {
-	if e.ETag != nil || e.LastModifiedTime != nil || e.Size != nil {
-		return unsupported("conditional deletes are not offered; delete the version by its id")
+	if e.LastModifiedTime != nil || e.Size != nil {
+		return unsupported("LastModifiedTime and Size are conditions of directory buckets; use ETag")
 	}
 	if err := object.CheckKey(*e.Key); err != nil {
 		return err
 	}
-	action := "s3:DeleteObject"
+	action, read := "s3:DeleteObject", "s3:GetObject"
 	delete(c.context(), "s3:versionid")
+	delete(c.context(), "s3:if-match")
+	if e.ETag != nil {
+		c.know("s3:if-match", *e.ETag)
+	}
 	if id := e.id(); id != "" {
 		if err := checkVersionID(id); err != nil {
 			return fault.New(fault.Invalid, "NoSuchVersion", "The specified version does not exist.").On(*e.Key)
 		}
-		action = "s3:DeleteObjectVersion"
+		action, read = "s3:DeleteObjectVersion", "s3:GetObjectVersion"
 		c.know("s3:versionid", id)
 	}
-	return c.allowOn(c.bucket, action, arn.Object(c.bucket.Name, *e.Key))
+	resource := arn.Object(c.bucket.Name, *e.Key)
+	if err := c.allowOn(c.bucket, action, resource); err != nil || e.ETag == nil || *e.ETag == "*" {
+		return err
+	}
+	return c.allowOn(c.bucket, read, resource)
 }

@@ -99,20 +99,27 @@ func httpTime(h http.Header, name string) (time.Time, bool) {
 
 // writeCondition returns the condition on which a write depends.
 func (c *call) writeCondition() (store.Condition, error) {
-	var cond store.Condition
-	if v := c.r.Header["If-None-Match"]; len(v) > 0 {
-		if v[0] != "*" {
-			return cond, unsupported(`If-None-Match of a write can only be "*"`)
-		}
-		cond.NoneMatch = "*"
+	match, none := c.r.Header["If-Match"], c.r.Header["If-None-Match"]
+	switch {
+	case len(match) > 0 && len(none) > 0:
+		return store.Condition{}, unsupported("a write has If-Match or If-None-Match, not both")
+	case len(match) > 0:
+		return matchCondition(match[0])
+	case len(none) > 0:
+		cond, err := matchCondition(none[0])
+		return store.Condition{NoneMatch: cond.Match}, err
 	}
-	if v := c.r.Header["If-Match"]; len(v) > 0 {
-		if cond.NoneMatch != "" || v[0] == "*" || strings.Contains(v[0], ",") {
-			return cond, unsupported("If-Match of a write is one ETag, without If-None-Match")
-		}
-		cond.Match = unquote(v[0])
+	return store.Condition{}, nil
+}
+
+// matchCondition returns the condition that an object has one ETag, or is
+// there at all if the value is "*".
+func matchCondition(value string) (store.Condition, error) {
+	etag := unquote(strings.TrimSpace(value))
+	if etag == "" || strings.Contains(etag, ",") {
+		return store.Condition{}, unsupported("the condition of a write is one ETag or *")
 	}
-	return cond, nil
+	return store.Condition{Match: etag}, nil
 }
 
 // span is a part of a body.

@@ -96,6 +96,7 @@ func TestListGolden(t *testing.T) {
 		{"list_v2_owner", "?list-type=2&fetch-owner=true&max-keys=1"},
 		{"list_v2_start", "?list-type=2&start-after=d%2F1&delimiter=%2F"},
 		{"list_v2_none", "?list-type=2&max-keys=0"},
+		{"list_v2_empty_token", "?list-type=2&max-keys=0&continuation-token="},
 		{"list_versions", "?versions"},
 		{"list_versions_delimiter", "?versions&delimiter=/&max-keys=3"},
 		{"list_uploads", "?uploads"},

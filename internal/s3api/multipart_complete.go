@@ -202,7 +202,7 @@ func (c *call) finishChecksum(upload []object.Checksum, doc *completion, parts [
 		have, _ := a.partValue(&parts[i])
 		if want, err := a.decode(given); err != nil || string(want) != string(have) {
 			return nil, fault.New(fault.Invalid, "InvalidPart",
-				"One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
+				"One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
 				WithHint("the %s of part %d is another one", a.name, *doc.Part[i].PartNumber)
 		}
 	}

@@ -91,7 +91,8 @@ func TestMultipart(t *testing.T) {
 			t.Errorf("headers %v", head.header)
 		}
 		second := w.call(206, "GET", "/bkt/mp?partNumber=2", "", "x-amz-checksum-mode", "ENABLED")
-		if second.body != pieces[1] || second.header.Get("x-amz-mp-parts-count") != "3" || second.header.Get(header) != done[1].sum {
+		if second.body != pieces[1] || second.header.Get("x-amz-mp-parts-count") != "3" || second.header.Get(header) != done[1].sum ||
+			second.header.Get("x-amz-checksum-type") != c.want {
 			t.Errorf("part 2: %v", second.header)
 		}
 		w.call(416, "GET", "/bkt/mp?partNumber=4", "")

@@ -17,11 +17,12 @@ func (c *call) deleteObject() error {
 	if err := c.allowObject(versioned(c.query, "s3:DeleteObject", "s3:DeleteObjectVersion")); err != nil {
 		return err
 	}
-	if len(c.r.Header["If-Match"]) > 0 {
-		return unsupported("conditional deletes are not offered; delete the version by its id")
+	cond, err := c.deleteCondition()
+	if err != nil {
+		return err
 	}
 	d, err := c.store.DeleteWith(c.r.Context(), store.Deletion{
-		Bucket: c.name, Key: c.key, ID: id, Owner: c.ownerOf(c.bucket), Bypass: id != "" && c.mayBypass(c.key),
+		Bucket: c.name, Key: c.key, ID: id, Owner: c.ownerOf(c.bucket), Bypass: id != "" && c.mayBypass(c.key), If: cond,
 	})
 	if err != nil {
 		return err
@@ -31,4 +32,18 @@ func (c *call) deleteObject() error {
 	}
 	c.showID(d.ID)
 	return c.empty(http.StatusNoContent)
+}
+
+// deleteCondition returns the condition on which a delete depends. To compare
+// an ETag is to read something of the object, and needs the right to.
+func (c *call) deleteCondition() (store.Condition, error) {
+	v := c.r.Header["If-Match"]
+	if len(v) == 0 {
+		return store.Condition{}, nil
+	}
+	cond, err := matchCondition(v[0])
+	if err != nil || cond.Match == "*" {
+		return cond, err
+	}
+	return cond, c.allowObject(versioned(c.query, "s3:GetObject", "s3:GetObjectVersion"))
 }

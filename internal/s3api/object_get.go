@@ -173,6 +173,9 @@ func (c *call) part(v *object.Version, number string) (span, int, error) {
 		r.n = v.Parts[n-1].Size
 		if c.wantsChecksums() {
 			showChecksums(c.h, v.Parts[n-1].Checksums)
+			if len(v.Checksums) > 0 { // the type is that of the object's
+				wire.Set(c.h, "x-amz-checksum-type", sumType(&v.Checksums[0]))
+			}
 		}
 	}
 	if v.Size == 0 {

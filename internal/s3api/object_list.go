@@ -127,8 +127,10 @@ func (c *call) listObjects() error {
 		o.After = c.query.get("start-after")
 		if v, ok := c.query.lookup("continuation-token"); ok {
 			token = v
-			if o.After, err = readToken(v); err != nil {
-				return err
+			if v != "" {
+				if o.After, err = readToken(v); err != nil {
+					return err
+				}
 			}
 		}
 	} else {
@@ -169,7 +171,9 @@ func (c *call) writeV1(l *listing, page *store.Page) {
 
 func (c *call) writeV2(l *listing, page *store.Page, token string) {
 	l.nameIf("StartAfter", c.query.get("start-after"))
-	l.Optional("ContinuationToken", token)
+	if c.query.has("continuation-token") {
+		l.Text("ContinuationToken", token)
+	}
 	if page.Truncated {
 		l.Text("NextContinuationToken", makeToken(page.Next))
 	}

@@ -117,7 +117,7 @@ func checkVersionID(id string) error {
 	return nil
 }
 
-// encode writes s as encoding-type=url asks: a slash stays, a space is a plus.
+// encode writes s as encoding-type=url asks: a slash stays.
 func encode(s string) string {
 	const hex = "0123456789ABCDEF"
 	var b []byte
@@ -134,11 +134,7 @@ func encode(s string) string {
 		if b == nil {
 			b = append(make([]byte, 0, len(s)+16), s[:i]...)
 		}
-		if c == ' ' {
-			b = append(b, '+')
-		} else {
-			b = append(b, '%', hex[c>>4], hex[c&15])
-		}
+		b = append(b, '%', hex[c>>4], hex[c&15])
 	}
 	if b == nil {
 		return s

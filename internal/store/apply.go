@@ -242,11 +242,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 		return noSuchBucket(o.Bucket)
 	}
 	if c.cond != (Condition{}) {
-		cur := a.find(o.Bucket, o.Key, "")
-		if cur != nil && cur.Marker {
-			cur = nil
-		}
-		if err := c.cond.check(cur); err != nil {
+		if err := a.check(c); err != nil {
 			return err
 		}
 	}
@@ -280,11 +276,26 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	return a.broken
 }
 
+// check decides the condition of a put.
+func (a *applier) check(c *putCommand) error {
+	cur := a.find(c.o.Bucket, c.o.Key, "")
+	if c.o.Marker {
+		return c.cond.checkDeletion(cur, "")
+	}
+	if cur != nil && cur.Marker {
+		cur = nil
+	}
+	return c.cond.check(cur)
+}
+
 func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
 	if a.bucket(c.bucket) == nil {
 		return noSuchBucket(c.bucket)
 	}
 	o := a.find(c.bucket, c.key, c.id)
+	if err := (Condition{Match: c.match}).checkDeletion(o, c.id); err != nil {
+		return err
+	}
 	if o == nil {
 		return a.broken
 	}

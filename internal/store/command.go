@@ -11,6 +11,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
+	"twinbucket/object"
 )
 
 // A command is one change of the store: a journal record. Numbers are on disk
@@ -184,6 +185,20 @@ func (c Condition) check(cur *Object) error {
 	return nil
 }
 
+// checkDeletion is check for a delete of the version o, which is nil if there
+// is none: a delete marker is there, but is no object that could match.
+func (c Condition) checkDeletion(o *Object, id string) error {
+	switch {
+	case c.Match == "":
+		return nil
+	case o == nil && id != "" && id != object.NullID:
+		return noSuchVersion(id)
+	case o != nil && o.Marker:
+		return preconditionFailed()
+	}
+	return c.check(o)
+}
+
 func preconditionFailed() error {
 	return fault.New(fault.Precondition, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 }
@@ -291,6 +306,7 @@ type deleteCommand struct {
 	bucket, key, id string
 	now             time.Time // zero in old records, whose locks were looked at before
 	bypass          bool      // of governance
+	match           string    // the ETag that the version has to have; "": any
 	found           *Object   // what was removed; nil: there was nothing
 }
 
@@ -302,6 +318,7 @@ func (c *deleteCommand) encode(w *writer) {
 	w.str(fID, c.id)
 	w.time(fNow, c.now)
 	w.bool(fBypass, c.bypass)
+	w.str(fMatch, c.match)
 }
 
 func (c *deleteCommand) decode(f field) error {
@@ -310,6 +327,8 @@ func (c *deleteCommand) decode(f field) error {
 		c.now = f.time()
 	case fBypass:
 		c.bypass = f.u == 1
+	case fMatch:
+		c.match = f.str()
 	case fBucket:
 		c.bucket = f.str()
 	case fKey:

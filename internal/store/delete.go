@@ -15,6 +15,9 @@ type Deletion struct {
 	ID          string // of a version, which goes for good; "": the key, as its bucket's versioning has it
 	Owner       string // the account that a delete marker belongs to
 	Bypass      bool   // delete although the version is retained in governance mode
+	// If is what is required of the version named or, without an ID, of the
+	// current one. With a condition, what is not there is an error.
+	If Condition
 }
 
 // Deleted says what a delete did.
@@ -23,7 +26,7 @@ type Deleted struct {
 	Marker bool   // ID is a delete marker's
 }
 
-// Delete is DeleteWith without the bypass.
+// Delete is DeleteWith without the bypass and without a condition.
 func (s *Store) Delete(ctx context.Context, name, key, id, owner string) (Deleted, error) {
 	return s.DeleteWith(ctx, Deletion{Bucket: name, Key: key, ID: id, Owner: owner})
 }
@@ -45,7 +48,7 @@ func (s *Store) DeleteWith(ctx context.Context, d Deletion) (Deleted, error) {
 		if err := s.stamp(b, &o.Version); err != nil {
 			return Deleted{}, err
 		}
-		return Deleted{ID: o.ID, Marker: true}, s.do(ctx, &putCommand{o: o}, nil)
+		return Deleted{ID: o.ID, Marker: true}, s.do(ctx, &putCommand{o: o, cond: d.If}, nil)
 	}
 	version := d.ID
 	if version == "" {
@@ -53,11 +56,11 @@ func (s *Store) DeleteWith(ctx context.Context, d Deletion) (Deleted, error) {
 	}
 	if _, err := lookup(s.db, d.Bucket, d.Key, version); err != nil {
 		if errors.Is(err, fault.NotFound) {
-			return Deleted{ID: d.ID}, nil
+			return Deleted{ID: d.ID}, d.If.checkDeletion(nil, d.ID)
 		}
 		return Deleted{}, err
 	}
-	c := &deleteCommand{bucket: d.Bucket, key: d.Key, id: version, now: s.opt.Now().UTC(), bypass: d.Bypass}
+	c := &deleteCommand{bucket: d.Bucket, key: d.Key, id: version, now: s.opt.Now().UTC(), bypass: d.Bypass, match: d.If.Match}
 	if err := s.do(ctx, c, nil); err != nil {
 		return Deleted{}, err
 	}

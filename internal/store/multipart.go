@@ -43,7 +43,7 @@ func noSuchUpload(id string) error {
 }
 
 func invalidPart() error {
-	return fault.New(fault.Invalid, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
+	return fault.New(fault.Invalid, "InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
 }
 
 // uploadCommand begins a multipart upload.
@@ -455,7 +455,7 @@ func (s *Store) assemble(u *Upload, chosen []Chosen) (*Object, error) {
 	}
 	for i := range chosen[1:] {
 		if chosen[i+1].Number <= chosen[i].Number {
-			return nil, fault.New(fault.Invalid, "InvalidPartOrder", "The list of parts was not in ascending order. The parts list must be specified in order by part number.")
+			return nil, fault.New(fault.Invalid, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.")
 		}
 	}
 	have, err := readParts(s.db, u.ID, 0, MaxParts)

@@ -57,6 +57,7 @@ type Part struct {
 	Size      int64
 	ETag      string // hex md5 of the part
 	Checksums []Checksum
+	Modified  time.Time // when it was uploaded; zero once the upload is completed
 }
 
 // Tag is one object tag.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -192,7 +193,7 @@ func (c *call) copyPart(number int) error {
 	}
 	x := wire.NewDocument()
 	x.OpenNS("CopyPartResult", namespace)
-	x.Time("LastModified", c.now())
+	x.Time("LastModified", part.Modified)
 	x.Quoted("ETag", part.ETag)
 	writeChecksums(x, part.Checksums)
 	x.Close("CopyPartResult")
@@ -278,7 +279,7 @@ func (c *call) listParts() error {
 	for i := range parts {
 		l.Open("Part")
 		l.Int("PartNumber", int64(parts[i].Number))
-		l.Time("LastModified", u.Started)
+		l.Time("LastModified", partTime(u, &parts[i]))
 		l.Quoted("ETag", parts[i].ETag)
 		l.Int("Size", parts[i].Size)
 		writeChecksums(l.Document, parts[i].Checksums)
@@ -286,6 +287,15 @@ func (c *call) listParts() error {
 	}
 	l.Close("ListPartsResult")
 	return c.send(l.Document)
+}
+
+// partTime returns when a part was uploaded: of those that were before times
+// were kept, when their upload began.
+func partTime(u *store.Upload, p *object.Part) time.Time {
+	if p.Modified.IsZero() {
+		return u.Started
+	}
+	return p.Modified
 }
 
 // abortUpload is AbortMultipartUpload.

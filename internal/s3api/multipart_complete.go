@@ -62,27 +62,13 @@ func (c *call) completeUpload() error {
 	if err != nil {
 		return err
 	}
-	u, err := c.upload()
-	if err != nil {
-		return err
+	done, err := c.finishUpload(doc, chosen, cond, wanted{want, wantSum})
+	if fault.CodeOf(err) == "NoSuchUpload" {
+		// It may be complete, and the client did not hear of it.
+		if again, gone := c.store.Completed(c.r.Context(), c.name, c.key, c.query.get("uploadId"), chosen); gone == nil {
+			done, err = again, nil
+		}
 	}
-	done, err := c.store.CompleteUpload(c.r.Context(), c.name, c.key, u.ID, chosen, func(v *object.Version) error {
-		if err := c.checkUploadSize(v.Size); err != nil {
-			return err
-		}
-		if v.Checksums, err = c.finishChecksum(u.Checksums, doc, v.Parts); err != nil {
-			return err
-		}
-		if want == nil {
-			return nil
-		}
-		for _, s := range v.Checksums {
-			if s.Algorithm == want.name && s.Value == wantSum {
-				return nil
-			}
-		}
-		return fault.Newf(fault.Invalid, "BadDigest", "The %s you specified did not match the calculated checksum.", want.name)
-	}, cond)
 	if err != nil {
 		return err
 	}
@@ -99,6 +85,37 @@ func (c *call) completeUpload() error {
 	}
 	x.Close("CompleteMultipartUploadResult")
 	return c.send(x)
+}
+
+// wanted is the checksum that a client says the object has.
+type wanted struct {
+	alg   *algorithm // nil: it says nothing
+	value string
+}
+
+// finishUpload makes the chosen parts an object.
+func (c *call) finishUpload(doc *completion, chosen []store.Chosen, cond store.Condition, want wanted) (*store.Object, error) {
+	u, err := c.upload()
+	if err != nil {
+		return nil, err
+	}
+	return c.store.CompleteUpload(c.r.Context(), c.name, c.key, u.ID, chosen, func(v *object.Version) (err error) {
+		if err := c.checkUploadSize(v.Size); err != nil {
+			return err
+		}
+		if v.Checksums, err = c.finishChecksum(u.Checksums, doc, v.Parts); err != nil {
+			return err
+		}
+		if want.alg == nil {
+			return nil
+		}
+		for _, s := range v.Checksums {
+			if s.Algorithm == want.alg.name && s.Value == want.value {
+				return nil
+			}
+		}
+		return fault.Newf(fault.Invalid, "BadDigest", "The %s you specified did not match the calculated checksum.", want.alg.name)
+	}, cond)
 }
 
 // location returns the object's URL.

@@ -190,3 +190,71 @@ func TestUploadPartCopy(t *testing.T) {
 	w.call(204, "DELETE", "/bkt/all?uploadId="+id, "")
 	w.call(404, "DELETE", "/bkt/all?uploadId="+id, "")
 }
+
+// TestCompleteTwice: a client that did not hear the answer asks again.
+func TestCompleteTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.versioned("bkt")
+	id := w.begin("k", "x-amz-checksum-algorithm", "SHA256")
+	target := "/bkt/k?uploadId=" + id
+	sum := w.sum("x", "SHA256")
+	p := part{w.call(200, "PUT", target+"&partNumber=1", "x", "x-amz-checksum-sha256", sum).header.Get("ETag"), sum}
+	doc := parts("ChecksumSHA256", []part{p})
+	first := w.call(200, "POST", target, doc, "If-None-Match", "*")
+	second := w.call(200, "POST", target, doc, "If-None-Match", "*")
+	if first.body != second.body || first.header.Get("x-amz-version-id") != second.header.Get("x-amz-version-id") {
+		t.Errorf("%s\n%s", first.body, second.body)
+	}
+	w.call(404, "POST", target, strings.ReplaceAll(doc, "<PartNumber>1", "<PartNumber>2"))
+	w.call(404, "POST", "/bkt/other?uploadId="+id, doc)
+	w.call(204, "DELETE", "/bkt/k?versionId="+first.header.Get("x-amz-version-id"), "")
+	w.call(404, "POST", target, doc)
+}
+
+// TestCopyOfMultipart: a copy is put at once, with the ETag of its bytes.
+func TestCopyOfMultipart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.versioned("bkt")
+	pieces := []string{strings.Repeat("a", 5<<20), "end"}
+	whole := strings.Join(pieces, "")
+	for _, c := range []struct{ upload, ask, want string }{
+		{"", "", "CRC64NVME"},
+		{"SHA256", "", "SHA256"}, // of the parts; of the bytes then
+		{"CRC32C", "SHA1", "SHA1"},
+	} {
+		var create, ask []string
+		if c.upload != "" {
+			create = []string{"x-amz-checksum-algorithm", c.upload}
+		}
+		if c.ask != "" {
+			ask = []string{"x-amz-checksum-algorithm", c.ask}
+		}
+		id := w.begin("mp", create...)
+		var done []part
+		for i, p := range pieces {
+			var h []string
+			sum := ""
+			if c.upload != "" {
+				sum = w.sum(p, c.upload)
+				h = []string{"x-amz-checksum-" + strings.ToLower(c.upload), sum}
+			}
+			done = append(done, part{w.call(200, "PUT", fmt.Sprintf("/bkt/mp?uploadId=%s&partNumber=%d", id, i+1), p, h...).header.Get("ETag"), sum})
+		}
+		w.call(200, "POST", "/bkt/mp?uploadId="+id, parts("Checksum"+c.upload, done))
+		etag := w.call(200, "PUT", "/bkt/plain", whole).header.Get("ETag")
+		w.call(200, "PUT", "/bkt/copy", "", append([]string{"x-amz-copy-source", "bkt/mp"}, ask...)...)
+		got := w.call(200, "GET", "/bkt/copy", "", "x-amz-checksum-mode", "ENABLED")
+		if got.body != whole || got.header.Get("ETag") != etag {
+			t.Errorf("%v: %d bytes, ETag %s, want %s", c, len(got.body), got.header.Get("ETag"), etag)
+		}
+		if sum := got.header.Get("x-amz-checksum-" + strings.ToLower(c.want)); sum != w.sum(whole, c.want) || got.header.Get("x-amz-checksum-type") != "FULL_OBJECT" {
+			t.Errorf("%v: %v", c, got.header)
+		}
+		w.call(416, "GET", "/bkt/copy?partNumber=2", "")
+		if one := w.call(206, "GET", "/bkt/copy?partNumber=1", ""); one.header.Get("x-amz-mp-parts-count") != "" {
+			t.Errorf("%v: %v", c, one.header)
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package s3api
 
 import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/hex"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -185,28 +189,48 @@ func (c *call) allowCopyTags(src *source) error {
 	return c.allowOn(src.bucket, action, arn.Object(src.bucket.Name, src.key))
 }
 
-// copyBody makes the copy: without moving a byte, unless a checksum is asked
-// for that the source does not have.
+// copyBody makes the copy without moving a byte. An object that was uploaded in
+// parts becomes one put at once, with the ETag of its bytes: they are read once
+// for it, and if a checksum is asked for that the source does not have.
 func (c *call) copyBody(src *store.Object, p store.Put) (*store.Object, error) {
-	name := c.r.Header.Get("X-Amz-Checksum-Algorithm")
-	if name == "" || hasChecksum(src.Checksums, name) {
+	alg := preferred
+	if name := c.r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
+		if alg = algorithmOf(name); alg == nil {
+			return nil, badAlgorithm(name)
+		}
+	} else if len(src.Checksums) > 0 {
+		alg = algorithmOf(src.Checksums[0].Algorithm)
+	}
+	if len(src.Parts) == 0 && hasChecksum(src.Checksums, alg.name) {
 		return c.store.Copy(c.r.Context(), src, p)
 	}
-	d := &digests{alg: algorithmOf(name)}
-	if d.alg == nil {
-		return nil, badAlgorithm(name)
-	}
-	body, err := c.store.Open(c.r.Context(), src, 0, -1)
+	etag, sum, err := c.digest(src, alg)
 	if err != nil {
 		return nil, err
 	}
-	defer body.Close()
-	p.Body = d.reader(body)
-	p.Finish = func(v *object.Version) (err error) {
-		v.Checksums, err = d.sum(v.ETag)
-		return err
+	p.Finish = func(v *object.Version) error {
+		v.ETag, v.Checksums, v.Parts = etag, []object.Checksum{sum}, nil
+		return nil
 	}
-	return c.store.Put(c.r.Context(), p)
+	return c.store.Copy(c.r.Context(), src, p)
+}
+
+// digest reads an object's body and returns the MD5 of it, in hex, and its
+// checksum.
+func (c *call) digest(src *store.Object, alg *algorithm) (etag string, sum object.Checksum, err error) {
+	body, err := c.store.Open(c.r.Context(), src, 0, -1)
+	if err != nil {
+		return "", sum, err
+	}
+	defer body.Close()
+	m, h := md5.New(), alg.get()
+	defer alg.pool.Put(h)
+	if _, err := io.Copy(io.MultiWriter(m, h), body); err != nil {
+		return "", sum, err
+	}
+	return hex.EncodeToString(m.Sum(nil)), object.Checksum{
+		Algorithm: alg.name, Value: base64.StdEncoding.EncodeToString(h.Sum(nil)),
+	}, nil
 }
 
 // hasChecksum reports whether one of sums is a full object checksum by name.

@@ -196,6 +196,9 @@ func (a *applier) remove(o *Object) {
 	if o.pendingAt != 0 {
 		a.del(pendingRow(o.pendingAt))
 	}
+	if o.upload != "" {
+		a.del(doneRow(o.Bucket, o.Key, o.upload))
+	}
 	a.countAll(o.body, -1)
 }
 
@@ -272,6 +275,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	a.put(o)
 	if c.upload != "" {
 		a.removeUpload(&Upload{ID: c.upload, Version: o.Version})
+		a.set(doneRow(o.Bucket, o.Key, c.upload), []byte(o.ID))
 	}
 	return a.broken
 }

@@ -50,6 +50,7 @@ const (
 const (
 	fApartParts   protowire.Number = 32 // how many parts and extents are in the detail
 	fApartExtents protowire.Number = 33
+	fUploadOf     protowire.Number = 40 // the upload that was completed
 )
 
 // writer appends fields; empty values are left out.
@@ -178,6 +179,7 @@ func (w *writer) part(n protowire.Number, p object.Part) {
 		for _, c := range p.Checksums {
 			w.checksum(4, c)
 		}
+		w.time(5, p.Modified)
 	})
 }
 
@@ -194,6 +196,8 @@ func readPart(b []byte) (p object.Part, err error) {
 			c, err := readChecksum(f.b)
 			p.Checksums = append(p.Checksums, c)
 			return err
+		case 5:
+			p.Modified = f.time()
 		}
 		return nil
 	})
@@ -308,6 +312,7 @@ func (w *writer) object(o *Object) {
 		w.extent(fExtent, e)
 	}
 	w.uint(fPendingAt, uint64(o.pendingAt))
+	w.str(fUploadOf, o.upload)
 	w.uint(fApartParts, uint64(o.apart.parts))
 	w.uint(fApartExtents, uint64(o.apart.extents))
 }
@@ -352,6 +357,8 @@ func (o *Object) field(f field) (err error) {
 		v.Lock.Until = f.time()
 	case fLockHold:
 		v.Lock.Hold, v.Lock.Released = f.u == holdOn, f.u == holdOff
+	case fUploadOf:
+		o.upload = f.str()
 	case fPendingAt:
 		o.pendingAt = journal.Position(f.u)
 	case fApartParts:

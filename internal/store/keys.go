@@ -21,6 +21,7 @@ import (
 //	d VERSION-ID        a replica that was deleted by its version id
 //	u BUCKET KEY ID     multipart upload
 //	q ID NUMBER         part of an upload
+//	w BUCKET KEY ID     a completed upload: the version that it became, while that is there
 //	e FILE              how many bodies a file of bodies/ carries
 //	c KIND NAME         catalog record
 //	r POSITION          where an inline body was moved to, while compaction goes on
@@ -37,6 +38,7 @@ const (
 	rowDeleted = 'd'
 	rowUpload  = 'u'
 	rowPart    = 'q'
+	rowDone    = 'w'
 	rowFile    = 'e'
 	rowRecord  = 'c'
 	rowMoved   = 'r'
@@ -151,6 +153,10 @@ func deletedRow(bucket, key, id string) []byte {
 
 func uploadRow(bucket, key, id string) []byte {
 	return append(keyPrefix(nil, rowUpload, bucket, key), id...)
+}
+
+func doneRow(bucket, key, id string) []byte {
+	return append(keyPrefix(nil, rowDone, bucket, key), id...)
 }
 
 func partRow(id string, number int) []byte {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -231,7 +232,7 @@ func (a *applier) complete(c *putCommand) error {
 	if !a.has(uploadRow(c.o.Bucket, c.o.Key, c.upload)) {
 		return noSuchUpload(c.upload)
 	}
-	c.o.body = nil
+	c.o.body, c.o.upload = nil, c.upload
 	for _, p := range c.parts {
 		have := a.part(partRow(c.upload, p.Number))
 		if have == nil || have.part.ETag != p.ETag {
@@ -272,7 +273,7 @@ func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int,
 	}
 	c := &partCommand{
 		bucket: bucket, key: key, id: id, body: in.body(),
-		part: object.Part{Number: number, Size: in.size, ETag: in.etag()},
+		part: object.Part{Number: number, Size: in.size, ETag: in.etag(), Modified: s.opt.Now().UTC()},
 	}
 	if finish != nil {
 		if err := finish(&c.part); err != nil {
@@ -312,7 +313,7 @@ func (s *Store) CopyPart(ctx context.Context, bucket, key, id string, number int
 	if err := errors.Join(err, r.Close()); err != nil {
 		return nil, fault.Wrap("store.copypart", src.Key, err)
 	}
-	part := object.Part{Number: number, Size: n, ETag: hex.EncodeToString(h.Sum(nil))}
+	part := object.Part{Number: number, Size: n, ETag: hex.EncodeToString(h.Sum(nil)), Modified: s.opt.Now().UTC()}
 	err = s.sharing(src, func(src *Object) error {
 		return s.do(ctx, &partCommand{bucket: bucket, key: key, id: id, part: part, body: cut(src.body, off, n), shared: true}, nil)
 	})
@@ -448,6 +449,36 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chos
 	return o, nil
 }
 
+// Completed returns the version that an upload became when it was completed
+// with the chosen parts, as long as that version is there: who did not hear the
+// answer asks again. fault.NotFound NoSuchUpload if there is none.
+func (s *Store) Completed(ctx context.Context, bucket, key, id string, chosen []Chosen) (*Object, error) {
+	if err := s.lookAt(ctx, bucket); err != nil {
+		return nil, err
+	}
+	v, closer, err := s.db.Get(doneRow(bucket, key, id))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, noSuchUpload(id)
+	}
+	if err != nil {
+		return nil, fault.Wrap("store.completed", id, err)
+	}
+	version := string(v)
+	if err := closer.Close(); err != nil {
+		return nil, fault.Wrap("store.completed", id, err)
+	}
+	o, err := find(s.db, bucket, key, version)
+	if err != nil && !errors.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	if o == nil || o.upload != id || !slices.EqualFunc(o.Parts, chosen, func(p object.Part, c Chosen) bool {
+		return p.Number == c.Number && p.ETag == c.ETag
+	}) {
+		return nil, noSuchUpload(id)
+	}
+	return o, nil
+}
+
 // assemble puts the chosen parts of an upload together.
 func (s *Store) assemble(u *Upload, chosen []Chosen) (*Object, error) {
 	if len(chosen) == 0 {
@@ -483,7 +514,9 @@ func (s *Store) assemble(u *Upload, chosen []Chosen) (*Object, error) {
 		}
 		sum.Write(digest)
 		o.Size += p.part.Size
-		o.Parts = append(o.Parts, p.part)
+		part := p.part
+		part.Modified = time.Time{}
+		o.Parts = append(o.Parts, part)
 		o.body = append(o.body, p.body...)
 	}
 	o.ETag = fmt.Sprintf("%s-%s", hex.EncodeToString(sum.Sum(nil)), strconv.Itoa(len(chosen)))

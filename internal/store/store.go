@@ -104,6 +104,7 @@ type Object struct {
 	body      []extent
 	apart     apart            // what was left out: Parts and body then are nil
 	pendingAt journal.Position // where it stands among the pending; 0: it does not
+	upload    string           // the multipart upload that was completed to make it
 }
 
 // Open opens the store in dir, making one if there is none.

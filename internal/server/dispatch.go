@@ -1,12 +1,14 @@
 package server
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
 	"time"
 
 	"twinbucket/arn"
+	"twinbucket/fault"
 	"twinbucket/internal/sigv4"
 )
 
@@ -15,10 +17,11 @@ import (
 // signed for S3, and is told by its path and host.
 type dispatcher struct {
 	s3, control, iam, stacks http.Handler
+	broken                   func() error  // why the server cannot go on; nil: it can
 	patience                 time.Duration // with clients that stall; 0: without end
 }
 
-// healthPath answers 200 when the server is ready.
+// healthPath answers 200 when the server is ready, 503 when it cannot go on.
 const healthPath = "/_twinbucket/health"
 
 // controlPath begins the paths of S3 Control.
@@ -51,7 +54,7 @@ func (d *dispatcher) door(r *http.Request) http.Handler {
 			return d.stacks
 		}
 	case r.URL.Path == healthPath:
-		return http.HandlerFunc(health) // signed, it is an object of a bucket that the host names
+		return http.HandlerFunc(d.health) // signed, it is an object of a bucket that the host names
 	}
 	if strings.HasPrefix(r.URL.Path, controlPath) && (hasAccountPrefix(r.Host) || r.Header.Get("X-Amz-Account-Id") != "") {
 		return d.control
@@ -69,11 +72,16 @@ func hasAccountPrefix(host string) bool {
 	return more && arn.ValidAccount(first)
 }
 
-func health(w http.ResponseWriter, r *http.Request) {
+func (d *dispatcher) health(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	if err := d.broken(); err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = fmt.Fprintf(w, "%v\nhint: %s\n", err, fault.HintOf(err))
 		return
 	}
 	_, _ = w.Write([]byte("ok\n")) // an error means that the client is gone

@@ -94,6 +94,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Log: s.log})
 
 	s.parts.Grace = grace
+	s.parts.Add("store", until(s.store.Broken(), s.store.Err))
 	s.parts.Add("replication", replication.Run)
 	s.parts.Add("batch jobs", jobs.Run)
 	s.parts.Add("stacks", stacks.Run)
@@ -104,6 +105,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 			control:  s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
 			iam:      iamapi.New(s.iam, c.Region),
 			stacks:   cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
+			broken:   s.store.Err,
 			patience: patience,
 		},
 		// A client that sends no headers is cut off, and so is one that stalls in
@@ -179,6 +181,19 @@ func (s *Server) close() error {
 		errs = append(errs, s.store.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// until is a part that fails when broken is closed: then the process is to end,
+// so that whoever supervises it starts it anew.
+func until(broken <-chan struct{}, why func() error) func(soft, hard context.Context) error {
+	return func(soft, _ context.Context) error {
+		select {
+		case <-broken:
+			return why()
+		case <-soft.Done():
+			return nil
+		}
+	}
 }
 
 // serve is the part that answers requests.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/config"
+	"twinbucket/internal/run"
 	"twinbucket/internal/sigv4"
 )
 
@@ -182,7 +184,7 @@ func TestDispatch(t *testing.T) {
 	door := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Door", name) })
 	}
-	d := &dispatcher{s3: door("s3"), control: door("s3control"), iam: door("iam"), stacks: door("cloudformation")}
+	d := &dispatcher{s3: door("s3"), control: door("s3control"), iam: door("iam"), stacks: door("cloudformation"), broken: func() error { return nil }}
 	for _, tt := range []struct{ method, url, host, service, header, want string }{
 		{"GET", "/", "localhost:9000", "s3", "", "s3"},
 		{"GET", "/", "localhost:9000", "", "", "s3"},
@@ -213,5 +215,27 @@ func TestDispatch(t *testing.T) {
 		if got := w.Header().Get("Door"); got != tt.want {
 			t.Errorf("%s %s %s %s: %s, want %s", tt.method, tt.host, tt.url, tt.service, got, tt.want)
 		}
+	}
+}
+
+// TestABrokenStoreEndsTheServer: the health says why, and the group ends.
+func TestABrokenStoreEndsTheServer(t *testing.T) {
+	why := fault.New(fault.Other, "", "the index could not be written").WithHint("start the server again")
+	d := &dispatcher{broken: func() error { return nil }}
+	for _, want := range []string{"200 ok", "503 the index could not be written\nhint: start the server again"} {
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, httptest.NewRequest(http.MethodGet, healthPath, nil))
+		if got := fmt.Sprint(w.Code, " ", strings.TrimSpace(w.Body.String())); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+		d.broken = func() error { return why }
+	}
+	broken := make(chan struct{})
+	var parts run.Group
+	parts.Add("store", until(broken, d.broken))
+	parts.Add("http", func(soft, _ context.Context) error { <-soft.Done(); return nil })
+	close(broken)
+	if err := parts.Run(t.Context()); !errors.Is(err, why) {
+		t.Errorf("%v", err)
 	}
 }

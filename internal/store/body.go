@@ -115,6 +115,9 @@ var (
 // ingest reads a body of size bytes, or of unknown size if that is -1, hashes
 // it once, and puts it into a file if it is large.
 func (s *Store) ingest(ctx context.Context, body io.Reader, size int64) (*ingested, error) {
+	if err := s.admit(); err != nil {
+		return nil, err
+	}
 	if body == nil {
 		body = eofReader{}
 	}
@@ -237,6 +240,9 @@ func (s *Store) diskError(id uint64, err error) error {
 	kind, hint := fault.Other, ""
 	if vfs.IsFull(err) {
 		kind, hint = fault.NoSpace, noSpaceHint
+	}
+	if vfs.IsReadOnly(err) {
+		hint = readOnlyHint
 	}
 	return &fault.Error{Op: "store.body", Kind: kind, Thing: s.filePath(id), Hint: hint, Err: err}
 }

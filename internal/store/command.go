@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -84,7 +85,7 @@ type pendingCommand struct {
 // do journals and applies one command; body is its inline body.
 func (s *Store) do(ctx context.Context, c command, body []byte) error {
 	p := &pendingCommand{command: c}
-	if err := s.journal.Append(ctx, record(p, body)); err != nil {
+	if err := s.append(ctx, frees(c), record(p, body)); err != nil {
 		return err
 	}
 	return p.err
@@ -100,7 +101,7 @@ func (s *Store) keep(ctx context.Context, c command, in *ingested) error {
 		inline = in.inline
 	}
 	r := record(p, inline)
-	err := s.journal.Append(ctx, r)
+	err := s.append(ctx, false, r)
 	if err == nil {
 		err = p.err
 	}
@@ -120,6 +121,7 @@ func (s *Store) doAll(ctx context.Context, cs []command) ([]error, error) {
 	pending := make([]pendingCommand, len(cs))
 	records := make([]*journal.Record, 0, len(cs))
 	size := 0
+	free := !slices.ContainsFunc(cs, func(c command) bool { return !frees(c) })
 	for i, c := range cs {
 		pending[i].command = c
 		r := record(&pending[i], nil)
@@ -127,7 +129,7 @@ func (s *Store) doAll(ctx context.Context, cs []command) ([]error, error) {
 		if size += len(r.Head); size < together && i < len(cs)-1 {
 			continue
 		}
-		if err := s.journal.Append(ctx, records...); err != nil {
+		if err := s.append(ctx, free, records...); err != nil {
 			return nil, err
 		}
 		records, size = records[:0], 0

@@ -11,6 +11,8 @@ import (
 
 const noSpaceHint = "free space on the disk that holds the data directory; writing then goes on by itself"
 
+const readOnlyHint = "the disk that holds the data directory is read-only, as after an error of the disk: see to it and mount it to be written to"
+
 const (
 	// patience is how long the index waits between looks for room on a full disk.
 	patience = 250 * time.Millisecond
@@ -33,6 +35,9 @@ func (s *Store) room() error {
 // when there is room again; the write is then tried once more. Without the
 // wait Pebble would try again at once, without end, or give the process up.
 func (s *Store) diskFull() {
+	if s.giveReserve() && s.room() == nil {
+		return
+	}
 	s.full.Store(true)
 	s.opt.Log.Error("the disk is full: nothing new can be stored", "dir", s.dir, "hint", noSpaceHint)
 	s.noteFailure()
@@ -56,8 +61,12 @@ func (s *Store) noteFailure() {
 // indexEvents takes notice of what the index does in the background.
 func (s *Store) indexEvents() *pebble.EventListener {
 	return &pebble.EventListener{BackgroundError: func(err error) {
-		s.opt.Log.Error("index: background error", "dir", s.dir, "cause", err)
 		s.noteFailure()
+		if vfs.IsFull(err) {
+			s.opt.Log.Error("index: background error", "dir", s.dir, "cause", err)
+			return // it tries again
+		}
+		s.giveUp(err)
 	}}
 }
 

@@ -96,6 +96,11 @@ type Store struct {
 	sweep  sync.WaitGroup // removals of unused files
 	full   atomic.Bool    // the disk has no room for the index
 	failed chan struct{}  // holds something if the index failed in the background
+
+	reserve  reserve
+	down     chan struct{} // closed when the index has failed
+	downOnce sync.Once
+	why      error // of down
 }
 
 // Object is a version and where its body is.
@@ -131,7 +136,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 		opt.few = rowParts
 	}
 	opt.few = max(opt.few, 0)
-	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1)}
+	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), down: make(chan struct{})}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
 		return nil, s.unusable(err)
@@ -150,7 +155,12 @@ func (s *Store) open() (err error) {
 	if err != nil {
 		return &fault.Error{Op: "store.open", Kind: fault.Conflict, Thing: s.dir, Err: err, Hint: "another twinbucket uses this data directory; stop it or choose another --data"}
 	}
-	if err := s.room(); err != nil {
+	if err := s.room(); vfs.IsFull(err) && s.giveReserve() {
+		err = s.room()
+		if err != nil {
+			return s.unusable(err)
+		}
+	} else if err != nil {
 		return s.unusable(err)
 	}
 	if err := s.openIndex(); err != nil {
@@ -173,7 +183,7 @@ func (s *Store) open() (err error) {
 	}
 	replay := &applier{s: s, b: s.db.NewIndexedBatch()}
 	s.journal, err = journal.Open(s.fs, s.path("journal"), journal.Options{
-		From: applied, Replay: replay.replay, Replayed: replay.replayed, Apply: s.apply,
+		From: applied, Replay: replay.replay, Replayed: replay.replayed, Apply: s.applyOrGiveUp,
 		SegmentSize: s.opt.SegmentSize, Dropped: s.spans.Load().dropped,
 	})
 	if err != nil {
@@ -192,6 +202,7 @@ func (s *Store) open() (err error) {
 	if err := s.dropOrphans(); err != nil {
 		return err
 	}
+	s.openReserve()
 	s.startCompaction()
 	return nil
 }

@@ -89,6 +89,10 @@ func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+// IsReadOnly reports whether err says that the disk can only be read, as Linux
+// makes one that fails.
+func IsReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
+
 // WhenFull returns fs with a call of then whenever a writing operation finds
 // the disk full; the operation is tried once more after it. Other writing
 // operations wait meanwhile.

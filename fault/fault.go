@@ -65,8 +65,13 @@ type Error struct {
 	Message    string        // AWS's or our sentence for the caller
 	Hint       string        // what the caller can do about it
 	RetryAfter time.Duration // when Kind is Busy: how long to wait; 0 if unknown
+	Details    []Detail      // what AWS tells beside the message, in its order
 	Err        error         // the cause
 }
+
+// Detail is a fact that AWS tells beside a failure's message, under its name
+// for it: ArgumentName, StringToSign, MaxSizeAllowed.
+type Detail struct{ Name, Value string }
 
 // Error formats the failure on one line, cause last; the hint is not part of it.
 func (e *Error) Error() string {
@@ -134,6 +139,12 @@ func (e *Error) WithHint(format string, args ...any) *Error {
 	return e
 }
 
+// With adds a detail and returns e, for use where an Error is made.
+func (e *Error) With(name, value string) *Error {
+	e.Details = append(e.Details, Detail{name, value})
+	return e
+}
+
 // KindOf returns the kind of the outermost Error in err's chain that has one.
 func KindOf(err error) Kind {
 	for err != nil {
@@ -176,6 +187,19 @@ func HintOf(err error) string { return find(err, func(e *Error) string { return 
 
 // MessageOf returns the outermost message for the caller, or "".
 func MessageOf(err error) string { return find(err, func(e *Error) string { return e.Message }) }
+
+// DetailsOf returns the details of the outermost Error in err's chain that has
+// any; do not modify them.
+func DetailsOf(err error) []Detail {
+	var e *Error
+	for err != nil && errors.As(err, &e) {
+		if len(e.Details) > 0 {
+			return e.Details
+		}
+		err = e.Err
+	}
+	return nil
+}
 
 // RetryAfter returns how long err asks to wait, or 0.
 func RetryAfter(err error) time.Duration {

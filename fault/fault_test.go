@@ -30,6 +30,18 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
+func TestDetails(t *testing.T) {
+	t.Parallel()
+	in := New(Invalid, "InvalidArgument", "no").With("ArgumentName", "a").With("ArgumentValue", "")
+	got := DetailsOf(fmt.Errorf("outside: %w", Wrap("b", "thing", in)))
+	if len(got) != 2 || got[0] != (Detail{"ArgumentName", "a"}) || got[1] != (Detail{"ArgumentValue", ""}) {
+		t.Errorf("%+v", got)
+	}
+	if got := DetailsOf(io.EOF); got != nil {
+		t.Errorf("of another error: %+v", got)
+	}
+}
+
 func TestWrapKeepsWhatItWraps(t *testing.T) {
 	t.Parallel()
 	in := Newf(Busy, "SlowDown", "%d a second", 5).WithHint("wait %s", "a little")

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,7 +54,27 @@ func (s *Service) authenticate(r *http.Request, service string) (*Caller, error)
 		return nil, fault.New(fault.Unknown, "MissingAuthenticationToken", "Request is missing Authentication Token").
 			WithHint("sign the request for service %s", service)
 	}
-	if err := s.checkScope(claim.Scope(), service); err != nil {
+	return s.identify(r, claim, service)
+}
+
+// AuthenticateForm finds out who signed the policy of an HTML form sent to S3.
+// field looks a field up by its name in lower case. A form without a signature
+// is Anonymous. Errors are those of Authenticate for S3, and InvalidArgument
+// for fields that are missing or malformed.
+func (s *Service) AuthenticateForm(field func(name string) (value string, ok bool)) (*Caller, error) {
+	claim, err := sigv4.ParseForm(field)
+	if err != nil {
+		return nil, err
+	}
+	if claim == nil {
+		return &Caller{}, nil
+	}
+	return s.identify(nil, claim, "s3")
+}
+
+// identify finds out who made a claim, and whether it holds.
+func (s *Service) identify(r *http.Request, claim *sigv4.Claim, service string) (*Caller, error) {
+	if err := s.checkScope(claim, service); err != nil {
 		return nil, err
 	}
 	c, secret, err := s.claimed(claim)
@@ -69,13 +90,13 @@ func (s *Service) authenticate(r *http.Request, service string) (*Caller, error)
 
 // checkScope checks that a signature is for this service in this region; one
 // of Version 2 says no region.
-func (s *Service) checkScope(scope sigv4.Scope, service string) error {
+func (s *Service) checkScope(claim *sigv4.Claim, service string) error {
+	scope := claim.Scope()
 	if scope.Service != service {
 		if service != "s3" {
 			return fault.Newf(fault.Unknown, "SignatureDoesNotMatch", "Credential should be scoped to correct service: '%s'. ", service)
 		}
-		return fault.Newf(fault.Invalid, "AuthorizationHeaderMalformed",
-			"The authorization header is malformed; incorrect service %q. This endpoint belongs to %q.", scope.Service, service)
+		return claim.Refuse(fmt.Sprintf("incorrect service %q. This endpoint belongs to %q.", scope.Service, service))
 	}
 	if s.region == "" || scope.Region == "" || scope.Region == s.region || scope.Region == globalRegion && slices.Contains(globals, service) {
 		return nil
@@ -84,8 +105,8 @@ func (s *Service) checkScope(scope sigv4.Scope, service string) error {
 	if service != "s3" {
 		return fault.New(fault.Unknown, "SignatureDoesNotMatch", "Credential should be scoped to a valid region. ").WithHint("%s", hint)
 	}
-	return fault.Newf(fault.Invalid, "AuthorizationHeaderMalformed",
-		"The authorization header is malformed; the region '%s' is wrong; expecting '%s'", scope.Region, s.region).WithHint("%s", hint)
+	return claim.Refuse(fmt.Sprintf("the region '%s' is wrong; expecting '%s'", scope.Region, s.region)).
+		WithHint("%s", hint).With("Region", s.region)
 }
 
 // claimed returns the principal that owns the access key of a claim, and the
@@ -97,14 +118,14 @@ func (s *Service) claimed(claim *sigv4.Claim) (*Caller, string, error) {
 		s.mu.RUnlock()
 		switch {
 		case a == nil:
-			return nil, "", unknownKey("no account here has the key %s; keys are in the file credentials of the data directory", claim.AccessKey())
+			return nil, "", unknownKey(claim, "no account here has the key %s; keys are in the file credentials of the data directory", claim.AccessKey())
 		case claim.Token() != "":
 			return nil, "", badToken("the key is a long-lived one, which has no session token")
 		}
 		return &Caller{Principal: a.root()}, a.Secret, nil
 	}
 	if claim.Token() == "" {
-		return nil, "", unknownKey("%s is the key of a session and needs its session token (aws_session_token)", claim.AccessKey())
+		return nil, "", unknownKey(claim, "%s is the key of a session and needs its session token (aws_session_token)", claim.AccessKey())
 	}
 	t, err := s.open(claim.Token())
 	if err != nil {
@@ -124,9 +145,9 @@ func (s *Service) claimed(claim *sigv4.Claim) (*Caller, string, error) {
 	return &Caller{Principal: p, Session: s.limits(t)}, t.Secret, nil
 }
 
-func unknownKey(hint string, args ...any) error {
+func unknownKey(claim *sigv4.Claim, hint string, args ...any) error {
 	return fault.New(fault.Unknown, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.").
-		WithHint(hint, args...)
+		WithHint(hint, args...).With("AWSAccessKeyId", claim.AccessKey())
 }
 
 func badToken(hint string, args ...any) error {

@@ -127,6 +127,7 @@ var (
 	no     = []string{"false"}
 	header = []string{"REST-HEADER"}
 	inURL  = []string{"REST-QUERY-STRING"}
+	inForm = []string{"POST"}
 	v4     = []string{"AWS4-HMAC-SHA256"}
 	v2     = []string{"AWS"}
 )
@@ -152,7 +153,10 @@ func (c *call) context() map[string][]string {
 			f["s3:signatureversion"] = v2
 		}
 		f["s3:authtype"] = header
-		if v.Presigned {
+		switch {
+		case v.Form:
+			f["s3:authtype"] = inForm
+		case v.Presigned:
 			f["s3:authtype"] = inURL
 		}
 	}

@@ -117,6 +117,11 @@ func (c *call) digests() (*digests, error) {
 		}
 		d.alg, d.want = a, v[0]
 	}
+	for name := range h {
+		if kind, ok := strings.CutPrefix(name, "X-Amz-Checksum-"); ok && kind != "Mode" && kind != "Type" && kind != "Algorithm" && algorithmOf(kind) == nil {
+			return nil, fault.New(fault.Invalid, "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.").On(kind)
+		}
+	}
 	if err := d.readTrailer(c); err != nil {
 		return nil, err
 	}

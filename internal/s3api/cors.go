@@ -80,10 +80,9 @@ func (c *call) preflight() error {
 
 func badPreflight(message string) error { return fault.New(fault.Invalid, "BadRequest", message) }
 
-// forbidden is the fault of a preflight request that is not let in. Its thing
-// is the method and what it is about, which the answer has in elements.
+// forbidden is the fault of a preflight request that is not let in.
 func forbidden(message, method, kind string) *fault.Error {
-	return fault.New(fault.Denied, "AccessForbidden", message).On(method + " " + kind)
+	return fault.New(fault.Denied, "AccessForbidden", message).With("Method", method).With("ResourceType", kind)
 }
 
 // requestedHeaders returns the headers that a page wants to send, in lower

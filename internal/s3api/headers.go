@@ -17,6 +17,7 @@ import (
 // Limits of the S3 User Guide.
 const (
 	maxMetadata = 2 << 10 // bytes of names and values
+	maxRedirect = 2 << 10 // bytes of x-amz-website-redirect-location
 	maxPut      = 5 << 30 // bytes of an object put in one request, of a part, of a copy
 )
 
@@ -70,6 +71,9 @@ func (c *call) checkNewHeaders() error {
 	if err := checkACL(h); err != nil {
 		return err
 	}
+	if err := checkRedirect(h.Get("X-Amz-Website-Redirect-Location")); err != nil {
+		return err
+	}
 	switch sse := h.Get("X-Amz-Server-Side-Encryption"); sse {
 	case "":
 	case "AES256":
@@ -83,6 +87,20 @@ func (c *call) checkNewHeaders() error {
 			"The encryption request you specified is not valid. The valid value is AES256.").On(sse)
 	}
 	return nil
+}
+
+// checkRedirect checks x-amz-website-redirect-location.
+func checkRedirect(to string) error {
+	switch {
+	case to == "":
+		return nil
+	case len(to) > maxRedirect:
+		return fault.New(fault.Invalid, "InvalidRedirectLocation", "The length of website redirect location cannot exceed 2,048 characters.")
+	case strings.HasPrefix(to, "/"), strings.HasPrefix(to, "http://"), strings.HasPrefix(to, "https://"):
+		return nil
+	}
+	return fault.New(fault.Invalid, "InvalidRedirectLocation",
+		"The website redirect location must have a prefix of 'http://' or 'https://' or '/'.").On(to)
 }
 
 // contentHeaders returns the headers that an object keeps. The transfer coding
@@ -247,6 +265,8 @@ func (c *call) override() {
 // needLength returns the payload's length, which a write must declare.
 func (c *call) needLength() (int64, error) {
 	switch {
+	case c.form != nil:
+		return -1, nil // the file ends where its boundary stands
 	case c.length < 0:
 		return 0, fault.New(fault.Invalid, "MissingContentLength", "You must provide the Content-Length HTTP header.")
 	case c.length > maxPut:

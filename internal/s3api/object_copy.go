@@ -100,7 +100,7 @@ func directive(h http.Header, name, message string) (replace bool, err error) {
 	case "REPLACE":
 		return true, nil
 	default:
-		return false, invalid(strings.ToLower(name), message).(*fault.Error).On(v)
+		return false, invalid(strings.ToLower(name), message).With("ArgumentValue", v).On(v)
 	}
 }
 

@@ -56,6 +56,9 @@ func (c *call) putObject() error {
 	}
 	c.showWritten(&o.Version)
 	showChecksums(c.h, o.Checksums)
+	if c.form != nil {
+		return c.answerForm()
+	}
 	return c.empty(http.StatusOK)
 }
 
@@ -78,9 +81,4 @@ func (c *call) allowPut(v *object.Version) error {
 func (c *call) showWritten(v *object.Version) {
 	wire.Set(c.h, "ETag", `"`+v.ETag+`"`)
 	c.showID(v.ID)
-}
-
-// postObject is an upload from an HTML form.
-func (c *call) postObject() error {
-	return unsupported("uploads from HTML forms are not offered; use a presigned PUT")
 }

@@ -44,7 +44,7 @@ var routes = map[route]operation{
 	{onBucket, "HEAD", ""}:       {run: (*call).headBucket},
 	{onBucket, "GET", ""}:        {run: (*call).listObjects},
 	{onBucket, "DELETE", ""}:     {run: (*call).deleteBucket},
-	{onBucket, "POST", ""}:       {run: (*call).postObject},
+	{onBucket, "POST", ""}:       {(*call).postObject, noBucket},
 	{onBucket, "POST", "delete"}: {run: (*call).deleteObjects},
 
 	{onBucket, "GET", "versions"}: {run: (*call).listVersions},

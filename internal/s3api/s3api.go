@@ -19,6 +19,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/form"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
@@ -81,6 +82,7 @@ type call struct {
 	verified *sigv4.Verified // how the body is to be read; also for unsigned requests
 	body     io.Reader       // the payload, freed of its transfer coding and verified while it is read
 	length   int64           // of the payload; -1 if not declared
+	form     *form.Form      // nil unless the request is one
 	facts    map[string][]string
 }
 
@@ -95,8 +97,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.log.ErrorContext(r.Context(), "request failed", "request", id, "method", r.Method,
 				"bucket", c.name, "key", c.key, "error", err)
 		}
-		if fault.CodeOf(err) == "AuthorizationHeaderMalformed" {
-			wire.Set(c.h, wire.RegionHeader, s.region) // SDKs sign again for it
+		for _, d := range fault.DetailsOf(err) {
+			if d.Name == "Region" {
+				wire.Set(c.h, wire.RegionHeader, d.Value) // SDKs sign again for it
+			}
 		}
 		wire.WriteError(w, r, wire.S3, "", err)
 	}
@@ -237,6 +241,6 @@ func unsupported(format string, args ...any) error {
 }
 
 // invalid is an InvalidArgument fault.
-func invalid(argument, message string) error {
-	return fault.New(fault.Invalid, "InvalidArgument", message).On(argument)
+func invalid(argument, message string) *fault.Error {
+	return fault.New(fault.Invalid, "InvalidArgument", message).On(argument).With("ArgumentName", argument)
 }

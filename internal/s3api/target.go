@@ -30,11 +30,35 @@ func (s *server) target(r *http.Request) (name, key string, err error) {
 			WithHint("the path begins with an empty bucket name; a key that begins with a slash is /BUCKET//KEY")
 	}
 	if key != "" {
-		if err := object.CheckKey(key); err != nil {
+		if err := checkKey(key); err != nil {
 			return name, "", err
 		}
 	}
 	return name, key, nil
+}
+
+// checkKey reports what is wrong with the key of a request. The S3 User Guide,
+// "Naming Amazon S3 objects": read from the left, there are never more
+// segments ".." than others.
+func checkKey(key string) error {
+	if err := object.CheckKey(key); err != nil || !strings.Contains(key, "..") {
+		return err
+	}
+	depth := 0
+	for segment := range strings.SplitSeq(key, "/") {
+		switch segment {
+		case "", ".":
+		case "..":
+			depth--
+		default:
+			depth++
+		}
+		if depth < 0 {
+			return fault.New(fault.Invalid, "400", "Bad Request").On(key).
+				WithHint(`the segments ".." of the key lead out of the bucket, and S3 refuses such keys`)
+		}
+	}
+	return nil
 }
 
 // hostBucket returns the bucket's name in a virtual-hosted style host, "" for

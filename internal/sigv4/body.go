@@ -94,19 +94,26 @@ func (p *plain) Read(b []byte) (int, error) {
 	case err != io.EOF:
 		p.err = cut(err)
 		return 0, p.err
-	case p.hash != nil && !p.matches():
-		p.err = digestMismatch()
+	}
+	if p.err = p.check(); p.err != nil {
 		return 0, p.err
 	}
 	p.err = io.EOF
 	return n, io.EOF
 }
 
-func (p *plain) matches() bool {
+// check compares the digest of what was read with the one that was signed.
+func (p *plain) check() error {
+	if p.hash == nil {
+		return nil
+	}
 	var sum [sha256.Size]byte
 	var text [2 * sha256.Size]byte
 	hex.Encode(text[:], p.hash.Sum(sum[:0]))
-	return subtle.ConstantTimeCompare(text[:], []byte(p.want)) == 1
+	if subtle.ConstantTimeCompare(text[:], []byte(p.want)) != 1 {
+		return digestMismatch(p.want, string(text[:]))
+	}
+	return nil
 }
 
 // cut names an error of the connection that a body came from.

@@ -49,6 +49,15 @@ func (m *message) sign(key []byte) (sig [2 * sha256.Size]byte, err error) {
 	return sig, nil
 }
 
+// texts returns the string to sign and the canonical request, for people.
+func (m *message) texts() (toSign, canonical string) {
+	b, err := m.appendRequest(nil)
+	if err != nil {
+		return "", ""
+	}
+	return Algorithm + "\n" + m.time + "\n" + m.scope.String() + "\n" + hexDigest(b), string(b)
+}
+
 func appendScope(b []byte, s Scope) []byte {
 	b = append(append(b, s.Date...), '/')
 	b = append(append(b, s.Region...), '/')

@@ -1,6 +1,8 @@
 package sigv4
 
 import (
+	"fmt"
+	"strconv"
 	"time"
 
 	"twinbucket/fault"
@@ -11,6 +13,25 @@ const mismatchMessage = "The request signature we calculated does not match the 
 
 func malformed(detail string) *fault.Error {
 	return fault.New(fault.Invalid, "AuthorizationHeaderMalformed", "The authorization header is malformed; "+detail)
+}
+
+// Refuse returns the fault of a credential that the server does not take, in
+// the words of the place that it stands in: the Authorization header, a
+// presigned URL, an HTML form.
+func (c *Claim) Refuse(detail string) *fault.Error {
+	switch {
+	case c.form:
+		return formError("X-Amz-Credential", shorten(c.credential), detail)
+	case c.presigned:
+		return badParameter("Error parsing the X-Amz-Credential parameter; " + detail)
+	}
+	return malformed(detail)
+}
+
+func manyMechanisms() *fault.Error {
+	return fault.New(fault.Invalid, "InvalidArgument",
+		"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "+
+			"Signature query string parameter or the Authorization header should be specified")
 }
 
 func badParameter(message string) *fault.Error {
@@ -36,23 +57,38 @@ func mismatch() *fault.Error {
 	return fault.New(fault.Denied, "SignatureDoesNotMatch", mismatchMessage)
 }
 
+// tellSigned adds to a mismatch what the server took as signed, by which a
+// client finds where it signs otherwise.
+func (c *Claim) tellSigned(e *fault.Error, toSign, canonical string) *fault.Error {
+	e.With("AWSAccessKeyId", c.accessKey).With("StringToSign", toSign).
+		With("SignatureProvided", c.signature).With("StringToSignBytes", fmt.Sprintf("% x", toSign))
+	if canonical != "" {
+		e.With("CanonicalRequest", canonical).With("CanonicalRequestBytes", fmt.Sprintf("% x", canonical))
+	}
+	return e
+}
+
 func skewed(signed, now time.Time) *fault.Error {
 	return fault.New(fault.Denied, "RequestTimeTooSkewed",
 		"The difference between the request time and the current time is too large.").
 		WithHint("the request was signed at %s and it is %s here, more than %v apart: set the client's clock",
-			signed.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), MaxSkew)
+			signed.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339), MaxSkew).
+		With("RequestTime", signed.UTC().Format(timeLayout)).With("ServerTime", now.UTC().Format(time.RFC3339)).
+		With("MaxAllowedSkewMilliseconds", strconv.FormatInt(MaxSkew.Milliseconds(), 10))
 }
 
 func expired(end, now time.Time) *fault.Error {
 	return fault.New(fault.Denied, "AccessDenied", "Request has expired").
 		WithHint("the URL was valid until %s and it is %s here: make a new one",
-			end.UTC().Format(timeLayout), now.UTC().Format(timeLayout))
+			end.UTC().Format(timeLayout), now.UTC().Format(timeLayout)).
+		With("Expires", end.UTC().Format(time.RFC3339)).With("ServerTime", now.UTC().Format(time.RFC3339))
 }
 
-func digestMismatch() *fault.Error {
+func digestMismatch(want, got string) *fault.Error {
 	return fault.New(fault.Invalid, "XAmzContentSHA256Mismatch",
 		"The provided 'x-amz-content-sha256' header does not match what was computed.").
-		WithHint("the body that arrived is not the body that was signed")
+		WithHint("the body that arrived is not the body that was signed").
+		With("ClientComputedContentSHA256", want).With("S3ComputedContentSHA256", got)
 }
 
 func incomplete(hint string) *fault.Error {

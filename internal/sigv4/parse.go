@@ -13,19 +13,22 @@ import (
 
 // Claim is what an unverified request says about its signature.
 type Claim struct {
-	version   int // of the signature: 4, or 2
-	accessKey string
-	token     string
-	scope     Scope
-	presigned bool
-	time      time.Time
-	timeText  string        // as it is signed
-	expires   time.Duration // of a presigned URL
-	end       time.Time     // of a presigned URL's life, Version 2
-	signed    []string      // header names, lower case, sorted
-	names     string        // the same, joined with semicolons
-	signature string        // 64 hexadecimal digits; base64 in Version 2
-	payload   string        // presigned: X-Amz-Content-Sha256 of the query
+	version    int // of the signature: 4, or 2
+	accessKey  string
+	token      string
+	scope      Scope
+	credential string // as it was sent
+	presigned  bool   // in a URL, or in an HTML form
+	form       bool   // in an HTML form
+	policy     string // of a form, as it was sent
+	time       time.Time
+	timeText   string        // as it is signed
+	expires    time.Duration // of a presigned URL
+	end        time.Time     // of a presigned URL's life, Version 2
+	signed     []string      // header names, lower case, sorted
+	names      string        // the same, joined with semicolons
+	signature  string        // 64 hexadecimal digits; base64 in Version 2
+	payload    string        // presigned: X-Amz-Content-Sha256 of the query
 }
 
 // AccessKey returns the access key that the request claims.
@@ -49,9 +52,7 @@ func Parse(r *http.Request) (*Claim, error) {
 	inQuery, second := hasVersion4(r.URL.RawQuery), hasVersion2(r.URL.RawQuery)
 	switch {
 	case len(headers) > 1 || len(headers) == 1 && (inQuery || second) || inQuery && second:
-		return nil, fault.New(fault.Invalid, "InvalidArgument",
-			"Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, "+
-				"Signature query string parameter or the Authorization header should be specified")
+		return nil, manyMechanisms()
 	case len(headers) == 1:
 		return parseHeader(r, headers[0])
 	case inQuery:
@@ -96,8 +97,8 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 			c.signature = value
 		}
 	}
-	if !c.setCredential(credential) {
-		return nil, malformed(`the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
+	if err := c.setCredential(credential); err != nil {
+		return nil, err
 	}
 	if !c.setSigned(names) {
 		return nil, malformed("SignedHeaders must name the signed headers, among them 'host'.")
@@ -115,19 +116,32 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 }
 
 // setCredential reads KEY/DATE/REGION/SERVICE/aws4_request.
-func (c *Claim) setCredential(s string) bool {
+func (c *Claim) setCredential(s string) error {
+	c.credential = s
 	var parts [5]string
 	for i := 4; i > 0; i-- {
 		j := strings.LastIndexByte(s, '/')
 		if j < 0 {
-			return false
+			return c.Refuse(credentialForm)
 		}
 		s, parts[i] = s[:j], s[j+1:]
 	}
 	c.accessKey = s
 	c.scope = Scope{Date: parts[1], Region: parts[2], Service: parts[3]}
-	return s != "" && len(parts[1]) == 8 && parts[2] != "" && parts[3] != "" && parts[4] == terminator
+	switch _, err := time.Parse(dateLayout, parts[1]); {
+	case s == "":
+		return c.Refuse("a non-empty Access Key (AKID) must be provided in the credential.")
+	case err != nil:
+		return c.Refuse("incorrect date format \"" + shorten(parts[1]) + `". This date in the credential must be in the format "yyyyMMdd".`)
+	case parts[2] == "" || parts[3] == "":
+		return c.Refuse(credentialForm)
+	case parts[4] != terminator:
+		return c.Refuse("incorrect terminal \"" + shorten(parts[4]) + `". This endpoint uses "` + terminator + `".`)
+	}
+	return nil
 }
+
+const credentialForm = `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`
 
 // setSigned reads SignedHeaders.
 func (c *Claim) setSigned(s string) bool {
@@ -201,9 +215,8 @@ func parseQuery(r *http.Request) (*Claim, error) {
 		version: 4, presigned: true, token: q.Get("X-Amz-Security-Token"), timeText: q.Get("X-Amz-Date"),
 		signature: q.Get("X-Amz-Signature"), payload: q.Get("X-Amz-Content-Sha256"),
 	}
-	if !c.setCredential(q.Get("X-Amz-Credential")) {
-		return nil, badParameter("Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; " +
-			`expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)
+	if err := c.setCredential(q.Get("X-Amz-Credential")); err != nil {
+		return nil, err
 	}
 	if !c.setSigned(q.Get("X-Amz-SignedHeaders")) {
 		return nil, badParameter("X-Amz-SignedHeaders must name the signed headers, among them 'host'.")

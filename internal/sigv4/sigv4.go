@@ -53,6 +53,7 @@ const (
 
 const (
 	timeLayout = "20060102T150405Z"
+	dateLayout = "20060102"
 	terminator = "aws4_request"
 )
 

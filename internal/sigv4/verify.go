@@ -21,7 +21,8 @@ type Verified struct {
 	AccessKey string
 	Token     string // session token, "" if none
 	Scope     Scope
-	Presigned bool
+	Presigned bool      // in a URL, or in an HTML form
+	Form      bool      // of an HTML form's policy: the fields are what it allows, the headers nobody's
 	Time      time.Time // when the request was signed; zero in Version 2, which does not say
 	Payload   Payload   // what the signature says about the body
 	// Decoded is the body's length without its aws-chunked encoding
@@ -53,14 +54,18 @@ func (v *Verified) Trailers() http.Header { return v.trailers }
 // other than S3 it reads the body and puts one in its place that can be read
 // again. Signed headers that came in several lines are joined to one. A
 // signature of Version 2 needs WithHostBucket, and Verify puts the x-amz-
-// parameters of its URL among r's headers, for which they stand.
+// parameters of its URL among r's headers, for which they stand. For the claim
+// of a form r may be nil.
 // Errors: SignatureDoesNotMatch with a hint at what is likely wrong,
 // RequestTimeTooSkewed, AccessDenied (expired, not yet valid, or x-amz-
 // headers that are not signed), MissingSecurityHeader,
 // XAmzContentSHA256Mismatch, InvalidArgument, MissingContentLength, and
 // InvalidURI.
 func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified, error) {
-	if c.version == 2 {
+	switch {
+	case c.form:
+		return c.verifyForm(secret, now)
+	case c.version == 2:
 		return c.verifyVersion2(r, secret, now)
 	}
 	if err := c.checkTime(now); err != nil {
@@ -88,7 +93,8 @@ func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified
 		return nil, err
 	}
 	if !ok {
-		return nil, mismatch().WithHint("%s", c.explain(r, m, key[:]))
+		toSign, canonical := m.texts()
+		return nil, c.tellSigned(mismatch(), toSign, canonical).WithHint("%s", c.explain(r, m, key[:]))
 	}
 	if !cached {
 		ring.put(id, key)
@@ -147,7 +153,9 @@ func (c *Claim) checkTime(now time.Time) error {
 			WithHint("the URL is valid from %s and it is %s here", c.timeText, now.UTC().Format(timeLayout))
 	}
 	if age > c.expires {
-		return expired(c.time.Add(c.expires), now)
+		e := expired(c.time.Add(c.expires), now)
+		e.Details = append([]fault.Detail{{Name: "X-Amz-Expires", Value: strconv.FormatInt(int64(c.expires/time.Second), 10)}}, e.Details...)
+		return e
 	}
 	return nil
 }
@@ -161,7 +169,8 @@ func (c *Claim) checkSigned(h http.Header) error {
 			continue
 		}
 		return fault.New(fault.Denied, "AccessDenied", "There were headers present in the request which were not signed").
-			WithHint("sign %s too, or do not send it", strings.ToLower(name))
+			WithHint("sign %s too, or do not send it", strings.ToLower(name)).
+			With("HeadersNotSigned", strings.ToLower(name))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"strconv"
 	"sync"
 
 	"twinbucket/fault"
@@ -316,17 +317,34 @@ func (s *Store) removeFiles(ids []uint64) {
 
 // dropOrphans removes files that no body uses: their command was never journaled.
 func (s *Store) dropOrphans() error {
-	var orphans []uint64
-	err := s.eachFile(func(id uint64) error {
-		s.fileClock.Store(max(s.fileClock.Load(), id))
-		users, err := getUint(s.db, fileRow(id))
-		if users == 0 {
-			orphans = append(orphans, id)
-		}
-		return err
-	})
+	root := s.path("bodies")
+	dirs, err := s.fs.List(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
-		return fault.Wrap("store.open", s.path("bodies"), err)
+		return fault.Wrap("store.open", root, err)
+	}
+	var orphans []uint64
+	for _, d := range dirs {
+		names, err := s.fs.List(s.fs.PathJoin(root, d))
+		if err != nil {
+			return fault.Wrap("store.open", d, err)
+		}
+		for _, n := range names {
+			id, err := strconv.ParseUint(n, 16, 64)
+			if err != nil {
+				continue
+			}
+			s.fileClock.Store(max(s.fileClock.Load(), id))
+			users, err := getUint(s.db, fileRow(id))
+			if err != nil {
+				return fault.Wrap("store.open", n, err)
+			}
+			if users == 0 {
+				orphans = append(orphans, id)
+			}
+		}
 	}
 	s.removeFiles(orphans)
 	return nil

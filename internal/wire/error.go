@@ -30,9 +30,8 @@ const (
 	HintHeader = "X-Twinbucket-Hint"
 	CodeHeader = "X-Twinbucket-Code"
 
-	// RegionHeader names a bucket's region, as AWS writes it. An
-	// AuthorizationHeaderMalformed repeats it in its body, where some clients
-	// look for the region to sign for.
+	// RegionHeader names a bucket's region, as AWS writes it; after a signature
+	// for another one, the region to sign for.
 	RegionHeader = "x-amz-bucket-region"
 )
 
@@ -44,18 +43,22 @@ const internalMessage = "We encountered an internal error. Please try again."
 // The XML of the shapes. Hint is ours; clients ignore elements they do not
 // know.
 type s3Error struct {
-	XMLName      xml.Name `xml:"Error"`
-	Code         string
-	Message      string
-	Method       string `xml:",omitempty"` // of a preflight request, and what it is about
-	ResourceType string `xml:",omitempty"`
-	BucketName   string `xml:",omitempty"`
-	Key          string `xml:",omitempty"`
-	Resource     string `xml:",omitempty"`
-	Region       string `xml:",omitempty"` // to sign for, after a signature for another one
-	Hint         string `xml:",omitempty"`
-	RequestID    string `xml:"RequestId"`
-	HostID       string `xml:"HostId"`
+	XMLName    xml.Name `xml:"Error"`
+	Code       string
+	Message    string
+	Details    []xmlDetail
+	BucketName string `xml:",omitempty"`
+	Key        string `xml:",omitempty"`
+	Resource   string `xml:",omitempty"`
+	Hint       string `xml:",omitempty"`
+	RequestID  string `xml:"RequestId"`
+	HostID     string `xml:"HostId"`
+}
+
+// xmlDetail is a fault.Detail; its element is called as the detail is.
+type xmlDetail struct {
+	XMLName xml.Name
+	Value   string `xml:",chardata"`
 }
 
 type wrappedError struct {
@@ -99,12 +102,9 @@ func WriteError(w http.ResponseWriter, r *http.Request, shape Shape, namespace s
 			e.BucketName = thing
 		case "NoSuchKey", "NoSuchVersion":
 			e.Key = thing
-		case "AccessForbidden":
-			e.Method, e.ResourceType, _ = strings.Cut(thing, " ")
-		case "AuthorizationHeaderMalformed":
-			if region := h[RegionHeader]; len(region) == 1 {
-				e.Region = region[0]
-			}
+		}
+		for _, d := range fault.DetailsOf(err) {
+			e.Details = append(e.Details, xmlDetail{xml.Name{Local: d.Name}, d.Value})
 		}
 		WriteXML(w, status, e)
 		return

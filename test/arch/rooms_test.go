@@ -28,6 +28,7 @@ var rooms = map[string]string{
 
 	// Plumbing without I/O of its own.
 	"internal/sigv4":    "fault",
+	"internal/form":     "fault",
 	"internal/wire":     "fault",
 	"internal/compare":  "object fault",
 	"internal/progress": "",
@@ -48,7 +49,7 @@ var rooms = map[string]string{
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.
-	"internal/s3api":     "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
+	"internal/s3api":     "internal/form internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/cfnapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
@@ -57,7 +58,7 @@ var rooms = map[string]string{
 	"internal/config":  "NOUNS",
 	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/progress NOUNS",
-	"internal/cli":     "client internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
+	"internal/cli":     "client internal/config internal/server internal/demo internal/run NOUNS",
 	"internal/testenv": "ENGINES internal/iam internal/catalog internal/store internal/vfs NOUNS",
 	"cmd/twinbucket":   "internal/cli",
 	"examples":         "",

@@ -23,7 +23,7 @@ import (
 const metaPrefix = "X-Amz-Meta-"
 
 // algorithms are the additional checksums' names.
-var algorithms = []string{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"}
+var algorithms = []string{"CRC32", "CRC32C", "CRC64NVME", "MD5", "SHA1", "SHA256", "SHA512", "XXHASH128", "XXHASH3", "XXHASH64"}
 
 func checksumHeader(algorithm string) string {
 	return http.CanonicalHeaderKey("X-Amz-Checksum-" + algorithm)

@@ -65,7 +65,7 @@ type Tag struct{ Key, Value string }
 
 // Checksum is an additional checksum of a body.
 type Checksum struct {
-	Algorithm string // "CRC32", "CRC32C", "CRC64NVME", "SHA1" or "SHA256"
+	Algorithm string // "CRC32", "CRC32C", "CRC64NVME", "MD5", "SHA1", "SHA256", "SHA512", "XXHASH128", "XXHASH3" or "XXHASH64"
 	Value     string // base64; of a composite checksum with "-" parts
 	Composite bool   // a checksum of the parts' checksums, not of the bytes
 }

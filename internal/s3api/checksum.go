@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -14,14 +15,17 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/minio/crc64nvme"
+	"github.com/zeebo/xxh3"
 
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
 )
 
-// algorithm is one of the additional checksums.
+// algorithm is one of the additional checksums. All but the CRCs have, of an
+// object uploaded in parts, a checksum of the parts' checksums only.
 type algorithm struct {
 	name   string // "CRC32C"
 	header string // "x-amz-checksum-crc32c"
@@ -36,8 +40,13 @@ var algorithms = [...]*algorithm{
 	newAlgorithm("CRC32", &crc{bits: 32, poly: uint64(crc32.IEEE)}, func() hash.Hash { return crc32.NewIEEE() }),
 	newAlgorithm("CRC32C", &crc{bits: 32, poly: uint64(crc32.Castagnoli)}, func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }),
 	newAlgorithm("CRC64NVME", &crc{bits: 64, poly: crc64Poly}, func() hash.Hash { return crc64nvme.New() }),
+	newAlgorithm("MD5", nil, md5.New),
 	newAlgorithm("SHA1", nil, sha1.New),
 	newAlgorithm("SHA256", nil, sha256.New),
+	newAlgorithm("SHA512", nil, sha512.New),
+	newAlgorithm("XXHASH128", nil, func() hash.Hash { return xxh3.New128() }),
+	newAlgorithm("XXHASH3", nil, func() hash.Hash { return xxh3.New() }),
+	newAlgorithm("XXHASH64", nil, func() hash.Hash { return xxhash.New() }),
 }
 
 // preferred is the algorithm of objects for which the client asks none, as on
@@ -72,17 +81,21 @@ func algorithmOf(name string) *algorithm {
 // badAlgorithm is AWS's complaint of an algorithm that it does not know.
 func badAlgorithm(name string) error {
 	return fault.New(fault.Invalid, "InvalidRequest",
-		"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]").On(name)
+		"Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH128, XXHASH3, XXHASH64]").On(name)
 }
 
 // decode reads a checksum's base64 form.
 func (a *algorithm) decode(value string) ([]byte, error) {
 	b, err := base64.StdEncoding.DecodeString(value)
 	if err != nil || len(b) != a.size {
-		return nil, fault.Newf(fault.Invalid, "InvalidRequest", "Value for %s header is invalid.", a.header).
-			WithHint("it is the base64 form of %d bytes", a.size)
+		return nil, a.invalidValue()
 	}
 	return b, nil
+}
+
+func (a *algorithm) invalidValue() error {
+	return fault.Newf(fault.Invalid, "InvalidRequest", "Value for %s header is invalid.", a.header).
+		WithHint("it is the base64 form of %d bytes", a.size)
 }
 
 // digests is what a request says about its payload, and what the payload
@@ -104,18 +117,14 @@ func (c *call) digests() (*digests, error) {
 	if err := d.readMD5(h); err != nil {
 		return nil, err
 	}
-	for _, a := range algorithms {
-		v := h[a.canon]
-		if len(v) == 0 {
-			continue
-		}
-		if d.alg != nil {
-			return nil, manyChecksums()
-		}
-		if _, err := a.decode(v[0]); err != nil {
+	var err error
+	if d.alg, d.want, err = givenChecksum(h); err != nil {
+		return nil, err
+	}
+	if d.alg != nil {
+		if _, err := d.alg.decode(d.want); err != nil {
 			return nil, err
 		}
-		d.alg, d.want = a, v[0]
 	}
 	for name := range h {
 		if kind, ok := strings.CutPrefix(name, "X-Amz-Checksum-"); ok && kind != "Mode" && kind != "Type" && kind != "Algorithm" && algorithmOf(kind) == nil {
@@ -126,6 +135,26 @@ func (c *call) digests() (*digests, error) {
 		return nil, err
 	}
 	return d, d.checkSDK(h)
+}
+
+// givenChecksum returns the checksum among the headers, as it stands there; nil
+// if there is none.
+func givenChecksum(h http.Header) (found *algorithm, value string, err error) {
+	for name, v := range h {
+		sum, ok := strings.CutPrefix(name, "X-Amz-Checksum-")
+		if !ok || sum == "Algorithm" || sum == "Type" || sum == "Mode" {
+			continue
+		}
+		a := algorithmOf(sum)
+		switch {
+		case a == nil:
+			return nil, "", fault.New(fault.Invalid, "InvalidRequest", "The algorithm type you specified in x-amz-checksum- header is invalid.").On(name)
+		case found != nil || len(v) > 1:
+			return nil, "", manyChecksums()
+		}
+		found, value = a, v[0]
+	}
+	return found, value, nil
 }
 
 // readMD5 reads Content-MD5.

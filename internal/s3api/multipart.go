@@ -52,6 +52,9 @@ func uploadChecksum(h http.Header) (object.Checksum, error) {
 	var sum object.Checksum
 	kind := strings.ToUpper(h.Get("X-Amz-Checksum-Type"))
 	name := h.Get("X-Amz-Checksum-Algorithm")
+	if kind != "" && kind != "COMPOSITE" && kind != "FULL_OBJECT" {
+		return sum, badChecksumType(kind)
+	}
 	if name == "" {
 		if kind != "" {
 			return sum, fault.New(fault.Invalid, "InvalidRequest",
@@ -70,13 +73,15 @@ func uploadChecksum(h http.Header) (object.Checksum, error) {
 	case kind == "COMPOSITE" && !a.only:
 		sum.Composite = true
 	case kind == "FULL_OBJECT" && a.crc != nil:
-	case kind == "COMPOSITE" || kind == "FULL_OBJECT":
+	default:
 		return sum, fault.Newf(fault.Invalid, "InvalidRequest",
 			"The %s checksum type cannot be used with the %s checksum algorithm.", kind, strings.ToLower(a.name))
-	default:
-		return sum, fault.New(fault.Invalid, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.").On(kind)
 	}
 	return sum, nil
+}
+
+func badChecksumType(kind string) error {
+	return fault.New(fault.Invalid, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.").On(kind)
 }
 
 // writeUploadChecksum writes which checksum an upload's object is to have.

@@ -26,23 +26,43 @@ type completedPart struct {
 	ChecksumCRC32     string
 	ChecksumCRC32C    string
 	ChecksumCRC64NVME string
+	ChecksumMD5       string
 	ChecksumSHA1      string
 	ChecksumSHA256    string
+	ChecksumSHA512    string
+	ChecksumXXHASH128 string
+	ChecksumXXHASH3   string
+	ChecksumXXHASH64  string
 }
 
-// checksum returns the part's checksum by an algorithm, "" if none is given.
-func (p *completedPart) checksum(a *algorithm) string {
-	switch a.name {
-	case "CRC32":
-		return p.ChecksumCRC32
-	case "CRC32C":
-		return p.ChecksumCRC32C
-	case "CRC64NVME":
-		return p.ChecksumCRC64NVME
-	case "SHA1":
-		return p.ChecksumSHA1
+// checksum returns the part's checksum and by which algorithm it is; nil if
+// none is given.
+func (p *completedPart) checksum() (found *algorithm, value string, err error) {
+	text := ""
+	for i, v := range [...]string{
+		p.ChecksumCRC32, p.ChecksumCRC32C, p.ChecksumCRC64NVME, p.ChecksumMD5, p.ChecksumSHA1, p.ChecksumSHA256,
+		p.ChecksumSHA512, p.ChecksumXXHASH128, p.ChecksumXXHASH3, p.ChecksumXXHASH64,
+	} { // in the order of algorithms
+		if v == "" {
+			continue
+		}
+		text += algorithms[i].name + ":" + v + ";"
+		if found != nil {
+			return nil, "", badPartChecksum(text)
+		}
+		found, value = algorithms[i], v
 	}
-	return p.ChecksumSHA256
+	if found != nil {
+		if _, err := found.decode(value); err != nil {
+			return nil, "", badPartChecksum(value)
+		}
+	}
+	return found, value, nil
+}
+
+func badPartChecksum(value string) error {
+	return invalid("Checksum", "Invalid Base64 or multiple checksums present in request").
+		WithHint("each Part has one checksum; got %s", value)
 }
 
 // completeUpload is CompleteMultipartUpload.
@@ -163,22 +183,18 @@ func (c *call) completion() (*completion, []store.Chosen, error) {
 // wholeChecksum reads the checksum of the whole object, if the request gives
 // one.
 func (c *call) wholeChecksum() (*algorithm, string, error) {
-	var found *algorithm
-	value := ""
-	for _, a := range algorithms {
-		if v := c.r.Header[a.canon]; len(v) > 0 {
-			if found != nil {
-				return nil, "", manyChecksums()
-			}
-			found, value = a, v[0]
-		}
+	found, value, err := givenChecksum(c.r.Header)
+	if found == nil || err != nil {
+		return nil, "", err
 	}
-	if found == nil {
-		return nil, "", nil
+	plain, count, composite := strings.Cut(value, "-")
+	if _, err := found.decode(plain); err != nil {
+		return nil, "", err
 	}
-	plain, _, _ := strings.Cut(value, "-")
-	_, err := found.decode(plain)
-	return found, value, err
+	if n, err := strconv.ParseUint(count, 10, 31); composite && (err != nil || n == 0) {
+		return nil, "", found.invalidValue()
+	}
+	return found, value, nil
 }
 
 // checkUploadSize compares the object's size with x-amz-mp-object-size.
@@ -187,7 +203,13 @@ func (c *call) checkUploadSize(size int64) error {
 	if v == "" {
 		return nil
 	}
-	if n, err := strconv.ParseInt(v, 10, 64); err != nil || n != size {
+	n, err := strconv.ParseInt(v, 10, 64)
+	switch {
+	case err != nil:
+		return fault.Newf(fault.Invalid, "InvalidRequest", "Value for x-amz-mp-object-size header is invalid: '%s'", v)
+	case n < 0:
+		return fault.Newf(fault.Invalid, "InvalidRequest", "Value for x-amz-mp-object-size header is less than zero: '%s'", v)
+	case n != size:
 		return fault.Newf(fault.Invalid, "InvalidRequest",
 			"The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d", v, size)
 	}
@@ -201,26 +223,18 @@ func (c *call) finishChecksum(upload []object.Checksum, doc *completion, parts [
 	if len(upload) > 0 {
 		sum = upload[0]
 	}
-	if v := c.r.Header.Get("X-Amz-Checksum-Type"); v != "" && v != sumType(&sum) {
+	v := c.r.Header.Get("X-Amz-Checksum-Type")
+	switch {
+	case v != "" && v != "COMPOSITE" && v != "FULL_OBJECT":
+		return nil, badChecksumType(v)
+	case v != "" && v != sumType(&sum):
 		return nil, fault.Newf(fault.Invalid, "InvalidRequest",
 			"The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", sumType(&sum))
 	}
 	a := algorithmOf(sum.Algorithm)
 	for i := range doc.Part {
-		given := doc.Part[i].checksum(a)
-		if given == "" {
-			if sum.Composite {
-				return nil, fault.Newf(fault.Invalid, "InvalidRequest",
-					"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
-					strings.ToLower(a.name), *doc.Part[i].PartNumber)
-			}
-			continue
-		}
-		have, _ := a.partValue(&parts[i])
-		if want, err := a.decode(given); err != nil || string(want) != string(have) {
-			return nil, fault.New(fault.Invalid, "InvalidPart",
-				"One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
-				WithHint("the %s of part %d is another one", a.name, *doc.Part[i].PartNumber)
+		if err := a.comparePart(&doc.Part[i], &parts[i], sum.Composite); err != nil {
+			return nil, err
 		}
 	}
 	whole, ok := object.Checksum{}, false
@@ -247,4 +261,29 @@ func wholeOfAny(parts []object.Part) (object.Checksum, bool) {
 		}
 	}
 	return object.Checksum{}, false
+}
+
+// comparePart compares a part with what the client lists of it; a is the
+// algorithm of the upload, which has to be given if needed.
+func (a *algorithm) comparePart(listed *completedPart, p *object.Part, needed bool) error {
+	given, value, err := listed.checksum()
+	switch {
+	case err != nil:
+		return err
+	case given == nil && needed:
+		return fault.Newf(fault.Invalid, "InvalidRequest",
+			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+			strings.ToLower(a.name), p.Number)
+	case given == nil:
+		return nil
+	case given != a:
+		return fault.Newf(fault.Invalid, "BadDigest", "The %s you specified for part %d did not match what we received.", strings.ToLower(given.name), p.Number)
+	}
+	have, _ := a.partValue(p)
+	if want, _ := a.decode(value); string(want) != string(have) {
+		return fault.New(fault.Invalid, "InvalidPart",
+			"One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
+			WithHint("the %s of part %d is another one", a.name, p.Number)
+	}
+	return nil
 }

@@ -52,9 +52,14 @@ func TestMultipart(t *testing.T) {
 		{"CRC32C", "FULL_OBJECT", "FULL_OBJECT"},
 		{"CRC32C", "COMPOSITE", "COMPOSITE"},
 		{"SHA1", "", "COMPOSITE"},
+		{"MD5", "", "COMPOSITE"},
+		{"sha512", "", "COMPOSITE"},
+		{"XXHASH64", "COMPOSITE", "COMPOSITE"},
+		{"XXHASH3", "", "COMPOSITE"},
+		{"XXHASH128", "", "COMPOSITE"},
 		{"SHA256", "", "COMPOSITE"},
 	} {
-		name := c.algorithm
+		name := strings.ToUpper(c.algorithm)
 		var create []string
 		if name != "" {
 			create = append(create, "x-amz-checksum-algorithm", name)
@@ -127,6 +132,13 @@ func TestMultipartRefusals(t *testing.T) {
 	}{
 		{parts("", []part{p}), nil, "InvalidRequest"},
 		{parts("ChecksumSHA256", []part{{p.etag, w.sum("y", "SHA256")}}), nil, "InvalidPart"},
+		{parts("ChecksumSHA256", []part{{p.etag, "none"}}), nil, "InvalidArgument"},
+		{parts("ChecksumSHA1", []part{{p.etag, w.sum("x", "SHA1")}}), nil, "BadDigest"},
+		{strings.ReplaceAll(parts("ChecksumSHA256", []part{p}), "</Part>", "<ChecksumSHA1>"+w.sum("x", "SHA1")+"</ChecksumSHA1></Part>"), nil, "InvalidArgument"},
+		{parts("ChecksumSHA256", []part{p}), []string{"x-amz-checksum-sha256", sum + "-x"}, "InvalidRequest"},
+		{parts("ChecksumSHA256", []part{p}), []string{"x-amz-checksum-type", "HALF"}, "InvalidRequest"},
+		{parts("ChecksumSHA256", []part{p}), []string{"x-amz-mp-object-size", "-1"}, "InvalidRequest"},
+		{parts("ChecksumSHA256", []part{p}), []string{"x-amz-mp-object-size", "one"}, "InvalidRequest"},
 		{parts("ChecksumSHA256", []part{{`"x"`, sum}}), nil, "InvalidPart"},
 		{parts("ChecksumSHA256", []part{p, p}), nil, "EntityTooSmall"},
 		{strings.ReplaceAll(parts("ChecksumSHA256", []part{p, p}), "<PartNumber>2", "<PartNumber>1"), nil, "InvalidPartOrder"},

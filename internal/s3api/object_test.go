@@ -448,3 +448,23 @@ func TestVirtualHosts(t *testing.T) {
 		t.Errorf("bucket by host: %d %s", got.status, got.body)
 	}
 }
+
+// TestChecksumsOfNothing: the values that each algorithm's own documents give
+// for no bytes at all.
+func TestChecksumsOfNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/bkt", "")
+	for name, want := range map[string]string{
+		"crc32": "AAAAAA==", "crc32c": "AAAAAA==", "crc64nvme": "AAAAAAAAAAA=",
+		"md5": "1B2M2Y8AsgTpgAmY7PhCfg==", "sha1": "2jmj7l5rSw0yVb/vlWAYkK/YBwk=",
+		"sha256":    "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+		"sha512":    "z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==",
+		"xxhash128": "maoG0wFHmNhgAcMkRo1Jfw==", "xxhash3": "LQaABTjTlMI=", "xxhash64": "70bbN1HY6Zk=",
+	} {
+		w.call(200, "PUT", "/bkt/"+name, "", "x-amz-checksum-"+name, want)
+		if got := w.call(200, "HEAD", "/bkt/"+name, "", "x-amz-checksum-mode", "ENABLED").header.Get("x-amz-checksum-" + name); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+}

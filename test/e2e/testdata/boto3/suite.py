@@ -404,5 +404,54 @@ class Control(Case):
         self.assertTrue(got["FailureReasons"])
 
 
+class Settings(Case):
+    def test_read_on_every_refresh(self):
+        """What infrastructure tools read of each bucket: an answer, or AWS's word for none."""
+        b = {"Bucket": "boto-settings-none"}
+        self.s3.create_bucket(**b)
+        for call, answer in (
+                ("get_bucket_notification_configuration", {}), ("get_bucket_logging", {}), ("get_bucket_accelerate_configuration", {}),
+                ("get_bucket_request_payment", {"Payer": "BucketOwner"}), ("get_bucket_versioning", {}),
+                ("list_bucket_inventory_configurations", {"IsTruncated": False}), ("list_bucket_analytics_configurations", {"IsTruncated": False}),
+                ("list_bucket_metrics_configurations", {"IsTruncated": False}), ("list_bucket_intelligent_tiering_configurations", {"IsTruncated": False})):
+            with self.subTest(call=call):
+                got = getattr(self.s3, call)(**b)
+                got.pop("ResponseMetadata")
+                self.assertEqual(got, answer)
+        for call, code in (("get_bucket_cors", "NoSuchCORSConfiguration"), ("get_bucket_website", "NoSuchWebsiteConfiguration"),
+                           ("get_bucket_policy", "NoSuchBucketPolicy"), ("get_bucket_tagging", "NoSuchTagSet"),
+                           ("get_bucket_replication", "ReplicationConfigurationNotFoundError")):
+            with self.subTest(call=call):
+                self.refused(code, 404, getattr(self.s3, call), **b)
+
+    def test_pages_of_configurations(self):
+        ids = ["id-%03d" % i for i in range(105)]
+        for i in ids:
+            self.s3.put_bucket_metrics_configuration(Bucket=self.bucket, Id=i, MetricsConfiguration={"Id": i, "Filter": {"And": {"Prefix": "p", "Tags": [{"Key": "k", "Value": "ü&<"}]}}})
+        got = self.s3.list_bucket_metrics_configurations(Bucket=self.bucket)
+        self.assertEqual((len(got["MetricsConfigurationList"]), got["IsTruncated"]), (100, True))
+        rest = self.s3.list_bucket_metrics_configurations(Bucket=self.bucket, ContinuationToken=got["NextContinuationToken"])
+        self.assertEqual([m["Id"] for m in got["MetricsConfigurationList"] + rest["MetricsConfigurationList"]], ids)
+        self.assertEqual(rest["MetricsConfigurationList"][0]["Filter"]["And"]["Tags"], [{"Key": "k", "Value": "ü&<"}])
+
+    def test_put_and_get(self):
+        """Each document comes back as it was put."""
+        cors = [{"AllowedMethods": ["GET"], "AllowedOrigins": ["http://*.a:80", "http://b"]}, {"ID": "x", "AllowedHeaders": ["*"], "AllowedMethods": ["PUT", "POST"], "AllowedOrigins": ["*"], "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 0}]
+        self.s3.put_bucket_cors(Bucket=self.bucket, CORSConfiguration={"CORSRules": cors})
+        self.assertEqual(self.s3.get_bucket_cors(Bucket=self.bucket)["CORSRules"], cors)
+        lambdas = [{"Id": "f", "LambdaFunctionArn": "arn:aws:lambda:us-east-1:111111111111:function:f", "Events": ["s3:ObjectCreated:Put", "s3:ObjectTagging:*"], "Filter": {"Key": {"FilterRules": [{"Name": "Suffix", "Value": ".jpg"}]}}}]
+        self.s3.put_bucket_notification_configuration(Bucket=self.bucket, NotificationConfiguration={"LambdaFunctionConfigurations": lambdas, "EventBridgeConfiguration": {}}, SkipDestinationValidation=True)
+        got = self.s3.get_bucket_notification_configuration(Bucket=self.bucket)
+        self.assertEqual((got["LambdaFunctionConfigurations"], got["EventBridgeConfiguration"]), (lambdas, {}))
+        inventory = {"Id": "i", "IsEnabled": False, "IncludedObjectVersions": "All", "Filter": {"Prefix": "p/"}, "OptionalFields": ["Size"], "Schedule": {"Frequency": "Daily"},
+                     "Destination": {"S3BucketDestination": {"AccountId": SOURCE, "Bucket": "arn:aws:s3:::" + self.bucket, "Format": "Parquet", "Prefix": "inv", "Encryption": {"SSES3": {}}}}}
+        self.s3.put_bucket_inventory_configuration(Bucket=self.bucket, Id="i", InventoryConfiguration=inventory)
+        self.assertEqual(self.s3.get_bucket_inventory_configuration(Bucket=self.bucket, Id="i")["InventoryConfiguration"], inventory)
+        status = {"LoggingEnabled": {"TargetBucket": self.bucket, "TargetPrefix": ""}}
+        self.s3.put_bucket_logging(Bucket=self.bucket, BucketLoggingStatus=status)
+        self.assertEqual(self.s3.get_bucket_logging(Bucket=self.bucket)["LoggingEnabled"], status["LoggingEnabled"])
+        self.s3.put_bucket_logging(Bucket=self.bucket, BucketLoggingStatus={})
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2, warnings="ignore")

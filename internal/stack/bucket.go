@@ -25,10 +25,8 @@ var bucketKind = kind{
 
 // foreignBucketProperties are those that AWS has and Twinbucket has not.
 var foreignBucketProperties = []string{
-	"AbacStatus", "AccelerateConfiguration", "AnalyticsConfigurations", "BucketNamePrefix", "BucketNamespace",
-	"CorsConfiguration", "IntelligentTieringConfigurations", "InventoryConfigurations", "LifecycleConfiguration",
-	"LoggingConfiguration", "MetadataConfiguration", "MetadataTableConfiguration", "MetricsConfigurations",
-	"NotificationConfiguration", "ObjectLockConfiguration", "WebsiteConfiguration",
+	"AbacStatus", "BucketNamePrefix", "BucketNamespace", "LifecycleConfiguration",
+	"MetadataConfiguration", "MetadataTableConfiguration", "ObjectLockConfiguration",
 }
 
 // documentActions are the actions that changing a document needs, beside
@@ -39,6 +37,16 @@ var documentActions = map[bucket.Document]string{
 	bucket.Encryption:        "s3:PutEncryptionConfiguration",
 	bucket.OwnershipControls: "s3:PutBucketOwnershipControls",
 	bucket.PublicAccessBlock: "s3:PutBucketPublicAccessBlock",
+
+	bucket.CORS:               "s3:PutBucketCORS",
+	bucket.Logging:            "s3:PutBucketLogging",
+	bucket.Notification:       "s3:PutBucketNotification",
+	bucket.Website:            "s3:PutBucketWebsite",
+	bucket.Accelerate:         "s3:PutAccelerateConfiguration",
+	bucket.Inventory:          "s3:PutInventoryConfiguration",
+	bucket.Metrics:            "s3:PutMetricsConfiguration",
+	bucket.Analytics:          "s3:PutAnalyticsConfiguration",
+	bucket.IntelligentTiering: "s3:PutIntelligentTieringConfiguration",
 }
 
 var (
@@ -123,6 +131,9 @@ func wantBucket(a *action, props map[string]any, stackTags []Tag) (*wanted, erro
 		if o := p.object(d.property); o != nil {
 			w.documents[d.document] = o.xml(d.root, d.kids)
 		}
+	}
+	if err := w.settings(a, p); err != nil {
+		return nil, err
 	}
 	unsupported := slices.Clone(foreignBucketProperties)
 	if acl := p.text("AccessControl"); acl != "" && acl != "Private" {
@@ -220,6 +231,9 @@ func createBucket(ctx context.Context, a *action) (map[string]string, error) {
 	if err := a.checkReplication(b); err != nil {
 		return nil, err
 	}
+	if err := a.checkSettings(b, changedDocuments(&wanted{}, w)); err != nil {
+		return nil, err
+	}
 	err = a.Store.CreateBucket(ctx, b)
 	if errors.Is(err, fault.Exists) {
 		if a.resumed && a.madeHere(b.Name) {
@@ -246,7 +260,7 @@ func (a *action) allowChange(b *bucket.Bucket, from, to *wanted) error {
 	}
 	for _, d := range changedDocuments(from, to) {
 		if d != bucket.Tagging {
-			acts = append(acts, documentActions[d])
+			acts = append(acts, actionOf(d))
 		}
 	}
 	if !slices.Equal(from.tags, to.tags) {
@@ -320,6 +334,9 @@ func updateBucket(ctx context.Context, a *action) (map[string]string, error) {
 		}
 		if from.versioning != to.versioning {
 			b.Versioning = to.versioning
+		}
+		if err := a.checkSettings(b, changed); err != nil {
+			return err
 		}
 		if slices.Contains(changed, bucket.Replication) {
 			return a.checkReplication(b)

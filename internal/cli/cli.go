@@ -24,12 +24,16 @@ const (
 	exitFailed     = 1 // something went wrong
 	exitUsage      = 2 // the command line is wrong
 	exitDifference = 3 // a comparison found a difference
+	exitDamaged    = 4 // stored data is not as it was written
 	exitInterrupt  = 130
 )
 
 // errDifference ends a command with exitDifference; the difference has been
 // reported already.
 var errDifference = errors.New("the two sides differ")
+
+// errDamaged ends a command with exitDamaged; the damage has been reported.
+var errDamaged = errors.New("stored data is damaged")
 
 // streams are where a command reads and writes.
 type streams struct {
@@ -46,12 +50,13 @@ func terminal(w io.Writer) bool {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the AWS APIs on one port."`
 	Demo    demoCommand    `cmd:"" help:"Replicate a bucket across two accounts, step by step, and compare every version."`
+	Store   storeCommand   `cmd:"" help:"Look after the data directory of a server that does not run."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 
 const description = `S3 Replication and S3 Batch Replication that anyone can run.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the compared sides differ, 130 interrupted.`
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the compared sides differ, 4 stored data is damaged, 130 interrupted.`
 
 // Run runs the command that args name and returns the exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -84,6 +89,8 @@ func finish(ctx context.Context, err error, stderr io.Writer) int {
 		return exitOK
 	case errors.Is(err, errDifference):
 		return exitDifference
+	case errors.Is(err, errDamaged):
+		return exitDamaged
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "twinbucket: interrupted")
 		return exitInterrupt

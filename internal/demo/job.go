@@ -118,7 +118,7 @@ func (d *demo) runJob(ctx context.Context) error {
 	g, running := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.putWhileRunning(running) })
 	ended := j.State.Terminal() // a former run's job has no progress to show
-	bar := progress.New(d.Out, d.Terminal, "replicated", j.Progress.Total)
+	bar := progress.New(d.Out, d.Terminal, "replicated", "objects", j.Progress.Total)
 	j, err = d.watch(running, id, func(j *job.Job) bool {
 		bar.Set(j.Progress.Run())
 		return j.State.Terminal()

@@ -80,7 +80,7 @@ func goroot(ctx context.Context) (string, error) {
 // upload puts the files, and then a little history: an old version and a
 // delete marker, which the job must carry too.
 func (d *demo) upload(ctx context.Context) error {
-	bar := progress.New(d.Out, d.Terminal, "uploaded", int64(len(d.files)))
+	bar := progress.New(d.Out, d.Terminal, "uploaded", "objects", int64(len(d.files)))
 	g, ctx2 := errgroup.WithContext(ctx)
 	g.SetLimit(uploads)
 	for _, f := range d.files {

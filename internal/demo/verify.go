@@ -101,7 +101,7 @@ func (d *demo) verify(ctx context.Context) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	bar := progress.New(d.Out, d.Terminal, "compared", total)
+	bar := progress.New(d.Out, d.Terminal, "compared", "objects", total)
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(uploads)
 	for pair, err := range compare.Versions(versions(ctx, d.src, sourceBucket), versions(ctx, d.dst, destinationBucket)) {

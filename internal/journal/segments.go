@@ -160,16 +160,17 @@ func lost(pos Position, hint string) error {
 
 // Verify reads every frame of a segment and compares it with its checksum. The
 // error, of kind fault.Damaged, names the position of the first that differs.
-func (j *Journal) Verify(ctx context.Context, seg Segment) error {
+// read is called after each frame with the bytes that it has; its error ends it.
+func (j *Journal) Verify(ctx context.Context, seg Segment, read func(bytes int) error) error {
 	f, err := j.fs.Open(j.path(seg.Start))
 	if err != nil {
 		return fault.Wrap("journal.verify", j.path(seg.Start), err)
 	}
-	err = j.verify(ctx, f, seg)
+	err = j.verify(ctx, f, seg, read)
 	return fault.Wrap("journal.verify", j.path(seg.Start), errors.Join(err, f.Close()))
 }
 
-func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment) error {
+func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment, read func(bytes int) error) error {
 	at := seg.Start + headerSize
 	r := sectionReader(f, int64(at-seg.Start))
 	var payload []byte
@@ -185,6 +186,9 @@ func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment) error {
 			return err
 		}
 		at += frameSize + Position(len(payload))
+		if err := read(frameSize + len(payload)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

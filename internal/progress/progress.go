@@ -16,6 +16,7 @@ import (
 type Bar struct {
 	w     io.Writer
 	what  string
+	unit  string
 	total int64
 	start time.Time
 
@@ -28,14 +29,14 @@ type Bar struct {
 // every is how often a line is written where there is no terminal.
 const every = 2 * time.Second
 
-// New returns a bar for total items of something, written to w; terminal says
-// whether w is one.
-func New(w io.Writer, terminal bool, what string, total int64) *Bar {
-	b := &Bar{w: w, what: what, total: total, start: time.Now(), last: time.Now()}
+// New returns a bar for total items of a unit, "objects" or the like, written to
+// w; terminal says whether w is one.
+func New(w io.Writer, terminal bool, what, unit string, total int64) *Bar {
+	b := &Bar{w: w, what: what, unit: unit, total: total, start: time.Now(), last: time.Now()}
 	if terminal {
 		b.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("  "+what),
-			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("objects"),
+			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),
 			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
 	}
@@ -64,7 +65,7 @@ func (b *Bar) set(done int64) {
 	}
 	if now := time.Now(); now.Sub(b.last) >= every {
 		b.last = now
-		fmt.Fprintf(b.w, "  %s\n", Line(b.what, b.done, b.total, now.Sub(b.start)))
+		fmt.Fprintf(b.w, "  %s\n", Line(b.what, b.unit, b.done, b.total, now.Sub(b.start)))
 	}
 }
 
@@ -76,22 +77,22 @@ func (b *Bar) Finish() {
 		_ = b.bar.Finish()
 	}
 	took := time.Since(b.start)
-	fmt.Fprintf(b.w, "  %s: %d in %s, %s\n", b.what, b.done, took.Round(10*time.Millisecond), rate(b.done, took))
+	fmt.Fprintf(b.w, "  %s: %d in %s, %s\n", b.what, b.done, took.Round(10*time.Millisecond), rate(b.unit, b.done, took))
 }
 
-// Line describes the state of work: how many of total items are done after
+// Line describes the state of work: how many of total items of a unit are done after
 // took, at what rate, and how long the rest will take at that rate.
-func Line(what string, done, total int64, took time.Duration) string {
+func Line(what, unit string, done, total int64, took time.Duration) string {
 	if done <= 0 || total <= 0 {
 		return fmt.Sprintf("%s: %d of %d", what, done, total)
 	}
 	left := time.Duration(float64(took) / float64(done) * float64(total-done))
-	return fmt.Sprintf("%s: %d of %d (%d %%), %s, %s left", what, done, total, done*100/total, rate(done, took), left.Round(time.Second))
+	return fmt.Sprintf("%s: %d of %d (%d %%), %s, %s left", what, done, total, done*100/total, rate(unit, done, took), left.Round(time.Second))
 }
 
-func rate(done int64, took time.Duration) string {
+func rate(unit string, done int64, took time.Duration) string {
 	if took <= 0 {
-		return "0 objects/s"
+		return "0 " + unit + "/s"
 	}
-	return fmt.Sprintf("%.0f objects/s", float64(done)/took.Seconds())
+	return fmt.Sprintf("%.0f %s/s", float64(done)/took.Seconds(), unit)
 }

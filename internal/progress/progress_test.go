@@ -20,7 +20,7 @@ func TestLine(t *testing.T) {
 		{100, 100, 10 * time.Second, "copy: 100 of 100 (100 %), 10 objects/s, 0s left"},
 		{5, 10, 0, "copy: 5 of 10 (50 %), 0 objects/s, 0s left"},
 	} {
-		if got := Line("copy", tt.done, tt.total, tt.took); got != tt.want {
+		if got := Line("copy", "objects", tt.done, tt.total, tt.took); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
 		}
 	}
@@ -30,7 +30,7 @@ func TestLinesComeNowAndThen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
-		b := New(&out, false, "copy", 100)
+		b := New(&out, false, "copy", "objects", 100)
 		for range 100 {
 			<-time.After(50 * time.Millisecond)
 			b.Add(1)
@@ -46,7 +46,7 @@ func TestLinesComeNowAndThen(t *testing.T) {
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	b := New(&out, true, "copy", 2)
+	b := New(&out, true, "copy", "objects", 2)
 	b.Set(2)
 	b.Finish()
 	if !strings.Contains(out.String(), "copy: 2 in") {

@@ -10,7 +10,6 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"strconv"
 	"sync"
 
 	"twinbucket/fault"
@@ -317,34 +316,17 @@ func (s *Store) removeFiles(ids []uint64) {
 
 // dropOrphans removes files that no body uses: their command was never journaled.
 func (s *Store) dropOrphans() error {
-	root := s.path("bodies")
-	dirs, err := s.fs.List(root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fault.Wrap("store.open", root, err)
-	}
 	var orphans []uint64
-	for _, d := range dirs {
-		names, err := s.fs.List(s.fs.PathJoin(root, d))
-		if err != nil {
-			return fault.Wrap("store.open", d, err)
+	err := s.eachFile(func(id uint64) error {
+		s.fileClock.Store(max(s.fileClock.Load(), id))
+		users, err := getUint(s.db, fileRow(id))
+		if users == 0 {
+			orphans = append(orphans, id)
 		}
-		for _, n := range names {
-			id, err := strconv.ParseUint(n, 16, 64)
-			if err != nil {
-				continue
-			}
-			s.fileClock.Store(max(s.fileClock.Load(), id))
-			users, err := getUint(s.db, fileRow(id))
-			if err != nil {
-				return fault.Wrap("store.open", n, err)
-			}
-			if users == 0 {
-				orphans = append(orphans, id)
-			}
-		}
+		return err
+	})
+	if err != nil {
+		return fault.Wrap("store.open", s.path("bodies"), err)
 	}
 	s.removeFiles(orphans)
 	return nil

@@ -58,7 +58,7 @@ var rooms = map[string]string{
 	"internal/config":  "NOUNS",
 	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/progress NOUNS",
-	"internal/cli":     "client internal/config internal/server internal/demo internal/run NOUNS",
+	"internal/cli":     "client internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
 	"internal/testenv": "ENGINES internal/iam internal/catalog internal/store internal/vfs NOUNS",
 	"cmd/twinbucket":   "internal/cli",
 	"examples":         "",

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,6 +47,7 @@ func TestScripts(t *testing.T) {
 			"stop":   stop,
 			"exits":  exits,
 			"json":   fields,
+			"flip":   flip,
 		},
 	})
 }
@@ -178,6 +180,18 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if fmt.Sprint(code) != args[0] {
 		ts.Fatalf("the exit code is %d, not %s", code, args[0])
 	}
+}
+
+// flip is "flip FILE OFFSET": changes a bit of that byte, as a bad disk may.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	data := []byte(ts.ReadFile(args[0]))
+	data[at] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
 }
 
 // fields is "json FILE KEY...": the file holds one JSON object, and it has

@@ -1,0 +1,401 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"strconv"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"twinbucket/fault"
+	"twinbucket/internal/journal"
+	"twinbucket/internal/vfs"
+	"twinbucket/object"
+)
+
+// Problem is something on the disk that is not as it should be.
+type Problem struct {
+	What  string `json:"what"`
+	Where string `json:"where"` // a file, or a place in one
+	// The version that it hits, if it is one's body; ID is an upload's for a part.
+	Bucket string `json:"bucket,omitempty"`
+	Key    string `json:"key,omitempty"`
+	ID     string `json:"versionId,omitempty"`
+}
+
+// String returns the problem as one line.
+func (p Problem) String() string {
+	if p.Bucket == "" {
+		return p.Where + ": " + p.What
+	}
+	return fmt.Sprintf("s3://%s/%s (version %s): %s: %s", p.Bucket, p.Key, p.ID, p.Where, p.What)
+}
+
+// CheckOptions say how Check goes about it.
+type CheckOptions struct {
+	// Pace, if not nil, is called with the number of bytes that were read; what
+	// it waits slows the check down, and its error ends it.
+	Pace func(ctx context.Context, bytes int) error
+	// Found, if not nil, is called with each problem.
+	Found func(Problem)
+	// Alone says that nothing else uses the store: a file that no version has is
+	// then a problem too, and not an upload under way.
+	Alone bool
+}
+
+// Checked says what a check went through.
+type Checked struct {
+	Versions int64 `json:"versions"` // and delete markers
+	Parts    int64 `json:"parts"`    // of unfinished uploads
+	Files    int64 `json:"files"`
+	Bytes    int64 `json:"bytes"` // read and compared with their checksums
+	Problems int64 `json:"problems"`
+}
+
+// Check reads everything that is stored and compares it with its checksums:
+// the journal with the small bodies in it, the checkpoint, the files of large
+// bodies; and the index with all of them. Clients are served meanwhile.
+func (s *Store) Check(ctx context.Context, o CheckOptions) (Checked, error) {
+	c := &checker{s: s, o: o, files: make(map[uint64]*checkedFile)}
+	c.snap = s.db.NewSnapshot()
+	defer func() { _ = c.snap.Close() }() // of memory
+	err := c.run(ctx)
+	return c.done, fault.Wrap("store.check", s.dir, err)
+}
+
+type checker struct {
+	s    *Store
+	o    CheckOptions
+	snap *pebble.Snapshot
+	done Checked
+
+	whole []journal.Segment // segments whose every frame is as it was written
+	files map[uint64]*checkedFile
+}
+
+type checkedFile struct {
+	uses int
+	what string // is wrong with it; "" if nothing
+}
+
+func (c *checker) run(ctx context.Context) error {
+	for _, step := range []func(context.Context) error{c.checkpoints, c.journal, c.rows, c.feed, c.counts, c.strays} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *checker) found(p Problem) {
+	c.done.Problems++
+	if c.o.Found != nil {
+		c.o.Found(p)
+	}
+}
+
+// read notes that n bytes were compared.
+func (c *checker) read(ctx context.Context, n int) error {
+	c.done.Bytes += int64(n)
+	if c.o.Pace == nil {
+		return ctx.Err()
+	}
+	return c.o.Pace(ctx, n)
+}
+
+func (c *checker) checkpoints(ctx context.Context) error {
+	all, err := c.s.checkpoints()
+	if err != nil {
+		return err
+	}
+	for _, at := range all {
+		name := c.s.checkpointPath(at)
+		_, err := c.s.readCheckpoint(ctx, name, at, func(key, value []byte) error { return c.read(ctx, len(key)+len(value)) })
+		switch {
+		case errors.Is(err, fault.Damaged), errors.Is(err, fault.Unsupported):
+			c.found(Problem{What: "the copy of the index fails its checksum; the index itself is not affected", Where: name})
+		case errors.Is(err, fs.ErrNotExist): // a newer one took its place
+		case err != nil:
+			return err
+		}
+	}
+	return nil
+}
+
+// journal goes through all segments, and looks whether one is missing.
+func (c *checker) journal(ctx context.Context) error {
+	have := c.s.spans.Load().dropped
+	for _, seg := range c.s.journal.Segments() {
+		have = join(have, seg)
+		err := c.s.journal.Verify(ctx, seg, func(n int) error { return c.read(ctx, n) })
+		switch {
+		case err == nil:
+			c.whole = append(c.whole, seg)
+		case errors.Is(err, fault.Damaged):
+			c.found(Problem{What: err.Error(), Where: c.s.path("journal")})
+		case errors.Is(err, fs.ErrNotExist) && within(c.s.spans.Load().dropped, seg.Start): // meanwhile
+		default:
+			return err
+		}
+	}
+	for i := 1; i < len(have); i++ {
+		c.found(Problem{What: fmt.Sprintf("positions %d to %d are missing", have[i-1].End, have[i].Start), Where: c.s.path("journal")})
+	}
+	return nil
+}
+
+// rows goes through the bodies of all versions and parts.
+func (c *checker) rows(ctx context.Context) error {
+	return eachRow(ctx, c.snap, nil, func(row, value []byte) error {
+		var p Problem
+		switch row[0] {
+		case rowVersion, rowDetail:
+			if row[0] == rowVersion {
+				c.done.Versions++
+			}
+			p = c.nameOf(row, value)
+		case rowPart:
+			c.done.Parts++
+			m := new(partCommand)
+			if fields(value, m.decode) == nil {
+				p.Bucket, p.Key, p.ID = m.bucket, m.key, m.id
+			}
+		default:
+			return nil
+		}
+		body, err := extentsOf(row, value)
+		if err != nil {
+			p.What, p.Where = "a row cannot be read", c.s.path("index")
+			c.found(p)
+			return nil
+		}
+		for _, e := range body {
+			if err := c.extent(ctx, p, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// nameOf returns a problem of the version that a row belongs to.
+func (c *checker) nameOf(row, value []byte) Problem {
+	if row[0] == rowDetail {
+		key := append([]byte{rowVersion}, row[1:]...)
+		v, closer, err := c.snap.Get(key)
+		if err != nil {
+			return Problem{}
+		}
+		defer func() { _ = closer.Close() }() // of memory
+		value = v
+	}
+	o, err := readObject(value)
+	if err != nil {
+		return Problem{}
+	}
+	return Problem{Bucket: o.Bucket, Key: o.Key, ID: o.ID}
+}
+
+// extent checks one body of a version.
+func (c *checker) extent(ctx context.Context, p Problem, e extent) error {
+	if e.file == 0 {
+		return c.inline(ctx, p, e)
+	}
+	f := c.files[e.file]
+	if f == nil {
+		f = new(checkedFile)
+		c.files[e.file] = f
+		c.done.Files++
+		what, err := c.file(ctx, e)
+		if err != nil {
+			return err
+		}
+		f.what = what
+	}
+	if f.uses++; f.what != "" {
+		p.What, p.Where = f.what, c.s.filePath(e.file)
+		c.found(p)
+	}
+	return nil
+}
+
+// inline checks a body in the journal, unless its whole segment was found well.
+func (c *checker) inline(ctx context.Context, p Problem, e extent) error {
+	if within(c.whole, e.pos) {
+		return nil
+	}
+	data := make([]byte, e.whole)
+	err := c.s.journal.ReadAt(data, e.pos)
+	if err == nil && crc32.Checksum(data, castagnoli) == e.crc {
+		return c.read(ctx, len(data))
+	}
+	if errors.Is(err, journal.ErrDropped) {
+		return nil // and moved meanwhile, after its checksum was compared
+	}
+	if err != nil && fault.KindOf(err) != fault.Damaged {
+		return err
+	}
+	p.What, p.Where = "the stored bytes do not match their checksum", fmt.Sprintf("journal position %d", e.pos)
+	c.found(p)
+	return nil
+}
+
+// file reads a file and says what is wrong with it.
+func (c *checker) file(ctx context.Context, e extent) (string, error) {
+	name := c.s.filePath(e.file)
+	f, err := c.s.fs.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if users, err := getUint(c.s.db, fileRow(e.file)); err != nil || users == 0 {
+			return "", err // deleted meanwhile
+		}
+		return "the file is missing", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	what, err := c.compare(ctx, f, e)
+	return what, errors.Join(err, f.Close())
+}
+
+func (c *checker) compare(ctx context.Context, f vfs.File, e extent) (string, error) {
+	buf := pieces.Get().(*[]byte)
+	defer pieces.Put(buf)
+	size, crc := int64(0), uint32(0)
+	for {
+		n, err := f.Read(*buf)
+		crc = crc32.Update(crc, castagnoli, (*buf)[:n])
+		size += int64(n)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return "the file cannot be read: " + err.Error(), ctx.Err()
+		}
+		if err := c.read(ctx, n); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case size != e.whole:
+		return fmt.Sprintf("the file has %d bytes, want %d", size, e.whole), nil
+	case crc != e.crc:
+		return "the stored bytes do not match their checksum", nil
+	}
+	return "", nil
+}
+
+// feed compares what waits for replication with the feed.
+func (c *checker) feed(ctx context.Context) error {
+	where := c.s.path("index")
+	err := eachRow(ctx, c.snap, []byte{rowPending}, func(row, value []byte) error {
+		pos := binary.BigEndian.Uint64(row[1:])
+		v, closer, err := c.snap.Get(value)
+		if errors.Is(err, pebble.ErrNotFound) {
+			c.found(Problem{What: fmt.Sprintf("the feed has a version at %d that is not there", pos), Where: where})
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		o, err := readObject(v)
+		if err == nil && uint64(o.pendingAt) != pos {
+			c.found(Problem{What: fmt.Sprintf("the feed has this version at %d and at %d", pos, o.pendingAt), Where: where, Bucket: o.Bucket, Key: o.Key, ID: o.ID})
+		}
+		return closer.Close()
+	})
+	if err != nil {
+		return err
+	}
+	return eachRow(ctx, c.snap, []byte{rowVersion}, func(row, value []byte) error {
+		o, err := readObject(value)
+		if err != nil {
+			return nil // reported with its body
+		}
+		waits := object.Sum(o.Deliveries) == object.Pending
+		if waits {
+			v, closer, err := c.snap.Get(pendingRow(o.pendingAt))
+			waits = err != nil || string(v) != string(row)
+			if err == nil {
+				err = closer.Close()
+			}
+			if err != nil && !errors.Is(err, pebble.ErrNotFound) {
+				return err
+			}
+		} else {
+			waits = o.pendingAt != 0
+		}
+		if waits {
+			c.found(Problem{What: "whether this version waits for replication is not what the feed says", Where: where, Bucket: o.Bucket, Key: o.Key, ID: o.ID})
+		}
+		return nil
+	})
+}
+
+// counts compares how often files are used with what the index counts.
+func (c *checker) counts(ctx context.Context) error {
+	counted := 0
+	err := eachRow(ctx, c.snap, []byte{rowFile}, func(row, value []byte) error {
+		id := binary.BigEndian.Uint64(row[1:])
+		n, _ := binary.Uvarint(value)
+		uses := 0
+		if f := c.files[id]; f != nil {
+			uses = f.uses
+			counted++
+		}
+		if int(n) != uses {
+			c.found(Problem{What: fmt.Sprintf("used %d times, the index counts %d", uses, n), Where: c.s.filePath(id)})
+		}
+		return nil
+	})
+	if err == nil && counted < len(c.files) {
+		c.found(Problem{What: fmt.Sprintf("%d files of bodies are not counted", len(c.files)-counted), Where: c.s.path("index")})
+	}
+	return err
+}
+
+// strays looks for files that no version has.
+func (c *checker) strays(context.Context) error {
+	if !c.o.Alone {
+		return nil
+	}
+	c.s.sweep.Wait()
+	return c.s.eachFile(func(id uint64) error {
+		if c.files[id] == nil {
+			c.found(Problem{What: "no version has this file", Where: c.s.filePath(id)})
+		}
+		return nil
+	})
+}
+
+// eachFile calls each for every file of bodies/.
+func (s *Store) eachFile(each func(id uint64) error) error {
+	root := s.path("bodies")
+	dirs, err := s.fs.List(root)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		names, err := s.fs.List(s.fs.PathJoin(root, d))
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			id, err := strconv.ParseUint(n, 16, 64)
+			if err != nil {
+				continue
+			}
+			if err := each(id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

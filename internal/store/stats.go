@@ -1,0 +1,129 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io/fs"
+
+	"twinbucket/fault"
+	"twinbucket/object"
+)
+
+// Stats are the sizes of a store.
+type Stats struct {
+	Buckets  int64 `json:"buckets"`
+	Versions int64 `json:"versions"` // that have a body
+	Markers  int64 `json:"deleteMarkers"`
+	Bytes    int64 `json:"bytes"` // sizes of the versions, shared bodies counted each time
+
+	Pending  int64 `json:"pending"`  // versions that wait for replication
+	Replicas int64 `json:"replicas"` // versions that are replicas
+	Failed   int64 `json:"failed"`   // versions of which a replication failed
+	Uploads  int64 `json:"uploads"`  // unfinished
+	Records  int64 `json:"records"`  // roles, jobs, stacks and the like
+
+	Journal struct {
+		Segments int   `json:"segments"`
+		Bytes    int64 `json:"bytes"`
+		Used     int64 `json:"used"` // bodies in it that a version has
+	} `json:"journal"`
+	Bodies struct {
+		Files int64 `json:"files"`
+		Bytes int64 `json:"bytes"`
+	} `json:"bodies"`
+	Index struct {
+		Bytes  int64 `json:"bytes"`
+		Rows   int64 `json:"rows"`
+		Format int   `json:"format"`
+	} `json:"index"`
+	Checkpoint struct {
+		Bytes    int64  `json:"bytes"`
+		Position uint64 `json:"position"` // 0: there is none
+	} `json:"checkpoint"`
+}
+
+// Stats goes through the index and counts.
+func (s *Store) Stats(ctx context.Context) (*Stats, error) {
+	st := new(Stats)
+	c := &compaction{s: s, snap: s.db.NewSnapshot()}
+	defer func() { _ = c.snap.Close() }() // of memory
+	err := eachRow(ctx, c.snap, nil, st.row)
+	if err == nil {
+		err = st.disk(ctx, c)
+	}
+	return st, fault.Wrap("store.stats", s.dir, err)
+}
+
+func (st *Stats) row(row, value []byte) error {
+	st.Index.Rows++
+	switch row[0] {
+	case rowBucket:
+		st.Buckets++
+	case rowPending:
+		st.Pending++
+	case rowUpload:
+		st.Uploads++
+	case rowRecord:
+		st.Records++
+	case rowFile:
+		st.Bodies.Files++
+	case rowVersion:
+		o, err := readObject(value)
+		if err != nil {
+			return err
+		}
+		if o.Marker {
+			st.Markers++
+		} else {
+			st.Versions++
+		}
+		st.Bytes += o.Size
+		switch o.Status {
+		case object.Replica:
+			st.Replicas++
+		case object.Failed:
+			st.Failed++
+		}
+	}
+	return nil
+}
+
+// disk looks at what the files take.
+func (st *Stats) disk(ctx context.Context, c *compaction) error {
+	s := c.s
+	segments := s.journal.Segments()
+	used, err := c.measure(ctx, segments)
+	if err != nil {
+		return err
+	}
+	st.Journal.Segments = len(segments)
+	for i, seg := range segments {
+		st.Journal.Bytes += seg.Size()
+		st.Journal.Used += used[i]
+	}
+	st.Index.Format = indexFormat
+	st.Index.Bytes = int64(s.db.Metrics().DiskSpaceUsage())
+	all, err := s.checkpoints()
+	if err != nil {
+		return err
+	}
+	if len(all) > 0 {
+		st.Checkpoint.Position = uint64(all[0])
+		info, err := s.fs.Stat(s.checkpointPath(all[0]))
+		if err != nil {
+			return err
+		}
+		st.Checkpoint.Bytes = info.Size()
+	}
+	return eachRow(ctx, c.snap, []byte{rowFile}, func(row, _ []byte) error {
+		info, err := s.fs.Stat(s.filePath(binary.BigEndian.Uint64(row[1:])))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // deleted meanwhile
+		}
+		if err == nil {
+			st.Bodies.Bytes += info.Size()
+		}
+		return err
+	})
+}

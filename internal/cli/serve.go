@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"twinbucket/fault"
 	"twinbucket/internal/config"
@@ -11,18 +12,19 @@ import (
 )
 
 type serveCommand struct {
-	Data     string     `default:"./twinbucket-data" placeholder:"DIR" help:"Directory of the store; made if it is not there (${default})."`
-	Listen   string     `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
-	Region   string     `default:"us-east-1" help:"Region of every bucket and endpoint (${default})."`
-	Account  []string   `placeholder:"NAME=ID" help:"An account that must be there; may be repeated. Without one, a new store gets the account default=000000000000."`
-	Domain   []string   `placeholder:"HOST" help:"A host below which a bucket's name may stand, as in BUCKET.HOST; may be repeated."`
-	LogLevel slog.Level `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
-	LogJSON  bool       `name:"log-json" help:"Log as JSON."`
+	Data     string        `default:"./twinbucket-data" placeholder:"DIR" help:"Directory of the store; made if it is not there (${default})."`
+	Listen   string        `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
+	Region   string        `default:"us-east-1" help:"Region of every bucket and endpoint (${default})."`
+	Account  []string      `placeholder:"NAME=ID" help:"An account that must be there; may be repeated. Without one, a new store gets the account default=000000000000."`
+	Domain   []string      `placeholder:"HOST" help:"A host below which a bucket's name may stand, as in BUCKET.HOST; may be repeated."`
+	Scrub    time.Duration `name:"scrub-interval" default:"720h" placeholder:"DURATION" help:"How long after one reading of everything stored, to find damage, the next begins; 0 is never (${default})."`
+	LogLevel slog.Level    `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
+	LogJSON  bool          `name:"log-json" help:"Log as JSON."`
 }
 
 // Run serves until ctx is done.
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
-	conf := config.Server{Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain}
+	conf := config.Server{Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub}
 	if conf.Data == "" {
 		return fault.New(fault.Invalid, "", "--data is empty").WithHint("name a directory, or leave it out")
 	}

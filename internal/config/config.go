@@ -4,6 +4,7 @@ package config
 
 import (
 	"strings"
+	"time"
 
 	"twinbucket/arn"
 	"twinbucket/fault"
@@ -23,6 +24,9 @@ type Server struct {
 	Region   string    // of every bucket and endpoint
 	Accounts []Account // that must be there; the store may have more
 	Domains  []string  // hosts below which a bucket's name may stand, as in BUCKET.DOMAIN
+	// ScrubEvery is how long after one reading of everything stored the next
+	// begins; never if it is 0.
+	ScrubEvery time.Duration
 }
 
 // Account names an account; clients use the name as their profile.

@@ -27,6 +27,7 @@ import (
 	"twinbucket/internal/run"
 	"twinbucket/internal/s3api"
 	"twinbucket/internal/s3control"
+	"twinbucket/internal/scrub"
 	"twinbucket/internal/stack"
 	"twinbucket/internal/store"
 	"twinbucket/internal/vfs"
@@ -98,6 +99,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("replication", replication.Run)
 	s.parts.Add("batch jobs", jobs.Run)
 	s.parts.Add("stacks", stacks.Run)
+	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: scrub.Noted(cat), Every: c.ScrubEvery, Log: s.log}).Run)
 	s.parts.Add("http", s.serve)
 	s.http = http.Server{
 		Handler: &dispatcher{

@@ -37,7 +37,8 @@ var rooms = map[string]string{
 	// Resources own a disk or a socket.
 	"internal/vfs":             "",
 	"internal/journal":         "internal/vfs fault",
-	"internal/store":           "internal/journal internal/vfs object bucket arn fault",
+	"internal/rowfile":         "fault",
+	"internal/store":           "internal/journal internal/rowfile internal/vfs object bucket arn fault",
 	"internal/catalog":         "internal/store fault",
 	"internal/queue":           "fault",
 	"internal/queue/queuetest": "internal/queue fault",
@@ -46,6 +47,7 @@ var rooms = map[string]string{
 	// Engines live long.
 	"internal/replicate": "internal/iam internal/store internal/queue internal/run rule object bucket arn fault",
 	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
+	"internal/scrub":     "internal/store internal/catalog fault",
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.
@@ -65,7 +67,7 @@ var rooms = map[string]string{
 }
 
 var groups = map[string][]string{
-	"ENGINES": {"internal/replicate", "internal/batch", "internal/stack"},
+	"ENGINES": {"internal/replicate", "internal/batch", "internal/stack", "internal/scrub"},
 	"DOORS":   {"internal/s3api", "internal/s3control", "internal/iamapi", "internal/cfnapi"},
 }
 

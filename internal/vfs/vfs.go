@@ -49,6 +49,15 @@ func Create(fs FS, name string) (File, error) {
 	return fs.Create(name, Unspecified)
 }
 
+// Private lets only the owner of a new file read it. Files in memory have no
+// owner.
+func Private(f File) error {
+	if fd := f.Fd(); fd != vfs.InvalidFd {
+		return syscall.Fchmod(int(fd), 0o600)
+	}
+	return nil
+}
+
 // MkdirSynced makes dir and its parents durable: each new directory's parent
 // is synced.
 func MkdirSynced(fs FS, dir string) error {

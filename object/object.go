@@ -32,6 +32,8 @@ type Version struct {
 	Tags     []Tag
 	Class    string // storage class; "" means STANDARD
 	Lock     Lock
+	// Encryption says how the body is encrypted on disk.
+	Encryption Encryption
 
 	Status     Status     // replication status as AWS shows it
 	Deliveries []Delivery // one for each destination bucket that a rule selected

@@ -3,80 +3,101 @@ package keyring
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
 )
 
-// wrapper wraps keys by XAES-256-GCM (C2SP): AES-256-GCM under a key that is
-// derived from half of a nonce of 192 bits. Such a nonce can be random, however
-// many keys are wrapped; one of GCM's own 96 bits could not.
-//
-//	wrapped: nonce(24) key(32) tag(16)
+// wrapper wraps keys by AES Key Wrap (RFC 3394, NIST SP 800-38F KW): made for
+// keys, without a nonce that could come twice however many are wrapped, and
+// small: a wrapped key has eight bytes more.
 type wrapper struct {
+	key   [32]byte
 	block cipher.Block
-	k1    [aes.BlockSize]byte
 }
 
 const (
-	nonceSize   = 24
-	wrappedSize = nonceSize + len(DataKey{}) + 16
+	semiblock   = 8
+	semiblocks  = len(DataKey{}) / semiblock
+	wrappedSize = len(DataKey{}) + semiblock
+	rounds      = 6
 )
+
+// integrity is what a key that was unwrapped rightly begins with.
+var integrity = [semiblock]byte{0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6, 0xa6}
 
 // newWrapper returns the wrapper of a key of 32 bytes.
 func newWrapper(key []byte) *wrapper {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		panic("keyring: " + err.Error()) // the size of a key is checked where it comes in
+	w := new(wrapper)
+	if copy(w.key[:], key) != len(key) || len(key) != len(w.key) {
+		panic("keyring: a key of another size") // which is checked where it comes in
 	}
-	w := &wrapper{block: block}
-	block.Encrypt(w.k1[:], w.k1[:])
-	var carry byte
-	for i := len(w.k1) - 1; i >= 0; i-- {
-		next := w.k1[i] >> 7
-		w.k1[i] = w.k1[i]<<1 | carry
-		carry = next
-	}
-	w.k1[len(w.k1)-1] ^= carry * 0b10000111
+	w.block = newAES(&w.key)
 	return w
 }
 
-// aead returns the cipher of a nonce's first half.
-func (w *wrapper) aead(nonce []byte) cipher.AEAD {
-	var key [2 * aes.BlockSize]byte
-	for half := range 2 {
-		m := key[half*aes.BlockSize:][:aes.BlockSize]
-		copy(m, []byte{0, byte(half + 1), 'X', 0})
-		copy(m[4:], nonce[:12])
-		for i := range m {
-			m[i] ^= w.k1[i]
-		}
-		w.block.Encrypt(m, m)
+func newAES(key *[32]byte) cipher.Block {
+	block, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic("keyring: " + err.Error()) // 32 bytes are a size of it
 	}
-	return NewGCM((*DataKey)(&key))
+	return block
 }
 
 // NewGCM returns AES-256-GCM under a key.
 func NewGCM(key *DataKey) cipher.AEAD {
-	block, err := aes.NewCipher(key[:])
-	if err == nil {
-		var gcm cipher.AEAD
-		if gcm, err = cipher.NewGCM(block); err == nil {
-			return gcm
-		}
+	gcm, err := cipher.NewGCM(newAES((*[32]byte)(key)))
+	if err != nil {
+		panic("keyring: " + err.Error()) // AES is never refused
 	}
-	panic("keyring: " + err.Error()) // neither refuses a key of 32 bytes
+	return gcm
+}
+
+// within returns the cipher for keys that are bound to a context.
+func (w *wrapper) within(context string) cipher.Block {
+	if context == "" {
+		return w.block
+	}
+	var key [32]byte
+	h := hmac.New(sha256.New, w.key[:])
+	h.Write([]byte(context))
+	h.Sum(key[:0])
+	return newAES(&key)
 }
 
 func (w *wrapper) wrap(context string, key *DataKey) []byte {
-	out := make([]byte, nonceSize, wrappedSize)
-	_, _ = rand.Read(out)
-	return w.aead(out).Seal(out, out[12:nonceSize], key[:], []byte(context))
+	block := w.within(context)
+	out := make([]byte, wrappedSize)
+	copy(out[semiblock:], key[:])
+	b := make([]byte, aes.BlockSize)
+	copy(b, integrity[:])
+	for t := range uint64(rounds * semiblocks) {
+		r := out[(int(t)%semiblocks+1)*semiblock:][:semiblock]
+		copy(b[semiblock:], r)
+		block.Encrypt(b, b)
+		binary.BigEndian.PutUint64(b, binary.BigEndian.Uint64(b)^(t+1))
+		copy(r, b[semiblock:])
+	}
+	copy(out, b[:semiblock])
+	return out
 }
 
 func (w *wrapper) unwrap(context string, wrapped []byte) (*DataKey, bool) {
 	if len(wrapped) != wrappedSize {
 		return nil, false
 	}
+	block := w.within(context)
 	key := new(DataKey)
-	_, err := w.aead(wrapped).Open(key[:0], wrapped[12:nonceSize], wrapped[nonceSize:], []byte(context))
-	return key, err == nil
+	copy(key[:], wrapped[semiblock:])
+	b := make([]byte, aes.BlockSize)
+	copy(b, wrapped[:semiblock])
+	for t := uint64(rounds * semiblocks); t > 0; t-- {
+		r := key[int(t-1)%semiblocks*semiblock:][:semiblock]
+		binary.BigEndian.PutUint64(b, binary.BigEndian.Uint64(b)^t)
+		copy(b[semiblock:], r)
+		block.Decrypt(b, b)
+		copy(r, b[semiblock:])
+	}
+	return key, subtle.ConstantTimeCompare(b[:semiblock], integrity[:]) == 1
 }

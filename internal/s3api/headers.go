@@ -75,11 +75,7 @@ func (c *call) checkNewHeaders() error {
 		return err
 	}
 	switch sse := h.Get("X-Amz-Server-Side-Encryption"); sse {
-	case "":
-	case "AES256":
-		// Accepted, for policies and clients insist on it, and told apart
-		// from what AWS does: the answer does not claim encryption.
-		wire.Set(c.h, wire.HintHeader, "objects are stored as they are sent; for encryption at rest encrypt the server's disk")
+	case "", object.AES256: // which every object is
 	case "aws:kms", "aws:kms:dsse":
 		return unsupported("KMS keys are not offered; use AES256 or leave x-amz-server-side-encryption out")
 	default:
@@ -183,6 +179,7 @@ func (c *call) showVersion(v *object.Version) {
 	setIf(h, "x-amz-website-redirect-location", v.Headers.RedirectLocation)
 	setIf(h, "x-amz-storage-class", v.Class)
 	setIf(h, "x-amz-replication-status", string(v.Status))
+	c.showEncryption(&v.Encryption)
 	for name, value := range v.Metadata {
 		wire.Set(h, "x-amz-meta-"+name, headerValue(value))
 	}

@@ -209,7 +209,7 @@ func (c *call) copyPart(number int) error {
 // checksum of it.
 func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what span) (*object.Part, error) {
 	if len(u.Checksums) == 0 {
-		return c.store.CopyPart(c.r.Context(), c.name, c.key, u.ID, number, src, what.off, what.n)
+		return c.store.CopyPart(c.r.Context(), store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number}, src, what.off, what.n)
 	}
 	body, err := c.store.Open(c.r.Context(), src, what.off, what.n)
 	if err != nil {

@@ -81,4 +81,5 @@ func (c *call) allowPut(v *object.Version) error {
 func (c *call) showWritten(v *object.Version) {
 	wire.Set(c.h, "ETag", `"`+v.ETag+`"`)
 	c.showID(v.ID)
+	c.showEncryption(&v.Encryption)
 }

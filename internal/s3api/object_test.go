@@ -31,8 +31,8 @@ func TestObject(t *testing.T) {
 	if len(id) != 32 || put.header.Get("ETag") != `"781e5e245d69b566979b86e28d23f2c7"` {
 		t.Errorf("put: %v", put.header)
 	}
-	if put.header.Get("x-amz-server-side-encryption") != "" || put.header.Get("X-Twinbucket-Hint") == "" {
-		t.Error("the answer claims encryption, or does not say that there is none")
+	if put.header.Get("x-amz-server-side-encryption") != "AES256" {
+		t.Error("the answer does not say that the object is encrypted")
 	}
 	want := map[string]string{
 		"Content-Type": "text/x", "Cache-Control": "no-store", "Content-Encoding": "gzip", "Content-Disposition": "inline",
@@ -41,6 +41,7 @@ func TestObject(t *testing.T) {
 		"X-Amz-Website-Redirect-Location": "/there", "X-Amz-Version-Id": id, "Accept-Ranges": "bytes",
 		"Last-Modified": start.Format(http.TimeFormat), "Content-Length": "10", "Etag": put.header.Get("ETag"),
 		"X-Amz-Checksum-Crc64nvme": "", "X-Amz-Replication-Status": "",
+		"X-Amz-Server-Side-Encryption": "AES256",
 	}
 	for _, method := range []string{"GET", "HEAD"} {
 		got := w.call(200, method, "/bkt/k", "")

@@ -261,7 +261,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 		}
 	}
 	if c.inline > 0 {
-		o.body = append(o.body, extent{pos: body, size: c.inline, whole: c.inline, crc: c.crc})
+		o.body = append(o.body, inlineExtent(body, c.inline, c.crc, c.seal))
 	}
 	if o.ID == object.NullID {
 		if old := a.find(o.Bucket, o.Key, object.NullID); old != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -84,6 +85,57 @@ func BenchmarkGet4K(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkBody is the cost of putting a body and of reading it.
+func BenchmarkBody(b *testing.B) {
+	for _, size := range []int{4 << 10, 1 << 20, 16 << 20} {
+		s := benchStore(b)
+		body := make([]byte, size)
+		put := func() *Object {
+			o, err := s.Put(context.Background(), Put{Version: object.Version{Bucket: "bkt", Key: "k", Owner: owner}, Body: bytes.NewReader(body), Size: int64(size)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			return o
+		}
+		b.Run(fmt.Sprintf("ingest-%dk", size>>10), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				in := ingestBody(b, s, bytes.NewReader(body), int64(size))
+				s.discard(in)
+			}
+		})
+		o := put()
+		b.Run(fmt.Sprintf("get-%dk", size>>10), func(b *testing.B) {
+			b.SetBytes(int64(size))
+			for b.Loop() {
+				r, err := s.Open(context.Background(), o, 0, -1)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if _, err := io.Copy(io.Discard, r); err != nil {
+					b.Fatal(err)
+				}
+				if err := r.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// ingestBody is what a put does with a body before it is journaled.
+func ingestBody(b *testing.B, s *Store, body io.Reader, size int64) *ingested {
+	key, _, err := s.newSeal(object.Encryption{}, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	in, err := s.ingest(context.Background(), body, size, keyring.NewGCM(key))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return in
 }
 
 // BenchmarkListKey is the cost of one key of a listing.

@@ -1,12 +1,9 @@
 package store
 
 import (
-	"context"
-	"crypto/md5"
-	"encoding/hex"
+	"crypto/cipher"
 	"errors"
 	"fmt"
-	"hash"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -14,6 +11,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
 )
 
@@ -27,8 +25,9 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // extent is a run of bytes of a body: in the journal at pos, or in a file of
-// bodies/. off and size say which part of the whole is meant; crc is the
-// CRC32C of all whole bytes.
+// bodies/. off and size say which bytes of the body are meant. whole is how
+// many bytes are stored, tags included if the body is sealed, and crc is the
+// CRC32C of them all.
 type extent struct {
 	file  uint64 // 0: in the journal
 	pos   journal.Position
@@ -36,6 +35,7 @@ type extent struct {
 	size  int64
 	whole int64
 	crc   uint32
+	seal  *seal // nil: the body stands there as it was sent
 }
 
 // cut returns the extents of n bytes from off on.
@@ -58,202 +58,7 @@ func cut(body []extent, off, n int64) []extent {
 	return out
 }
 
-// ingested is a body that has been read: in memory, or synced in a file.
-type ingested struct {
-	inline []byte
-	room   int     // which of the rooms pooled came from
-	pooled *[]byte // nil: given back
-	extent extent  // if not inline
-	size   int64
-	md5    [md5.Size]byte
-}
-
-func (in *ingested) etag() string { return hex.EncodeToString(in.md5[:]) }
-
-// release gives the memory back once the body is journaled.
-func (in *ingested) release() {
-	if in.pooled != nil {
-		rooms[in.room].Put(in.pooled)
-		in.pooled, in.inline = nil, nil
-	}
-}
-
-// roomSizes are the sizes of the buffers that small bodies are read into, in
-// bytes. A body moves to the next one when it has filled its own: what a client
-// merely announces takes no memory.
-var roomSizes = [...]int{8 << 10, 64 << 10, 512 << 10, inlineMax + 1}
-
-var rooms = func() (r [len(roomSizes)]*sync.Pool) {
-	for i, n := range roomSizes {
-		r[i] = &sync.Pool{New: func() any { b := make([]byte, n); return &b }}
-	}
-	return r
-}()
-
-// step is the room through which a large body goes to its file: a slow client
-// holds it for long.
-const step = 1
-
-// grow takes the first buffer, or the next larger one with what was read.
-func (in *ingested) grow() {
-	next := 0
-	if in.pooled != nil {
-		next = in.room + 1
-	}
-	larger := rooms[next].Get().(*[]byte)
-	copy(*larger, in.inline)
-	n := len(in.inline)
-	in.release()
-	in.room, in.pooled, in.inline = next, larger, (*larger)[:n]
-}
-
-var (
-	pieces  = sync.Pool{New: func() any { b := make([]byte, pieceSize); return &b }}
-	hashers = sync.Pool{New: func() any { return md5.New() }}
-)
-
-// ingest reads a body of size bytes, or of unknown size if that is -1, hashes
-// it once, and puts it into a file if it is large.
-func (s *Store) ingest(ctx context.Context, body io.Reader, size int64) (*ingested, error) {
-	if err := s.admit(); err != nil {
-		return nil, err
-	}
-	if body == nil {
-		body = eofReader{}
-	}
-	h := hashers.Get().(hash.Hash)
-	h.Reset()
-	defer hashers.Put(h)
-	in := &ingested{}
-	large, err := s.readInline(in, body, h)
-	if err == nil && large {
-		err = s.spill(ctx, in, body, h)
-	}
-	if err != nil {
-		in.release()
-		return nil, err
-	}
-	h.Sum(in.md5[:0])
-	if size >= 0 && in.size != size {
-		s.discard(in)
-		return nil, fault.New(fault.Invalid, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
-	}
-	return in, nil
-}
-
-// readInline reads a body into memory; large is true if there is more of it
-// than the journal takes.
-func (s *Store) readInline(in *ingested, body io.Reader, h hash.Hash) (large bool, err error) {
-	limit := s.opt.inline + 1
-	for {
-		n := len(in.inline)
-		if in.pooled == nil || n == len(*in.pooled) {
-			in.grow()
-		}
-		piece := (*in.pooled)[n:min(len(*in.pooled), n+pieceSize, limit)]
-		m, err := readFull(body, piece)
-		h.Write(piece[:m])
-		in.inline = (*in.pooled)[:n+m]
-		in.size = int64(n + m)
-		switch {
-		case err != nil || m < len(piece):
-			return false, err
-		case n+m == limit:
-			return true, nil
-		}
-	}
-}
-
-// readFull fills p as far as r goes; reaching the end is no error.
-func readFull(r io.Reader, p []byte) (int, error) {
-	n, err := io.ReadFull(r, p)
-	if (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) && !isBodyError(err) {
-		err = nil
-	}
-	return n, err
-}
-
-// isBodyError reports whether an end came from the body's own reader, which
-// says by its fault that the body is incomplete.
-func isBodyError(err error) bool {
-	var f *fault.Error
-	return errors.As(err, &f)
-}
-
-type eofReader struct{}
-
-func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }
-
-// spill writes what was read and the rest of the body to a new file.
-func (s *Store) spill(ctx context.Context, in *ingested, rest io.Reader, h hash.Hash) error {
-	id := s.newFile()
-	f, err := s.createFile(id)
-	if err != nil {
-		return s.diskError(id, err)
-	}
-	crc, err := writeBody(ctx, f, in, rest, h)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = vfs.SyncDir(s.fs, s.fs.PathDir(s.filePath(id)))
-	}
-	if err != nil {
-		s.removeFiles([]uint64{id})
-		return s.diskError(id, err)
-	}
-	in.extent = extent{file: id, size: in.size, whole: in.size, crc: crc}
-	return nil
-}
-
-// writeBody writes to f and syncs it; it returns the checksum of it all.
-func writeBody(ctx context.Context, f vfs.File, in *ingested, rest io.Reader, h hash.Hash) (uint32, error) {
-	crc := crc32.Checksum(in.inline, castagnoli)
-	_, err := f.Write(in.inline)
-	in.release()
-	if err != nil {
-		return 0, err
-	}
-	buf := rooms[step].Get().(*[]byte)
-	defer rooms[step].Put(buf)
-	for n := len(*buf); n == len(*buf); {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		var err error
-		if n, err = readFull(rest, *buf); err != nil {
-			return 0, err
-		}
-		piece := (*buf)[:n]
-		h.Write(piece)
-		crc = crc32.Update(crc, castagnoli, piece)
-		in.size += int64(n)
-		if _, err := f.Write(piece); err != nil {
-			return 0, err
-		}
-	}
-	return crc, f.Sync()
-}
-
-// diskError gives a failure of the disk its kind and leaves the caller's own alone.
-func (s *Store) diskError(id uint64, err error) error {
-	if err == nil || isBodyError(err) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	kind, hint := fault.Other, ""
-	if vfs.IsFull(err) {
-		kind, hint = fault.NoSpace, noSpaceHint
-	}
-	if vfs.IsReadOnly(err) {
-		hint = readOnlyHint
-	}
-	return &fault.Error{Op: "store.body", Kind: kind, Thing: s.filePath(id), Hint: hint, Err: err}
-}
-
-// body returns the extents of what was ingested, if it is not inline.
-func (in *ingested) body() []extent {
-	if in.extent.file == 0 {
-		return nil
-	}
-	return []extent{in.extent}
-}
+var pieces = sync.Pool{New: func() any { b := make([]byte, sealedSize(pieceSize)); return &b }}
 
 func (s *Store) newFile() uint64 {
 	s.fileClock.CompareAndSwap(0, uint64(s.tick().UnixNano()))
@@ -289,14 +94,6 @@ func (s *Store) ensureFolder(dir string) error {
 	}
 	s.folders[dir] = true
 	return nil
-}
-
-// discard removes the file of a body that was not stored after all.
-func (s *Store) discard(in *ingested) {
-	if in.extent.file != 0 {
-		s.removeFiles([]uint64{in.extent.file})
-	}
-	in.release()
 }
 
 // removeFiles removes files that no body uses, in the background; one that is
@@ -343,10 +140,12 @@ type bodyReader struct {
 	pinned  []uint64
 
 	cur   extent
-	file  vfs.File // of cur, if it is in a file
-	data  []byte   // what is ready to be delivered
+	gcm   cipher.AEAD // of cur, if that is sealed
+	file  vfs.File    // of cur, if it is in a file
+	data  []byte      // what is ready to be delivered
 	buf   *[]byte
-	at    int64 // bytes of cur that were read, from cur.off on
+	seal  []byte // sealed chunks that were read and are to be opened next
+	at    int64  // bytes of cur that were read, from cur.off on
 	crc   uint32
 	whole bool // cur is read whole, so its checksum is checked
 }
@@ -376,17 +175,81 @@ func (r *bodyReader) next() error {
 		return &fault.Error{Op: "store.read", Kind: fault.Damaged, Message: "a body is shorter than its size"}
 	}
 	r.cur, r.extents = r.extents[0], r.extents[1:]
-	r.at, r.crc = 0, 0
-	if r.cur.file == 0 {
+	r.at, r.crc, r.gcm, r.seal = 0, 0, nil, nil
+	if s := r.cur.seal; s != nil {
+		key, err := r.s.dataKey(s)
+		if err != nil {
+			return err
+		}
+		r.gcm = keyring.NewGCM(key)
+	} else if r.cur.file == 0 {
 		return r.readInline()
 	}
+	if r.cur.file != 0 {
+		if err := r.openFile(); err != nil {
+			return err
+		}
+	}
+	r.whole = r.skip == 0 && r.cur.off == 0 && r.cur.size == r.cur.whole && r.left >= r.cur.size
+	r.at, r.skip = r.skip, 0
+	if r.gcm != nil {
+		return r.fillSealed()
+	}
+	return nil
+}
+
+func (r *bodyReader) openFile() error {
 	f, err := r.s.fs.Open(r.s.filePath(r.cur.file))
 	if err != nil {
 		return fault.Wrap("store.read", r.s.filePath(r.cur.file), err)
 	}
 	r.file = f
-	r.whole = r.skip == 0 && r.cur.off == 0 && r.cur.size == r.cur.whole && r.left >= r.cur.size
-	r.at, r.skip = r.skip, 0
+	return nil
+}
+
+// readStored reads stored bytes of the extent, from off on.
+func (r *bodyReader) readStored(p []byte, off int64) error {
+	if r.cur.file == 0 {
+		return r.s.journal.ReadAt(p, r.cur.pos+journal.Position(off))
+	}
+	got, err := r.file.ReadAt(p, off)
+	switch {
+	case got == len(p):
+		return nil
+	case err == nil || errors.Is(err, io.EOF):
+		return r.damaged()
+	}
+	return fault.Wrap("store.read", r.s.filePath(r.cur.file), err)
+}
+
+// fillSealed opens the next chunk. Several are read at a time, but none that
+// is not asked for.
+func (r *bodyReader) fillSealed() error {
+	from := r.cur.off + r.at
+	number := from / chunkSize
+	begin := number * storedChunk
+	if len(r.seal) == 0 {
+		last := (from + min(r.cur.size-r.at, r.left) - 1) / chunkSize
+		n := min((last-number+1)*storedChunk, r.cur.whole-begin, sealedSize(pieceSize))
+		if n <= tagSize {
+			return r.damaged()
+		}
+		buf := r.buffer(n)
+		if err := r.readStored(buf, begin); err != nil {
+			return err
+		}
+		r.seal = buf
+	}
+	chunk := r.seal[:min(storedChunk, len(r.seal))]
+	r.seal = r.seal[len(chunk):]
+	nonce := chunkNonce(uint64(number), begin+int64(len(chunk)) == r.cur.whole)
+	plain, err := r.gcm.Open(chunk[:0], nonce[:], chunk, nil)
+	skip := from - number*chunkSize
+	if err != nil || skip >= int64(len(plain)) {
+		return r.damaged()
+	}
+	r.data = plain[skip:min(int64(len(plain)), skip+r.cur.size-r.at)]
+	r.at += int64(len(r.data))
 	return nil
 }
 
@@ -406,7 +269,7 @@ func (r *bodyReader) readInline() error {
 
 // buffer returns n bytes to read into.
 func (r *bodyReader) buffer(n int64) []byte {
-	if n > pieceSize {
+	if n > sealedSize(pieceSize) {
 		return make([]byte, n)
 	}
 	if r.buf == nil {
@@ -436,15 +299,13 @@ func (r *bodyReader) fill() error {
 			return err
 		}
 	}
+	if r.gcm != nil {
+		return r.fillSealed()
+	}
 	n := min(pieceSize, r.cur.size-r.at, r.left)
 	piece := r.buffer(n)
-	got, err := r.file.ReadAt(piece, r.cur.off+r.at)
-	switch {
-	case int64(got) == n:
-	case err == nil || errors.Is(err, io.EOF):
-		return r.damaged()
-	default:
-		return fault.Wrap("store.read", r.s.filePath(r.cur.file), err)
+	if err := r.readStored(piece, r.cur.off+r.at); err != nil {
+		return err
 	}
 	r.at += n
 	if r.whole {

@@ -129,7 +129,7 @@ func checkBody(t testing.TB, s *Store, o *Object) {
 	if o.Marker {
 		return
 	}
-	r := &bodyReader{s: s, extents: o.body, left: o.Size}
+	r := &bodyReader{s: s, of: o, extents: o.body, left: o.Size}
 	data, err := io.ReadAll(r)
 	if err := errors.Join(err, r.Close()); err != nil {
 		t.Fatalf("%s %s: %v", o.Key, o.ID, err)

@@ -244,6 +244,7 @@ func (w *writer) extent(n protowire.Number, e extent) {
 		w.uint(4, uint64(e.size))
 		w.uint(5, uint64(e.crc))
 		w.uint(6, uint64(e.whole))
+		w.seal(7, e.seal)
 	})
 }
 
@@ -262,6 +263,61 @@ func readExtent(b []byte) (e extent, err error) {
 			e.crc = uint32(f.u)
 		case 6:
 			e.whole = int64(f.u)
+		case 7:
+			e.seal, err = readSeal(f.b)
+		}
+		return err
+	})
+	return e, err
+}
+
+func (w *writer) seal(n protowire.Number, s *seal) {
+	if s != nil {
+		w.msg(n, func(w *writer) { w.bytes(1, s.wrapped); w.str(2, s.kek); w.str(3, s.context) })
+	}
+}
+
+func readSeal(b []byte) (*seal, error) {
+	s := new(seal)
+	err := fields(b, func(f field) error {
+		switch f.n {
+		case 1:
+			s.wrapped = slices.Clone(f.b)
+		case 2:
+			s.kek = f.str()
+		case 3:
+			s.context = f.str()
+		}
+		return nil
+	})
+	return s, err
+}
+
+func (w *writer) encryption(n protowire.Number, e object.Encryption) {
+	if e != (object.Encryption{}) {
+		w.msg(n, func(w *writer) {
+			w.str(1, e.Algorithm)
+			w.str(2, e.KeyARN)
+			w.str(3, e.Context)
+			w.bool(4, e.BucketKey)
+			w.str(5, e.CustomerKeyMD5)
+		})
+	}
+}
+
+func readEncryption(b []byte) (e object.Encryption, err error) {
+	err = fields(b, func(f field) error {
+		switch f.n {
+		case 1:
+			e.Algorithm = f.str()
+		case 2:
+			e.KeyARN = f.str()
+		case 3:
+			e.Context = f.str()
+		case 4:
+			e.BucketKey = f.u == 1
+		case 5:
+			e.CustomerKeyMD5 = f.str()
 		}
 		return nil
 	})
@@ -315,6 +371,7 @@ func (w *writer) object(o *Object) {
 	w.str(fUploadOf, o.upload)
 	w.uint(fApartParts, uint64(o.apart.parts))
 	w.uint(fApartExtents, uint64(o.apart.extents))
+	w.encryption(fEncryption, v.Encryption)
 }
 
 // readObject reads what writer.object wrote.
@@ -365,12 +422,14 @@ func (o *Object) field(f field) (err error) {
 		o.apart.parts = int(f.u)
 	case fApartExtents:
 		o.apart.extents = int(f.u)
+	case fEncryption:
+		v.Encryption, err = readEncryption(f.b)
 	case fContentType, fCacheControl, fContentDisposition, fContentEncoding, fContentLanguage, fExpires, fRedirect:
 		o.header(f)
 	default:
 		return o.list(f)
 	}
-	return nil
+	return err
 }
 
 func (o *Object) header(f field) {

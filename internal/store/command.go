@@ -46,6 +46,9 @@ const (
 	cmdMove  = 21
 )
 
+// cmdKeyring was added later.
+const cmdKeyring = 35
+
 func newCommand(number byte) command {
 	switch number {
 	case cmdPut:
@@ -72,6 +75,8 @@ func newCommand(number byte) command {
 		return new(stageCommand)
 	case cmdMove:
 		return new(moveCommand)
+	case cmdKeyring:
+		return new(keyringCommand)
 	}
 	return nil
 }
@@ -249,9 +254,10 @@ const (
 type putCommand struct {
 	o      *Object
 	cond   Condition
-	inline int64 // length of the body that stands behind the command; 0: none
+	inline int64 // stored length of the body that stands behind the command; 0: none
 	crc    uint32
-	shared bool // the body is another version's or an upload's
+	seal   *seal // of that body; nil: it stands there as it was sent
+	shared bool  // the body is another version's or an upload's
 	upload string
 	parts  []Chosen
 }
@@ -264,6 +270,7 @@ func (c *putCommand) encode(w *writer) {
 	w.str(fNoneMatch, c.cond.NoneMatch)
 	w.uint(fInline, uint64(c.inline))
 	w.uint(fInlineCRC, uint64(c.crc))
+	w.seal(fInlineSeal, c.seal)
 	w.bool(fShared, c.shared)
 	w.str(fUploadID, c.upload)
 	for _, p := range c.parts {
@@ -283,6 +290,8 @@ func (c *putCommand) decode(f field) (err error) {
 		c.inline = int64(f.u)
 	case fInlineCRC:
 		c.crc = uint32(f.u)
+	case fInlineSeal:
+		c.seal, err = readSeal(f.b)
 	case fShared:
 		c.shared = f.u == 1
 	case fUploadID:

@@ -69,7 +69,7 @@ func TestListingsLeaveOutParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if part, err := s.CopyPart(t.Context(), "bkt", "up", id, 1, o, 1, 5); err != nil || part.Size != 5 {
+	if part, err := s.CopyPart(t.Context(), PartPut{Bucket: "bkt", Key: "up", Upload: id, Number: 1}, o, 1, 5); err != nil || part.Size != 5 {
 		t.Errorf("part: %+v, %v", part, err)
 	}
 	if h, err := s.Head(t.Context(), "bkt", o.Key, o.ID); err != nil || len(h.Parts) != MaxParts {

@@ -13,6 +13,7 @@ import (
 //	m format            version of this layout
 //	m latest            the latest time of a version: the clock goes on from it
 //	m spans             what compaction of the journal is about, and has done
+//	m keyring           the id of the key ring that bodies are encrypted with
 //	b BUCKET            bucket
 //	v VERSION           version, newest first within its key
 //	x VERSION           its parts and extents, if there are many
@@ -49,6 +50,7 @@ var (
 	formatRow  = []byte{rowMeta, 'f'}
 	latestRow  = []byte{rowMeta, 'l'}
 	spansRow   = []byte{rowMeta, 's'}
+	keyringRow = []byte{rowMeta, 'k'}
 )
 
 const timeSize = 8

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/keyring"
 	"twinbucket/object"
 )
 
@@ -95,7 +95,8 @@ type partCommand struct {
 	body            []extent
 	inline          int64
 	crc             uint32
-	shared          bool // body is another version's
+	seal            *seal // of the inline body
+	shared          bool  // body is another version's
 }
 
 func (c *partCommand) number() byte { return cmdPutPart }
@@ -110,6 +111,7 @@ func (c *partCommand) encode(w *writer) {
 	}
 	w.uint(fInline, uint64(c.inline))
 	w.uint(fInlineCRC, uint64(c.crc))
+	w.seal(fInlineSeal, c.seal)
 	w.bool(fShared, c.shared)
 }
 
@@ -131,6 +133,8 @@ func (c *partCommand) decode(f field) (err error) {
 		c.inline = int64(f.u)
 	case fInlineCRC:
 		c.crc = uint32(f.u)
+	case fInlineSeal:
+		c.seal, err = readSeal(f.b)
 	case fShared:
 		c.shared = f.u == 1
 	}
@@ -152,8 +156,8 @@ func (c *partCommand) apply(a *applier, _, body journal.Position) error {
 		a.countAll(old.body, -1)
 	}
 	if c.inline > 0 {
-		c.body = append(c.body, extent{pos: body, size: c.inline, whole: c.inline, crc: c.crc})
-		c.inline, c.shared = 0, false
+		c.body = append(c.body, inlineExtent(body, c.inline, c.crc, c.seal))
+		c.inline, c.seal, c.shared = 0, nil, false
 	}
 	a.countAll(c.body, 1)
 	var w writer
@@ -252,39 +256,61 @@ func (s *Store) CreateUpload(ctx context.Context, v object.Version) (string, err
 	if err := object.CheckKey(v.Key); err != nil {
 		return "", err
 	}
+	encrypted(&v)
 	now := s.tick()
 	c := &uploadCommand{id: newVersionID(now), started: now, o: &Object{Version: v}}
 	return c.id, s.do(ctx, c, nil)
 }
 
-// PutPart stores a part; one of the same number is replaced. finish may be
-// nil; it is called with the part's size and ETag before it is stored, and may
-// set its checksums.
+// PartPut is a part to be stored in an upload.
+type PartPut struct {
+	Bucket, Key, Upload string
+	Number              int
+	Body                io.Reader // nil is empty
+	Size                int64     // of Body, in bytes; -1 if unknown
+	// CustomerKey is the key that encrypts the part, 32 bytes, if the upload was
+	// begun with a customer's key.
+	CustomerKey []byte
+	// Finish, if not nil, is called with the part's size and ETag before it is
+	// stored, and may set its checksums; an error from it ends the put.
+	Finish func(*object.Part) error
+}
+
+// PutPart stores a part; one of the same number is replaced. It is StorePart
+// for an upload without a customer's key.
 func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int, body io.Reader, size int64, finish func(*object.Part) error) (*object.Part, error) {
-	if _, err := s.upload(ctx, bucket, key, id); err != nil {
+	return s.StorePart(ctx, PartPut{Bucket: bucket, Key: key, Upload: id, Number: number, Body: body, Size: size, Finish: finish})
+}
+
+// StorePart stores a part; one of the same number is replaced.
+func (s *Store) StorePart(ctx context.Context, p PartPut) (*object.Part, error) {
+	u, err := s.upload(ctx, p.Bucket, p.Key, p.Upload)
+	if err != nil {
 		return nil, err
 	}
-	if number < 1 || number > MaxParts {
+	if p.Number < 1 || p.Number > MaxParts {
 		return nil, fault.New(fault.Invalid, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
 	}
-	in, err := s.ingest(ctx, body, size)
+	key, sl, err := s.newSeal(u.Encryption, p.CustomerKey)
+	if err != nil {
+		return nil, err
+	}
+	in, err := s.ingest(ctx, p.Body, p.Size, keyring.NewGCM(key))
 	if err != nil {
 		return nil, err
 	}
 	c := &partCommand{
-		bucket: bucket, key: key, id: id, body: in.body(),
-		part: object.Part{Number: number, Size: in.size, ETag: in.etag(), Modified: s.opt.Now().UTC()},
+		bucket: p.Bucket, key: p.Key, id: p.Upload, body: in.body(sl),
+		part: object.Part{Number: p.Number, Size: in.size, ETag: in.etag(), Modified: s.opt.Now().UTC()},
 	}
-	if finish != nil {
-		if err := finish(&c.part); err != nil {
+	if p.Finish != nil {
+		if err := p.Finish(&c.part); err != nil {
 			s.discard(in)
 			return nil, err
 		}
 	}
 	part := c.part
-	if in.extent.file == 0 {
-		c.inline, c.crc = in.size, crc32.Checksum(in.inline, castagnoli)
-	}
+	c.inline, c.crc, c.seal = in.behind(sl)
 	if err := s.keep(ctx, c, in); err != nil {
 		return nil, err
 	}
@@ -292,12 +318,14 @@ func (s *Store) PutPart(ctx context.Context, bucket, key, id string, number int,
 }
 
 // CopyPart stores n bytes of src from off on as a part; n -1 is all that
-// follow. No byte is moved, but they are read once for the part's ETag.
-func (s *Store) CopyPart(ctx context.Context, bucket, key, id string, number int, src *Object, off, n int64) (*object.Part, error) {
-	if _, err := s.upload(ctx, bucket, key, id); err != nil {
+// follow. Of p the Body, Size and Finish are not used. The bytes are read once
+// for the part's ETag; they are written only if src is not encrypted.
+func (s *Store) CopyPart(ctx context.Context, p PartPut, src *Object, off, n int64) (*object.Part, error) {
+	u, err := s.upload(ctx, p.Bucket, p.Key, p.Upload)
+	if err != nil {
 		return nil, err
 	}
-	src, err := s.whole(src)
+	src, err = s.whole(src)
 	if err != nil {
 		return nil, err
 	}
@@ -308,14 +336,22 @@ func (s *Store) CopyPart(ctx context.Context, bucket, key, id string, number int
 	if err != nil {
 		return nil, err
 	}
+	defer r.Close()
+	if !sealed(cut(src.body, off, n)) {
+		p.Body, p.Size, p.Finish = r, n, nil
+		return s.StorePart(ctx, p)
+	}
 	h := md5.New()
-	_, err = io.Copy(h, r)
-	if err := errors.Join(err, r.Close()); err != nil {
+	if _, err := io.Copy(h, r); err != nil {
 		return nil, fault.Wrap("store.copypart", src.Key, err)
 	}
-	part := object.Part{Number: number, Size: n, ETag: hex.EncodeToString(h.Sum(nil)), Modified: s.opt.Now().UTC()}
+	part := object.Part{Number: p.Number, Size: n, ETag: hex.EncodeToString(h.Sum(nil)), Modified: s.opt.Now().UTC()}
 	err = s.sharing(src, func(src *Object) error {
-		return s.do(ctx, &partCommand{bucket: bucket, key: key, id: id, part: part, body: cut(src.body, off, n), shared: true}, nil)
+		body, err := s.reseal(cut(src.body, off, n), u.Encryption, p.CustomerKey)
+		if err != nil {
+			return err
+		}
+		return s.do(ctx, &partCommand{bucket: p.Bucket, key: p.Key, id: p.Upload, part: part, body: body, shared: true}, nil)
 	})
 	return &part, err
 }

@@ -4,17 +4,17 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"hash/crc32"
 	"io"
 	"time"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/keyring"
 	"twinbucket/object"
 )
 
 // Put is a version to be stored. Of Version the caller gives Bucket, Key,
-// Owner and what the client said of it; ID, time, size, ETag and replication
-// status are the store's.
+// Owner and what the client said of it, Encryption included (none is AES256);
+// ID, time, size, ETag and replication status are the store's.
 type Put struct {
 	Version object.Version
 	Body    io.Reader // nil is empty
@@ -24,6 +24,9 @@ type Put struct {
 	// error from it ends the put.
 	Finish func(*object.Version) error
 	If     Condition
+	// CustomerKey is the key that encrypts the body, 32 bytes, if
+	// Version.Encryption names its MD5.
+	CustomerKey []byte
 }
 
 // Put stores a new version and makes it the current one. When it returns the
@@ -39,11 +42,16 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 	if err := s.precheck(ctx, p); err != nil {
 		return nil, err
 	}
-	in, err := s.ingest(ctx, p.Body, p.Size)
+	encrypted(&p.Version)
+	key, sl, err := s.newSeal(p.Version.Encryption, p.CustomerKey)
 	if err != nil {
 		return nil, err
 	}
-	o := &Object{Version: p.Version, body: in.body()}
+	in, err := s.ingest(ctx, p.Body, p.Size, keyring.NewGCM(key))
+	if err != nil {
+		return nil, err
+	}
+	o := &Object{Version: p.Version, body: in.body(sl)}
 	o.Size, o.ETag = in.size, in.etag()
 	if p.Finish != nil {
 		if err := p.Finish(&o.Version); err != nil {
@@ -56,9 +64,7 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 		return nil, err
 	}
 	c := &putCommand{o: o, cond: p.If}
-	if in.extent.file == 0 {
-		c.inline, c.crc = in.size, crc32.Checksum(in.inline, castagnoli)
-	}
+	c.inline, c.crc, c.seal = in.behind(sl)
 	if err := s.keep(ctx, c, in); err != nil {
 		return nil, err
 	}
@@ -111,9 +117,10 @@ func newVersionID(t time.Time) string {
 	return object.NewID(t, r)
 }
 
-// Copy stores a new version with the body of src, of which no byte is moved.
-// p.Version is as for Put, p.Body is not used. Size, ETag, checksums and parts
-// are those of src unless p.Finish changes them.
+// Copy stores a new version with the body of src, of which no byte is moved,
+// unless it has to be encrypted first. p.Version is as for Put, p.Body is not
+// used. Size, ETag, checksums and parts are those of src unless p.Finish
+// changes them.
 func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 	b, err := s.bucket(p.Version.Bucket)
 	if err != nil {
@@ -122,9 +129,20 @@ func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 	if err := object.CheckKey(p.Version.Key); err != nil {
 		return nil, err
 	}
+	encrypted(&p.Version)
+	if src, err = s.whole(src); err != nil {
+		return nil, err
+	}
+	if !sealed(src.body) {
+		return s.copyAnew(ctx, src, p)
+	}
 	var o *Object
 	err = s.sharing(src, func(src *Object) error {
-		o = &Object{Version: p.Version, body: src.body}
+		body, err := s.reseal(src.body, p.Version.Encryption, p.CustomerKey)
+		if err != nil {
+			return err
+		}
+		o = &Object{Version: p.Version, body: body}
 		o.Size, o.ETag, o.Checksums, o.Parts = src.Size, src.ETag, src.Checksums, src.Parts
 		if p.Finish != nil {
 			if err := p.Finish(&o.Version); err != nil {
@@ -160,11 +178,34 @@ func (s *Store) sharing(src *Object, do func(src *Object) error) error {
 	return err
 }
 
-// again looks a version up that was looked up before.
+// again looks a version up that was looked up before. What was unlocked then is
+// unlocked again.
 func (s *Store) again(o *Object) (*Object, error) {
 	now, err := find(s.db, o.Bucket, o.Key, o.ID)
 	if err == nil && !now.Modified.Equal(o.Modified) {
 		err = errReplaced(o.Key)
 	}
+	if err == nil {
+		now.unlockLike(o)
+	}
 	return now, err
+}
+
+// copyAnew is Copy of a body that is not encrypted.
+func (s *Store) copyAnew(ctx context.Context, src *Object, p Put) (*Object, error) {
+	r, err := s.Open(ctx, src, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	finish := p.Finish
+	p.Body, p.Size = r, src.Size
+	p.Finish = func(v *object.Version) error {
+		v.ETag, v.Checksums, v.Parts = src.ETag, src.Checksums, src.Parts
+		if finish != nil {
+			return finish(v)
+		}
+		return nil
+	}
+	return s.Put(ctx, p)
 }

@@ -58,6 +58,7 @@ func (h *history) version() object.Version {
 		v.Headers.ContentType = "text/plain"
 		v.Checksums = []object.Checksum{{Algorithm: "SHA256", Value: "x"}}
 		v.Lock.Mode = ""
+		v.Encryption = underKMS
 	}
 	return v
 }
@@ -118,7 +119,7 @@ func (h *history) step() {
 	case 12:
 		bkt, key, id := h.upload()
 		if o := h.pick(); o.Size > 0 {
-			_, err := s.CopyPart(ctx, bkt, key, id, 1, o, o.Size/2, -1)
+			_, err := s.CopyPart(ctx, PartPut{Bucket: bkt, Key: key, Upload: id, Number: 1}, o, o.Size/2, -1)
 			if !errors.Is(err, fault.NotFound) {
 				h.done(nil, err)
 			}

@@ -10,7 +10,8 @@
 // Bodies up to inlineMax bytes stand in the journal beside their command;
 // larger ones in files under bodies/, synced before the command that names
 // them. Bodies never change and are shared: a copy or a replica within the
-// store moves no byte.
+// store moves no byte. They are encrypted, each under a key of its own that is
+// wrapped with one of the key ring's or of a customer (seal.go).
 package store
 
 import (
@@ -29,6 +30,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -54,6 +56,10 @@ type Options struct {
 	CacheSize int64
 	// SegmentSize is passed to the journal.
 	SegmentSize int64
+	// Region is that of the ARNs of keys; "us-east-1" if "".
+	Region string
+	// Keys stand for keys of KMS.
+	Keys []keyring.Key
 
 	compactEvery int64 // compactEvery if 0
 	inline       int   // the largest body in the journal, in bytes; inlineMax if 0 or more than that
@@ -69,6 +75,7 @@ type Store struct {
 
 	db      *pebble.DB
 	journal *journal.Journal
+	keys    *keyring.Ring
 	lock    interface{ Close() error }
 
 	clock     atomic.Int64 // the last time given out, in nanoseconds
@@ -125,6 +132,9 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	}
 	if opt.compactEvery == 0 {
 		opt.compactEvery = compactEvery
+	}
+	if opt.Region == "" {
+		opt.Region = "us-east-1"
 	}
 	if opt.inline == 0 {
 		opt.inline = inlineMax
@@ -193,6 +203,10 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	s.advance(max(s.opt.Now().UnixNano(), s.latest))
+	made, err := s.openKeys()
+	if err != nil {
+		return err
+	}
 	// Replay may have met the end of a compaction.
 	for _, span := range s.spans.Load().dropped {
 		if err := s.journal.Drop(span); err != nil {
@@ -204,6 +218,9 @@ func (s *Store) open() (err error) {
 	}
 	s.openReserve()
 	s.startCompaction()
+	if made {
+		return s.do(context.Background(), &keyringCommand{id: s.keys.ID()}, nil)
+	}
 	return nil
 }
 

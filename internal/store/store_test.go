@@ -16,6 +16,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -37,7 +38,7 @@ const fewInline = 8 << 10
 // detail.
 func openInline(t testing.TB, fs vfs.FS, inline int) *Store {
 	t.Helper()
-	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, SegmentSize: 4 << 10, inline: inline}
+	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, Keys: []keyring.Key{{ID: "key"}}, SegmentSize: 4 << 10, inline: inline}
 	if inline < inlineMax {
 		opt.few = -1
 	}
@@ -487,7 +488,7 @@ func TestMultipart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := s.CopyPart(t.Context(), "bkt", "copy", id, 1, o, minPart-3, 6)
+	p, err := s.CopyPart(t.Context(), PartPut{Bucket: "bkt", Key: "copy", Upload: id, Number: 1}, o, minPart-3, 6)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -520,7 +521,12 @@ func TestDamageIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		if _, err := f.WriteAt([]byte{0}, off); err != nil {
+		b := make([]byte, 1)
+		if _, err := f.ReadAt(b, off); err != nil {
+			t.Fatal(err)
+		}
+		b[0]++
+		if _, err := f.WriteAt(b, off); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -38,7 +38,8 @@ var rooms = map[string]string{
 	"internal/vfs":             "",
 	"internal/journal":         "internal/vfs fault",
 	"internal/rowfile":         "fault",
-	"internal/store":           "internal/journal internal/rowfile internal/vfs object bucket arn fault",
+	"internal/keyring":         "internal/vfs fault",
+	"internal/store":           "internal/journal internal/keyring internal/rowfile internal/vfs object bucket arn fault",
 	"internal/catalog":         "internal/store fault",
 	"internal/queue":           "fault",
 	"internal/queue/queuetest": "internal/queue fault",
@@ -58,7 +59,7 @@ var rooms = map[string]string{
 
 	// Wiring.
 	"internal/config":  "NOUNS",
-	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/store internal/vfs internal/run NOUNS",
+	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/keyring internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/progress NOUNS",
 	"internal/cli":     "client internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
 	"internal/testenv": "ENGINES internal/iam internal/catalog internal/store internal/vfs NOUNS",

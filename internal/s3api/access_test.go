@@ -74,6 +74,7 @@ func TestActions(t *testing.T) {
 	}{
 		{"ListAllMyBuckets", request{method: "GET", path: "/"}},
 		{"CreateBucket", request{method: "PUT", path: "/fresh"}},
+		{"CreateBucket TagResource", request{method: "PUT", path: "/tagged", body: "<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>1</Value></Tag></Tags></CreateBucketConfiguration>"}},
 		{"CreateBucket PutBucketObjectLockConfiguration PutBucketVersioning", request{method: "PUT", path: "/lock", header: map[string]string{"x-amz-bucket-object-lock-enabled": "true"}}},
 		{"PutBucketObjectLockConfiguration", request{method: "PUT", path: "/lock", query: "object-lock", body: lockConfig(""), header: map[string]string{"Content-MD5": md5Of(lockConfig(""))}}},
 		{"GetBucketObjectLockConfiguration", request{method: "GET", path: "/lock", query: "object-lock"}},

@@ -3,12 +3,14 @@ package s3api
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
+	"twinbucket/object"
 )
 
 // creation is the document of CreateBucket.
@@ -19,6 +21,7 @@ type creation struct {
 	Tags               *struct {
 		Tag []struct{ Key, Value string }
 	}
+	Extra []extra `xml:",any"`
 }
 
 // createBucket is CreateBucket.
@@ -32,7 +35,11 @@ func (c *call) createBucket() error {
 	if err := c.checkBucketHeaders(); err != nil {
 		return err
 	}
-	region, err := c.newRegion()
+	doc, err := c.readCreation()
+	if err != nil {
+		return err
+	}
+	region, err := c.newRegion(doc)
 	if err != nil {
 		return err
 	}
@@ -56,6 +63,9 @@ func (c *call) createBucket() error {
 			}
 		}
 		b.Versioning, b.Documents[bucket.ObjectLock] = bucket.Enabled, lockXML(bucket.Retention{})
+	}
+	if err := c.tagNewBucket(b, doc); err != nil {
+		return err
 	}
 	wire.Set(c.h, "Location", "/"+c.name)
 	wire.Set(c.h, "x-amz-bucket-arn", b.ARN())
@@ -98,24 +108,48 @@ func (c *call) checkBucketHeaders() error {
 	return nil
 }
 
-// newRegion returns the region of a new bucket.
-func (c *call) newRegion() (string, error) {
+// readCreation reads the document of the request; none is an empty one.
+func (c *call) readCreation() (*creation, error) {
 	data, err := c.document(wire.MaxXML)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var doc creation
+	doc := new(creation)
 	if len(data) > 0 {
-		if err := wire.Decode(data, "CreateBucketConfiguration", &doc); err != nil {
-			return "", err
+		if err := wire.Decode(data, "CreateBucketConfiguration", doc); err != nil {
+			return nil, err
 		}
 	}
+	if err := noExtra("CreateBucketConfiguration", doc.Extra); err != nil {
+		return nil, err
+	}
 	if doc.Location != nil || doc.Bucket != nil {
-		return "", unsupported("directory buckets are not offered")
+		return nil, unsupported("directory buckets are not offered")
 	}
-	if doc.Tags != nil && len(doc.Tags.Tag) > 0 {
-		return "", unsupported("put the tags with PutBucketTagging after the bucket is made")
+	return doc, nil
+}
+
+// tagNewBucket gives a new bucket the tags of the document.
+func (c *call) tagNewBucket(b *bucket.Bucket, doc *creation) error {
+	if doc.Tags == nil || len(doc.Tags.Tag) == 0 {
+		return nil
 	}
+	if err := c.allowService("s3:TagResource", arn.Bucket(c.name)); err != nil {
+		return err
+	}
+	var tags []object.Tag
+	for _, t := range doc.Tags.Tag {
+		tags = append(tags, object.Tag{Key: t.Key, Value: t.Value})
+	}
+	if err := checkTags(tags, maxBucketTags); err != nil {
+		return err
+	}
+	b.Documents[bucket.Tagging] = slices.Clone(writeTags(tags).Bytes())
+	return nil
+}
+
+// newRegion returns the region of a new bucket.
+func (c *call) newRegion(doc *creation) (string, error) {
 	region, signed := doc.LocationConstraint, c.region
 	if v := c.caller.Verified; v != nil && v.Scope.Region != "" {
 		signed = v.Scope.Region

@@ -133,12 +133,16 @@ func (c *call) getOwnership() error {
 // putOwnership is PutBucketOwnershipControls.
 func (c *call) putOwnership() error {
 	var doc struct {
-		Rule []struct{ ObjectOwnership string }
+		Rule  []struct{ ObjectOwnership string }
+		Extra []extra `xml:",any"`
 	}
 	if err := c.xml("OwnershipControls", &doc); err != nil {
 		return err
 	}
 	if err := c.allow("s3:PutBucketOwnershipControls"); err != nil {
+		return err
+	}
+	if err := noExtra("OwnershipControls", doc.Extra); err != nil {
 		return err
 	}
 	if len(doc.Rule) != 1 || !validOwnership(doc.Rule[0].ObjectOwnership) {
@@ -158,6 +162,7 @@ type accessBlock struct {
 	IgnorePublicAcls      string
 	BlockPublicPolicy     string
 	RestrictPublicBuckets string
+	Extra                 []extra `xml:",any"`
 }
 
 // accessBlockSettings are its settings in AWS's order.
@@ -166,6 +171,9 @@ var accessBlockSettings = []string{"BlockPublicAcls", "IgnorePublicAcls", "Block
 func parseAccessBlock(data []byte) (*accessBlock, error) {
 	var a accessBlock
 	if err := wire.Decode(data, "PublicAccessBlockConfiguration", &a); err != nil {
+		return nil, err
+	}
+	if err := noExtra("PublicAccessBlockConfiguration", a.Extra); err != nil {
 		return nil, err
 	}
 	for _, s := range accessBlockSettings {

@@ -15,7 +15,7 @@ func (c *call) getBucketTags() error {
 }
 
 // putBucketTags is PutBucketTagging. It replaces the user's tags; system tags
-// stay, and may be sent as they are.
+// are to be sent as they are.
 func (c *call) putBucketTags() error {
 	tags, err := c.bodyTags()
 	if err != nil {
@@ -57,6 +57,11 @@ func (c *call) setBucketTags(own, system []object.Tag) error {
 				return notYours(t)
 			case slices.Contains(system[:i], t):
 				return twice(t)
+			}
+		}
+		for _, t := range have {
+			if own != nil && !slices.Contains(system, t) {
+				return badTag("System tags cannot be removed by requester", t)
 			}
 		}
 		if own == nil && have == nil {

@@ -66,7 +66,12 @@ func TestSystemTags(t *testing.T) {
 		}
 	}
 	want("team=a")
-	w.call(204, "PUT", "/bkt?tagging", tagging("x=1", "y="))
+	for _, tags := range [][]string{{"x=1"}, nil, append([]string{"x=1"}, system[1:]...)} {
+		if got := w.call(400, "PUT", "/bkt?tagging", tagging(tags...)); got.code != "InvalidTag" || !strings.Contains(got.body, "System tags cannot be removed by requester") {
+			t.Errorf("without system tags: %s", got.body)
+		}
+	}
+	w.call(204, "PUT", "/bkt?tagging", tagging(append(system, "x=1", "y=")...))
 	want("x=1", "y=")
 	// What GetBucketTagging answered may be sent back, with changes to what is
 	// the user's.
@@ -93,15 +98,21 @@ func TestSystemTags(t *testing.T) {
 	}
 	w.call(204, "PUT", "/bkt?tagging", tagging(append(many, system...)...))
 	want(many...)
-	if got := w.call(400, "PUT", "/bkt?tagging", tagging(append(many, "x=1")...)); got.code != "InvalidTag" {
+	if got := w.call(400, "PUT", "/bkt?tagging", tagging(append(many, "x=1")...)); got.code != "BadRequest" || !strings.Contains(got.body, "Bucket tag count cannot be greater than 50") {
 		t.Errorf("51 tags: %s", got.body)
 	}
 	for range 2 {
 		w.call(204, "DELETE", "/bkt?tagging", "")
 		want()
 	}
-	w.call(204, "PUT", "/bkt?tagging", tagging())
+	w.call(204, "PUT", "/bkt?tagging", tagging(system...))
 	want()
+
+	// A bucket can have tags from its beginning.
+	w.call(200, "PUT", "/born", "<CreateBucketConfiguration><Tags><Tag><Key>a</Key><Value>1</Value></Tag></Tags></CreateBucketConfiguration>")
+	if got := w.tagsOf("born"); got != "a=1" {
+		t.Errorf("tags %s", got)
+	}
 
 	// A bucket without system tags.
 	w.call(200, "PUT", "/plain", "")

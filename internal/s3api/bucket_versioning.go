@@ -24,12 +24,16 @@ func (c *call) getVersioning() error {
 func (c *call) putVersioning() error {
 	var doc struct {
 		Status    string
-		MFADelete string `xml:"MfaDelete"`
+		MFADelete string  `xml:"MfaDelete"`
+		Extra     []extra `xml:",any"`
 	}
 	if err := c.xml("VersioningConfiguration", &doc); err != nil {
 		return err
 	}
 	if err := c.allow("s3:PutBucketVersioning"); err != nil {
+		return err
+	}
+	if err := noExtra("VersioningConfiguration", doc.Extra); err != nil {
 		return err
 	}
 	status := bucket.Versioning(doc.Status)

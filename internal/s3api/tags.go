@@ -32,6 +32,14 @@ type tagging struct {
 // extra catches elements that a document should not have.
 type extra struct{ XMLName xml.Name }
 
+// noExtra is the fault of a document with elements that it should not have.
+func noExtra(root string, found []extra) error {
+	if len(found) == 0 {
+		return nil
+	}
+	return wire.Malformed(root + " cannot hold an element " + found[0].XMLName.Local)
+}
+
 // bodyTags reads the request's tagging document. Its tags are not checked.
 func (c *call) bodyTags() ([]object.Tag, error) {
 	var doc tagging
@@ -94,7 +102,7 @@ func checkTags(tags []object.Tag, most int) error {
 		if most == maxObjectTags {
 			return fault.New(fault.Invalid, "BadRequest", "Object tags cannot be greater than 10")
 		}
-		return fault.Newf(fault.Invalid, "InvalidTag", "The number of tags must not exceed %d", most)
+		return fault.Newf(fault.Invalid, "BadRequest", "Bucket tag count cannot be greater than %d", most)
 	}
 	seen := make(map[string]bool, len(tags))
 	for _, t := range tags {

@@ -51,6 +51,7 @@ func (s *Store) apply(group []*journal.Record, end journal.Position) error {
 	}
 	s.removeFiles(a.dropped)
 	if s.sinceCompact += a.released; s.sinceCompact >= s.compactAt.Load() {
+		s.sinceCompact = 0
 		s.wakeCompaction()
 	}
 	if a.pending {

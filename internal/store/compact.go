@@ -58,9 +58,8 @@ func (s *Store) startCompaction() {
 	})
 }
 
-// wakeCompaction is called where commands are applied.
+// wakeCompaction has compaction look at the journal.
 func (s *Store) wakeCompaction() {
-	s.sinceCompact = 0
 	select {
 	case s.compactWake <- struct{}{}:
 	default: // it is awake
@@ -212,9 +211,12 @@ func (c *compaction) choose(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(all, func(a, b candidate) int { return int(min(1, max(-1, a.used-b.used))) })
-	moved := int64(0)
+	moved, most := int64(0), int64(mostMoved)
+	if c.s.short() {
+		most = 0 // moving takes room
+	}
 	for _, v := range all {
-		if moved += v.used; moved > mostMoved {
+		if moved += v.used; moved > most {
 			break
 		}
 		c.victims = append(c.victims, v.Segment)
@@ -263,8 +265,8 @@ func (c *compaction) measure(ctx context.Context, segments []journal.Segment) ([
 }
 
 // checkpoint makes sure that the index can be rebuilt without the segments that
-// are to be dropped. If that costs more than is won, nothing is dropped but
-// what the last checkpoint covers.
+// are to be dropped. If that costs more than is won, or there is no room for it,
+// nothing is dropped but what the last checkpoint covers.
 func (c *compaction) checkpoint(ctx context.Context) error {
 	all, err := c.s.checkpoints()
 	if err != nil {
@@ -280,14 +282,18 @@ func (c *compaction) checkpoint(ctx context.Context) error {
 			freed += v.Size()
 		}
 	}
-	switch {
-	case freed == 0:
-		return nil
-	case freed < c.rows/2:
-		c.victims = slices.DeleteFunc(c.victims, func(v journal.Segment) bool { return v.End > covered })
+	if freed == 0 {
 		return nil
 	}
-	return c.s.writeCheckpoint(ctx, c.snap, c.at)
+	if freed >= c.rows/2 {
+		err := c.s.writeCheckpoint(ctx, c.snap, c.at)
+		if !errors.Is(err, fault.NoSpace) {
+			return err
+		}
+		c.s.opt.Log.Warn("no room for a new checkpoint: less of the journal can be dropped", "cause", err)
+	}
+	c.victims = slices.DeleteFunc(c.victims, func(v journal.Segment) bool { return v.End > covered })
+	return nil
 }
 
 // move moves the bodies that a row has in the segments to be dropped.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -358,6 +359,40 @@ func writeFile(t testing.TB, fs vfs.FS, name string, data []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestCompactionOfAFullDisk drops what needs no room to be dropped.
+func TestCompactionOfAFullDisk(t *testing.T) {
+	t.Parallel()
+	mem := vfs.Memory()
+	faults := &vfs.Faults{Under: "/checkpoint", Err: syscall.ENOSPC}
+	s := openInline(t, faults.Wrap(mem), fewInline)
+	makeBucket(t, s, "bkt", bucket.Unversioned)
+	churn(t, s, "bkt")
+	compact(t, s)
+	for n := range 20 { // what was moved, behind that checkpoint
+		if _, err := s.Delete(t.Context(), "bkt", fmt.Sprint("stays", n), "", owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	churn(t, s, "bkt")
+	compact(t, s)
+	for n := range 20 {
+		put(t, s, "bkt", fmt.Sprint("stays", n), "now")
+	}
+	churn(t, s, "bkt")
+	faults.FailFrom(1)
+	before := journalSize(s)
+	done := compact(t, s)
+	if after := journalSize(s); after > before || done.Moved > before/2 {
+		t.Errorf("%+v: %d bytes, then %d", done, before, after)
+	}
+	faults.Heal()
+	if done := compact(t, s); done.Segments == 0 {
+		t.Error("nothing is dropped when there is room again")
+	}
+	check(t, s, mem)
+	closeStore(t, s)
 }
 
 // TestCompactionEndsWithItsContext and the store goes on.

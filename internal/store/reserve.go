@@ -69,6 +69,7 @@ func (s *Store) giveReserve() bool {
 	s.reserve.mu.Lock()
 	defer s.reserve.mu.Unlock()
 	s.reserve.out, s.reserve.tried = true, s.opt.Now()
+	s.wakeCompaction()
 	err := s.fs.Remove(s.reservePath())
 	if err == nil {
 		s.opt.Log.Error("the disk is full: only deletes are taken until there is room", "dir", s.dir, "hint", noSpaceHint)
@@ -76,6 +77,13 @@ func (s *Store) giveReserve() bool {
 		s.opt.Log.Error("cannot give the reserve up", "file", s.reservePath(), "cause", err)
 	}
 	return err == nil
+}
+
+// short reports whether the disk is full.
+func (s *Store) short() bool {
+	s.reserve.mu.Lock()
+	defer s.reserve.mu.Unlock()
+	return s.reserve.out
 }
 
 // admit refuses what takes space while the reserve is given up.

@@ -260,7 +260,7 @@ func (d *digests) sum(etag string) ([]object.Checksum, error) {
 				WithHint("x-amz-trailer announces %s, and it did not come", d.alg.header)
 		}
 		if _, err := d.alg.decode(want); err != nil {
-			return nil, err
+			return nil, fault.Newf(fault.Invalid, "InvalidRequest", "Value for %s trailing header is invalid.", d.alg.header)
 		}
 	}
 	if want != "" && want != got {

@@ -57,7 +57,7 @@ func (c *call) putObject() error {
 	c.showWritten(&o.Version)
 	showChecksums(c.h, o.Checksums)
 	if c.form != nil {
-		return c.answerForm()
+		return c.answerForm(`"` + o.ETag + `"`)
 	}
 	return c.empty(http.StatusOK)
 }

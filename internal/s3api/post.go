@@ -196,10 +196,9 @@ var requestOnly = []string{
 	"X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token", "X-Amz-User-Agent", "X-Amz-Decoded-Content-Length", "X-Amz-Trailer",
 }
 
-// answerForm answers an upload that is stored as its form asks. The headers of
-// a PUT's answer are set.
-func (c *call) answerForm() error {
-	etag := c.h["ETag"][0]
+// answerForm answers an upload that is stored as its form asks. etag is in its
+// quotes; the headers of a PUT's answer are set.
+func (c *call) answerForm(etag string) error {
 	location := c.objectURL()
 	if to := redirect(c.form); to != "" {
 		sep := "?"

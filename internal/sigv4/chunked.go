@@ -84,14 +84,15 @@ func (c *chunked) next() error {
 	}
 	switch {
 	case c.size > c.total:
-		return incomplete("the chunks hold more bytes than x-amz-decoded-content-length says")
+		return wrongLength("the chunks hold more bytes than x-amz-decoded-content-length says")
 	case c.size > 0 && before > 0 && before < minChunk:
 		return fault.New(fault.Invalid, "InvalidChunkSizeError", "Only the last chunk is allowed to have a size less than 8192 bytes").
-			WithHint("a chunk of %d bytes is followed by another", before)
+			WithHint("a chunk of %d bytes is followed by another", before).
+			With("BadChunkSize", strconv.FormatInt(before, 10))
 	case c.size > 0:
 		return nil
 	case c.total > 0:
-		return incomplete("the chunks hold fewer bytes than x-amz-decoded-content-length says")
+		return wrongLength("the chunks hold fewer bytes than x-amz-decoded-content-length says")
 	}
 	if err := c.check(); err != nil {
 		return err

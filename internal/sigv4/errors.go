@@ -41,7 +41,11 @@ func badParameter(message string) *fault.Error {
 func unsupportedAlgorithm() *fault.Error {
 	return fault.New(fault.Invalid, "InvalidRequest",
 		"The authorization mechanism you have provided is not supported. Please use "+Algorithm+".").
-		WithHint("sign with Signature Version 4; Version 2 is accepted in presigned URLs only")
+		WithHint("asymmetric signatures are not offered")
+}
+
+func noDate() *fault.Error {
+	return fault.New(fault.Denied, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
 }
 
 func badPayload(s string) *fault.Error {
@@ -93,6 +97,12 @@ func digestMismatch(want, got string) *fault.Error {
 
 func incomplete(hint string) *fault.Error {
 	return fault.New(fault.Invalid, "IncompleteBody", "The request body terminated unexpectedly").WithHint("%s", hint)
+}
+
+// wrongLength is the fault of a body whose length is not the one that was said.
+func wrongLength(hint string) *fault.Error {
+	return fault.New(fault.Invalid, "IncompleteBody",
+		"You did not provide the number of bytes specified by the Content-Length HTTP header").WithHint("%s", hint)
 }
 
 func badTrailer(hint string) *fault.Error {

@@ -42,10 +42,10 @@ func (c *Claim) Token() string { return c.token }
 func (c *Claim) Scope() Scope { return c.scope }
 
 // Parse reads the signature of a request from its Authorization header or its
-// query string, where it may also be one of Version 2. A request without any
-// is anonymous: nil and no error. Errors: AuthorizationHeaderMalformed,
-// AuthorizationQueryParametersError, InvalidRequest for other schemes (Version
-// 2 in a header is one), InvalidArgument for two at once, AccessDenied for a
+// query string, of Version 4 or 2. A request without any is anonymous: nil and
+// no error. Errors: AuthorizationHeaderMalformed,
+// AuthorizationQueryParametersError, InvalidRequest for asymmetric signatures,
+// InvalidArgument for other schemes and for two at once, AccessDenied for a
 // missing date or parameter of Version 2, and InvalidURI.
 func Parse(r *http.Request) (*Claim, error) {
 	headers := r.Header["Authorization"]
@@ -53,6 +53,8 @@ func Parse(r *http.Request) (*Claim, error) {
 	switch {
 	case len(headers) > 1 || len(headers) == 1 && (inQuery || second) || inQuery && second:
 		return nil, manyMechanisms()
+	case inHeader2(r):
+		return parseHeader2(r, headers[0])
 	case len(headers) == 1:
 		return parseHeader(r, headers[0])
 	case inQuery:
@@ -78,25 +80,22 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 	if len(s) > maxAuthorization {
 		return nil, malformed("it is too long")
 	}
-	algorithm, s, _ := strings.Cut(s, " ")
-	if algorithm != Algorithm {
+	algorithm, rest, more := strings.Cut(s, " ")
+	switch {
+	case algorithm == Algorithm && more:
+	case strings.HasPrefix(algorithm, "AWS4-ECDSA-"):
 		return nil, unsupportedAlgorithm()
+	default:
+		return nil, fault.New(fault.Invalid, "InvalidArgument", "Unsupported Authorization Type").
+			WithHint("sign with %s", Algorithm).With("ArgumentName", "Authorization").With("ArgumentValue", shorten(s))
 	}
 	c := &Claim{version: 4, token: r.Header.Get("X-Amz-Security-Token")}
-	var credential, names string
-	for s != "" {
-		var field string
-		field, s, _ = strings.Cut(s, ",")
-		name, value, _ := strings.Cut(strings.TrimSpace(field), "=")
-		switch name {
-		case "Credential":
-			credential = value
-		case "SignedHeaders":
-			names = value
-		case "Signature":
-			c.signature = value
-		}
+	fields, err := components(rest)
+	if err != nil {
+		return nil, err
 	}
+	credential, names := fields["Credential"], fields["SignedHeaders"]
+	c.signature = fields["Signature"]
 	if err := c.setCredential(credential); err != nil {
 		return nil, err
 	}
@@ -107,7 +106,7 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 		return nil, malformed("the Signature must have 64 lower-case hexadecimal digits.")
 	}
 	if !c.setDate(r.Header) {
-		return nil, fault.New(fault.Denied, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+		return nil, noDate()
 	}
 	if c.timeText[:8] != c.scope.Date {
 		return nil, malformed("Invalid credential date \"" + c.scope.Date + "\". This date is not the same as X-Amz-Date: \"" + c.timeText[:8] + "\".")
@@ -115,28 +114,48 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 	return c, nil
 }
 
+// components reads "NAME=VALUE, ...", each of the three once.
+func components(s string) (map[string]string, error) {
+	fields := make(map[string]string, 3)
+	for field := range strings.SplitSeq(s, ",") {
+		if field = strings.TrimSpace(field); field == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(field, "=")
+		if !ok {
+			return nil, malformed("the authorization component \"" + shorten(field) + "\" is malformed.")
+		}
+		fields[name] = value
+	}
+	if len(fields) < 3 {
+		return nil, malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
+	}
+	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
+		if _, ok := fields[name]; !ok {
+			return nil, malformed("missing " + name + ".")
+		}
+	}
+	return fields, nil
+}
+
 // setCredential reads KEY/DATE/REGION/SERVICE/aws4_request.
 func (c *Claim) setCredential(s string) error {
 	c.credential = s
-	var parts [5]string
-	for i := 4; i > 0; i-- {
-		j := strings.LastIndexByte(s, '/')
-		if j < 0 {
-			return c.Refuse(credentialForm)
-		}
-		s, parts[i] = s[:j], s[j+1:]
+	parts := strings.Split(s, "/")
+	if len(parts) != 5 {
+		return c.Refuse(credentialForm)
 	}
-	c.accessKey = s
+	c.accessKey = parts[0]
 	c.scope = Scope{Date: parts[1], Region: parts[2], Service: parts[3]}
 	switch _, err := time.Parse(dateLayout, parts[1]); {
-	case s == "":
+	case c.accessKey == "":
 		return c.Refuse("a non-empty Access Key (AKID) must be provided in the credential.")
-	case err != nil:
-		return c.Refuse("incorrect date format \"" + shorten(parts[1]) + `". This date in the credential must be in the format "yyyyMMdd".`)
 	case parts[2] == "" || parts[3] == "":
 		return c.Refuse(credentialForm)
 	case parts[4] != terminator:
 		return c.Refuse("incorrect terminal \"" + shorten(parts[4]) + `". This endpoint uses "` + terminator + `".`)
+	case err != nil:
+		return c.Refuse("incorrect date format \"" + shorten(parts[1]) + `". This date in the credential must be in the format "yyyyMMdd".`)
 	}
 	return nil
 }
@@ -208,8 +227,11 @@ func parseQuery(r *http.Request) (*Claim, error) {
 				"X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
 		}
 	}
-	if q.Get("X-Amz-Algorithm") != Algorithm {
-		return nil, badParameter("X-Amz-Algorithm only supports \"" + Algorithm + "\"")
+	switch algorithm := q.Get("X-Amz-Algorithm"); {
+	case strings.HasPrefix(algorithm, "AWS4-ECDSA-"):
+		return nil, unsupportedAlgorithm()
+	case algorithm != Algorithm:
+		return nil, badParameter("X-Amz-Algorithm only supports \"" + Algorithm + " and AWS4-ECDSA-P256-SHA256\"")
 	}
 	c := &Claim{
 		version: 4, presigned: true, token: q.Get("X-Amz-Security-Token"), timeText: q.Get("X-Amz-Date"),

@@ -139,8 +139,12 @@ func amzHeaders(h http.Header, q []parameter) (amzList, error) {
 			return nil, badURI("the query string holds too many x-amz- parameters")
 		}
 	}
-	slices.SortFunc(all, func(x, y amzHeader) int { return strings.Compare(x.name, y.name) })
+	all.sort()
 	return all, nil
+}
+
+func (a amzList) sort() {
+	slices.SortFunc(a, func(x, y amzHeader) int { return strings.Compare(x.name, y.name) })
 }
 
 // String returns the headers as Version 2 signs them.

@@ -78,6 +78,11 @@ func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified
 	if err != nil {
 		return nil, err
 	}
+	if c.scope.s3() {
+		if _, err := payloadOf(payload); err != nil {
+			return nil, err
+		}
+	}
 	id := keyID{secret, c.scope}
 	key, cached := ring.get(id)
 	m := c.message(r, payload)
@@ -163,16 +168,20 @@ func (c *Claim) checkTime(now time.Time) error {
 // checkSigned checks that every x-amz- header is signed: whoever can add one
 // to a signed request could change its meaning.
 func (c *Claim) checkSigned(h http.Header) error {
+	var names []string
 	for name := range h {
-		if !strings.HasPrefix(name, "X-Amz-") || c.signs(name) ||
-			name == "X-Amz-User-Agent" || (c.presigned && name == "X-Amz-Content-Sha256") {
-			continue
+		if strings.HasPrefix(name, "X-Amz-") && !c.signs(name) &&
+			name != "X-Amz-User-Agent" && !(c.presigned && name == "X-Amz-Content-Sha256") {
+			names = append(names, strings.ToLower(name))
 		}
-		return fault.New(fault.Denied, "AccessDenied", "There were headers present in the request which were not signed").
-			WithHint("sign %s too, or do not send it", strings.ToLower(name)).
-			With("HeadersNotSigned", strings.ToLower(name))
 	}
-	return nil
+	if names == nil {
+		return nil
+	}
+	slices.Sort(names)
+	list := strings.Join(names, ", ")
+	return fault.New(fault.Denied, "AccessDenied", "There were headers present in the request which were not signed").
+		WithHint("sign %s too, or do not send it", shorten(list)).With("HeadersNotSigned", list)
 }
 
 // payloadText returns the last line of the canonical request.

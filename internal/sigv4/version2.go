@@ -32,7 +32,7 @@ type hostBucketKey struct{}
 // without a dot. A request without a signature of Version 2 is returned as it
 // is.
 func WithHostBucket(r *http.Request, bucket string) *http.Request {
-	if !hasVersion2(r.URL.RawQuery) {
+	if !hasVersion2(r.URL.RawQuery) && !inHeader2(r) {
 		return r
 	}
 	return r.WithContext(context.WithValue(r.Context(), hostBucketKey{}, bucket))
@@ -100,15 +100,19 @@ func parseVersion2(r *http.Request) (*Claim, error) {
 // parameters of the URL say is in the headers afterwards, for which they
 // stand.
 func (c *Claim) verifyVersion2(r *http.Request, secret string, now time.Time) (*Verified, error) {
-	if now.After(c.end) {
-		return nil, expired(c.end, now)
-	}
 	q, err := parameters(r.URL.RawQuery)
 	if err != nil {
 		return nil, err
 	}
-	amz, err := amzHeaders(r.Header, q)
-	if err != nil {
+	amz := signedHeaders2(r.Header)
+	if c.presigned {
+		if now.After(c.end) {
+			return nil, expired(c.end, now)
+		}
+		if amz, err = amzHeaders(r.Header, q); err != nil {
+			return nil, err
+		}
+	} else if err := c.checkTime(now); err != nil {
 		return nil, err
 	}
 	resource, err := subResources(q)
@@ -131,23 +135,29 @@ func (c *Claim) verifyVersion2(r *http.Request, secret string, now time.Time) (*
 		m.path = "/" + bucket + m.path
 	}
 	if !c.matches2(&m, secret) {
-		return nil, mismatch().WithHint("%s", c.explain2(m, q, secret))
+		return nil, c.tellSigned(mismatch(), m.text(), "").WithHint("%s", c.explain2(m, q, secret))
 	}
 	amz.move(r.Header)
 	v := &Verified{
-		Version: 2, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: true,
+		Version: 2, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time,
 		Decoded: -1, digest: UnsignedPayload,
 	}
 	if s := r.Header.Get("X-Amz-Content-Sha256"); s != "" {
 		v.digest = s
 	}
-	return v, v.setPayload(v.digest, r.Header)
+	if err := v.setPayload(v.digest, r.Header); err != nil {
+		return nil, err
+	}
+	if v.Payload.signed() {
+		return nil, badPayload(v.digest) // there is no signature that chunks could go on from
+	}
+	return v, nil
 }
 
 // message2 is what a signature of Version 2 covers.
 type message2 struct {
 	method, md5, contentType string
-	expires                  string // as received
+	expires                  string // or the header Date, as received
 	amz                      string // the x-amz- headers, one a line
 	path                     string // encoded as received, the bucket first
 	sub                      string // the signed parameters, with their question mark
@@ -156,11 +166,13 @@ type message2 struct {
 // sign returns the message's signature in base64.
 func (m *message2) sign(secret string) string {
 	h := hmac.New(sha1.New, []byte(secret))
-	for _, line := range []string{m.method, m.md5, m.contentType, m.expires} {
-		h.Write([]byte(line + "\n"))
-	}
-	h.Write([]byte(m.amz + m.path + m.sub))
+	h.Write([]byte(m.text()))
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
+// text returns the string to sign.
+func (m *message2) text() string {
+	return strings.Join([]string{m.method, m.md5, m.contentType, m.expires, m.amz + m.path + m.sub}, "\n")
 }
 
 // matches2 reports whether c's signature is that of m, in constant time. For

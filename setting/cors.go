@@ -22,7 +22,7 @@ var corsKind = kind{
 			needed(repeated(text("AllowedOrigin"))),
 			repeated(text("AllowedHeader")),
 			repeated(text("ExposeHeader")),
-			formed("MaxAgeSeconds", digits),
+			formed("MaxAgeSeconds", integer),
 		))),
 	),
 	limit: maxCORSSize,

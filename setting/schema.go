@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"slices"
+	"strconv"
 	"strings"
 
 	"twinbucket/markup"
@@ -47,6 +48,13 @@ func repeated(e element) element { e.many = true; return e }
 // digits reports whether s is a number that is not negative and fits 31 bits.
 func digits(s string) bool {
 	return s != "" && len(s) <= 10 && strings.Trim(s, "0123456789") == "" && (len(s) < 10 || s <= "2147483647")
+}
+
+// integer reports whether s is a number that fits 32 bits. AWS takes negative
+// ones where they mean nothing.
+func integer(s string) bool {
+	_, err := strconv.ParseInt(s, 10, 32)
+	return err == nil
 }
 
 // node is one element of a document. Its text is what stands directly in it.

@@ -89,7 +89,7 @@ func TestParseRefuses(t *testing.T) {
 		{bucket.CORS, corsDocument(""), "MalformedXML", ""},
 		{bucket.CORS, corsDocument("<AllowedMethod>GET</AllowedMethod>"), "MalformedXML", ""},
 		{bucket.CORS, corsDocument("<AllowedOrigin>*</AllowedOrigin>"), "MalformedXML", ""},
-		{bucket.CORS, corsDocument(origin + "<MaxAgeSeconds>-1</MaxAgeSeconds>"), "MalformedXML", ""},
+		{bucket.CORS, corsDocument(origin + "<MaxAgeSeconds>1.5</MaxAgeSeconds>"), "MalformedXML", ""},
 		{bucket.CORS, corsDocument(origin + "<MaxAgeSeconds>2147483648</MaxAgeSeconds>"), "MalformedXML", ""},
 		{bucket.CORS, corsDocument(origin + "<ID>" + strings.Repeat("i", 256) + "</ID>"), "MalformedXML", ""},
 		{bucket.CORS, corsDocument(strings.Split(strings.Repeat(origin+"|", 100)+origin, "|")...), "InvalidRequest", "The number of CORS rules should not exceed allowed limit of 100 rules."},
@@ -197,6 +197,7 @@ func TestParseAccepts(t *testing.T) {
 	}{
 		{bucket.CORS, corsDocument("<AllowedMethod>GET</AllowedMethod><AllowedOrigin></AllowedOrigin><AllowedHeader>*</AllowedHeader><ExposeHeader>GET</ExposeHeader><MaxAgeSeconds>0</MaxAgeSeconds>")},
 		{bucket.CORS, corsDocument(strings.Split(strings.Repeat(origin+"|", 99)+origin, "|")...)},
+		{bucket.CORS, corsDocument(origin + "<MaxAgeSeconds>-100</MaxAgeSeconds>")},
 		{bucket.Website, routing("<Condition><KeyPrefixEquals/></Condition><Redirect><HttpRedirectCode>308</HttpRedirectCode><ReplaceKeyPrefixWith/></Redirect>")},
 		{bucket.Notification, notify()},
 		{bucket.Notification, manyNotifications(100)},

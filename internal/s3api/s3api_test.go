@@ -315,6 +315,11 @@ func FuzzRequest(f *testing.F) {
 	f.Add("PUT", "/bkt", "replication", "X-Amz-Checksum-Crc32", "AAAAAA==", "<x/>")
 	f.Add("GET", "/bkt", "versions&key-marker=a&max-keys=2", "X-Amz-Expected-Bucket-Owner", "1", "")
 	f.Add("DELETE", "/bkt/k", "tagging", "If-Match", "*", "")
+	f.Add("OPTIONS", "/bkt/k", "", "Origin", "http://a", "")
+	f.Add("GET", "/bkt", "metrics&continuation-token=MWE", "Origin", "http://a", "")
+	f.Add("PUT", "/bkt", "metrics&id=a", "X-Amz-Request-Payer", "requester", "<MetricsConfiguration><Id>a</Id></MetricsConfiguration>")
+	f.Add("PUT", "/bkt", "cors", "Content-Md5", md5Of(corsRules), corsRules)
+	f.Add("PUT", "/bkt", "logging", "X-Amz-Expected-Bucket-Owner", "1", "<BucketLoggingStatus/>")
 	f.Add("GET", "/bkt/k", "attributes", "X-Amz-Object-Attributes", "ETag,ObjectParts", "")
 	f.Fuzz(func(t *testing.T, method, path, query, name, value, body string) {
 		r, err := http.NewRequest(method, "http://localhost/", strings.NewReader(body))

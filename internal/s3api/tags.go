@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"twinbucket/fault"
@@ -135,11 +136,12 @@ func twice(t object.Tag) error { return badTag("Cannot provide multiple Tags wit
 // such ones what it made.
 func systemTag(t object.Tag) bool { return strings.HasPrefix(strings.ToLower(t.Key), "aws:") }
 
-// plainTag reports whether s is made of what tags may have: letters, digits,
-// spaces and + - = . _ : / @ of any script. Control characters are refused and
-// the rest is let through, as other stores' tags have to fit in here.
+// plainTag reports whether s is made of what tags may have: letters, digits and
+// spaces of any script and + - = . _ : / @.
 func plainTag(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }) < 0
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.In(r, unicode.Z) && !strings.ContainsRune("+-=._:/@", r)
+	}) < 0
 }
 
 // writeTags writes a tagging document.

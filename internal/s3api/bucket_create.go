@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"errors"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -212,11 +213,8 @@ func (c *call) listBuckets() error {
 	if err := c.signedIn(); err != nil {
 		return err
 	}
-	most, err := c.query.number("max-buckets", 10000, 10000)
-	if err != nil {
-		return err
-	}
-	if c.query.has("max-buckets") && most == 0 {
+	most, err := c.query.number("max-buckets", 10000, math.MaxInt32)
+	if err != nil || most < 1 || most > 10000 {
 		return invalid("max-buckets", "Argument max-buckets must be an integer between 1 and 10000")
 	}
 	after := ""

@@ -133,7 +133,7 @@ func parseRange(s string, size int64) (r span, ok bool, err error) {
 	if !found || strings.Contains(spec, ",") {
 		return span{}, false, nil
 	}
-	first, last, found := strings.Cut(strings.TrimSpace(spec), "-")
+	first, last, found := strings.Cut(spec, "-")
 	if !found {
 		return span{}, false, nil
 	}

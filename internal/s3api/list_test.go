@@ -148,6 +148,9 @@ func TestListUploads(t *testing.T) {
 			want = append(want, k)
 		}
 	}
+	if got := w.call(200, "GET", "/ups?uploads&delimiter=/&max-uploads=2", "").body; !strings.Contains(got, "<NextKeyMarker>b/</NextKeyMarker>") || strings.Contains(got, "NextUploadIdMarker") {
+		t.Errorf("after a common prefix: %s", got)
+	}
 	for _, max := range []int{1, 2, 3, 100} {
 		if diff := cmp.Diff(want, w.listAll("ups", fmt.Sprintf("uploads&max-uploads=%d", max), "Upload")); diff != "" {
 			t.Errorf("by %d: %s", max, diff)

@@ -173,7 +173,7 @@ func (c *call) completion() (*completion, []store.Chosen, error) {
 			return nil, nil, wire.Malformed("each Part holds a PartNumber and an ETag")
 		}
 		if *p.PartNumber < 1 || *p.PartNumber > store.MaxParts {
-			return nil, nil, invalid("PartNumber", "Part number must be an integer between 1 and 10000, inclusive")
+			return nil, nil, invalid("PartNumber", "PartNumber must be >= 1").WithHint("the numbers of parts go from 1 to 10000")
 		}
 		chosen[i] = store.Chosen{Number: *p.PartNumber, ETag: unquote(*p.ETag)}
 	}

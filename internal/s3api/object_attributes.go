@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"twinbucket/fault"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
 )
@@ -16,14 +17,16 @@ func (c *call) getAttributes() error {
 	want := map[string]bool{}
 	for _, line := range c.r.Header["X-Amz-Object-Attributes"] {
 		for a := range strings.SplitSeq(line, ",") {
-			if a = strings.TrimSpace(a); a != "" && !attributes[a] {
+			switch a = strings.TrimSpace(a); {
+			case attributes[a]:
+				want[a] = true
+			case a != "":
 				return invalid("x-amz-object-attributes", "Invalid attribute name specified.")
 			}
-			want[a] = true
 		}
 	}
 	if len(want) == 0 {
-		return invalid("x-amz-object-attributes", "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
+		return fault.New(fault.Invalid, "InvalidRequest", "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty")
 	}
 	o, err := c.find("s3:GetObject", "s3:GetObjectVersion")
 	if err != nil {

@@ -82,12 +82,17 @@ func parseCopySource(text string) (name, key, id string, err error) {
 			return "", "", "", invalid("x-amz-copy-source", "Invalid version id specified")
 		}
 	}
-	if plain, err := url.PathUnescape(path); err == nil {
-		path = plain
+	path, err = url.PathUnescape(path)
+	if err != nil {
+		return "", "", "", invalid("x-amz-copy-source", "Invalid copy source encoding").
+			WithHint("the source of a copy is percent-encoded; a percent sign in a key is %%25")
 	}
 	name, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if name == "" || key == "" {
-		return "", "", "", bad
+	switch {
+	case bucket.CheckName(name) != nil:
+		return "", "", "", invalid("x-amz-copy-source", "Invalid copy source bucket name")
+	case key == "":
+		return "", "", "", invalid("x-amz-copy-source", "Invalid copy source object key")
 	}
 	return name, key, id, object.CheckKey(key)
 }
@@ -106,6 +111,9 @@ func directive(h http.Header, name, message string) (replace bool, err error) {
 
 // copyObject is CopyObject.
 func (c *call) copyObject() error {
+	if name := c.r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" && algorithmOf(name) == nil {
+		return badAlgorithm(name)
+	}
 	src, err := c.copySource()
 	if err != nil {
 		return err
@@ -195,9 +203,7 @@ func (c *call) allowCopyTags(src *source) error {
 func (c *call) copyBody(src *store.Object, p store.Put) (*store.Object, error) {
 	alg := preferred
 	if name := c.r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
-		if alg = algorithmOf(name); alg == nil {
-			return nil, badAlgorithm(name)
-		}
+		alg = algorithmOf(name)
 	} else if len(src.Checksums) > 0 {
 		alg = algorithmOf(src.Checksums[0].Algorithm)
 	}

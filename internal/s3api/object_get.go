@@ -15,6 +15,11 @@ import (
 
 // getObject is GetObject and HeadObject.
 func (c *call) getObject() error {
+	if number, ok := c.query.lookup("partNumber"); ok {
+		if _, err := partNumber(number); err != nil {
+			return err
+		}
+	}
 	o, err := c.find("s3:GetObject", "s3:GetObjectVersion")
 	if err != nil {
 		return err

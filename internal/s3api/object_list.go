@@ -311,6 +311,9 @@ func (c *call) listUploads() error {
 	if keyMarker == "" {
 		idMarker = "" // ignored without a key marker
 	}
+	if idMarker != "" && checkVersionID(idMarker) != nil {
+		return invalid("upload-id-marker", "Invalid uploadId marker")
+	}
 	page, err := c.uploads(l, keyMarker, idMarker)
 	if err != nil {
 		return err
@@ -357,19 +360,19 @@ type uploadsPage struct {
 
 // uploads gathers a page of uploads, grouped by the listing's delimiter.
 func (c *call) uploads(l *listing, afterKey, afterID string) (*uploadsPage, error) {
-	p := &uploadsPage{nextKey: afterKey, nextID: afterID}
+	p := &uploadsPage{}
 	if l.most == 0 {
 		return p, nil
 	}
+	from, fromID := afterKey, afterID
 	for {
-		list, more, err := c.store.Uploads(c.r.Context(), c.name, l.prefix, p.nextKey, p.nextID, maxListed)
+		list, more, err := c.store.Uploads(c.r.Context(), c.name, l.prefix, from, fromID, maxListed)
 		if err != nil {
 			return nil, err
 		}
 		for _, u := range list {
 			group := l.group(u.Key)
 			if group != "" && (len(p.prefixes) > 0 && p.prefixes[len(p.prefixes)-1] == group || group <= afterKey) {
-				p.nextKey, p.nextID = u.Key, u.ID
 				continue
 			}
 			if len(p.uploads)+len(p.prefixes) == l.most {
@@ -378,14 +381,16 @@ func (c *call) uploads(l *listing, afterKey, afterID string) (*uploadsPage, erro
 			}
 			if group != "" {
 				p.prefixes = append(p.prefixes, group)
+				p.nextKey, p.nextID = group, ""
 			} else {
 				p.uploads = append(p.uploads, u)
+				p.nextKey, p.nextID = u.Key, u.ID
 			}
-			p.nextKey, p.nextID = u.Key, u.ID
 		}
 		if !more || len(list) == 0 {
 			return p, nil
 		}
+		from, fromID = list[len(list)-1].Key, list[len(list)-1].ID
 	}
 }
 

@@ -469,3 +469,13 @@ func TestChecksumsOfNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestTagsInOrder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/bkt", "")
+	w.call(200, "PUT", "/bkt/k", "", "x-amz-tagging", "foo=bar&bar&a=1")
+	if got := w.call(200, "GET", "/bkt/k?tagging", "").body; !strings.Contains(got, "<Key>a</Key><Value>1</Value></Tag><Tag><Key>bar</Key><Value></Value></Tag><Tag><Key>foo</Key>") {
+		t.Error(got)
+	}
+}

@@ -51,7 +51,7 @@ func TestParseCopySource(t *testing.T) {
 		{"bkt/a%2Fb%20c%3F", "bkt", "a/b c?", ""},
 		{"bkt%2Fk", "bkt", "k", ""},
 		{"bkt/a+b", "bkt", "a+b", ""},
-		{"bkt/50%", "bkt", "50%", ""},
+		{"bkt/50%25", "bkt", "50%", ""},
 		{"bkt/k?versionId=" + id, "bkt", "k", id},
 		{"bkt/k?versionId=null", "bkt", "k", "null"},
 	} {

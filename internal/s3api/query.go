@@ -106,7 +106,7 @@ func checkVersionID(id string) error {
 	if id == "" {
 		return invalid("versionId", "Version id cannot be the empty string")
 	}
-	ok := id == "null" || len(id) >= 16 && len(id) <= 1024
+	ok := id == "null" || len(id) >= 24 && len(id) <= 1024
 	for i := 0; i < len(id) && ok; i++ {
 		c := id[i]
 		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-'

@@ -170,14 +170,44 @@ func (c *call) operation() (operation, error) {
 			return operation{}, unsupported("the query parameter %q is not known", p.name)
 		}
 	}
+	if err := c.checkTarget(rt); err != nil {
+		return operation{}, err
+	}
 	if op, ok := routes[rt]; ok {
 		return op, c.refuseHeaders()
 	}
 	if rt.sub != "" {
 		return operation{}, unsupported("%s of the sub-resource %q is not offered", c.r.Method, rt.sub)
 	}
-	return operation{}, fault.New(fault.Unsupported, "MethodNotAllowed",
-		"The specified method is not allowed against this resource.").On(c.r.Method)
+	return operation{}, c.notAllowed(rt)
+}
+
+// checkTarget refuses what is asked of the wrong thing, in AWS's words.
+func (c *call) checkTarget(rt route) error {
+	if rt.level != onObject {
+		return nil
+	}
+	wrong := func(message string) error { return fault.New(fault.Invalid, "InvalidRequest", message).On(c.key) }
+	switch {
+	case rt.method == "GET" && rt.sub == "uploads":
+		return wrong("Key is not expected for the GET method ?uploads subresource")
+	case rt.method == "GET" && rt.sub == "versions":
+		return wrong("There is no such thing as the ?versions sub-resource for a key")
+	case rt.method == "PUT" && rt.sub == "" && c.query.has("partNumber"):
+		return invalid("partNumber", "This operation does not accept partNumber without uploadId")
+	case rt.method == "PUT" && rt.sub == "uploadId" && !c.query.has("partNumber"):
+		return c.notAllowed(rt)
+	case rt.method != "PUT" && len(c.r.Header["X-Amz-Copy-Source"]) > 0:
+		return invalid("x-amz-copy-source", "You can only specify a copy source header for copy requests.")
+	}
+	return nil
+}
+
+// notAllowed is the fault of a method that a thing does not take.
+func (c *call) notAllowed(rt route) error {
+	kind := [...]string{onService: "SERVICE", onBucket: "BUCKET", onObject: "OBJECT"}[rt.level]
+	return fault.New(fault.Unsupported, "MethodNotAllowed", "The specified method is not allowed against this resource.").
+		On(rt.method).With("Method", rt.method).With("ResourceType", kind)
 }
 
 // harmless reports whether a query parameter without a value asks for nothing.

@@ -10,15 +10,18 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"twinbucket/bucket"
 	"twinbucket/internal/catalog"
@@ -281,6 +284,40 @@ func TestOddKeys(t *testing.T) {
 	if diff := cmp.Diff(sorted(oddKeys), w.listAll("odd", "versions&encoding-type=url&max-keys=3&prefix=", "DeleteMarker")); diff != "" {
 		t.Errorf("ListObjectVersions: %s", diff)
 	}
+}
+
+// TestAnyKey: whatever a key consists of, it is written, found, listed, copied
+// and deleted as it is.
+func TestAnyKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/any", "")
+	w.call(200, "PUT", "/copies", "")
+	rapid.Check(t, func(rt *rapid.T) {
+		key := rapid.StringOfN(rapid.Rune(), 1, 1024, object.MaxKey).Draw(rt, "key")
+		if got := w.do(request{method: "PUT", path: "/any/" + key, body: key}); got.status != 200 {
+			rt.Fatalf("PUT: %d %s", got.status, got.body)
+		}
+		if got := w.do(request{method: "GET", path: "/any/" + key}); got.body != key {
+			rt.Fatalf("GET: %d %q", got.status, got.body)
+		}
+		source := map[string]string{"x-amz-copy-source": "any/" + sigv4.EncodePath(key)}
+		if got := w.do(request{method: "PUT", path: "/copies/" + key, header: source}); got.status != 200 {
+			rt.Fatalf("copy: %d %s", got.status, got.body)
+		}
+		for _, query := range []string{"list-type=2", "max-keys=9", "versions"} {
+			got := w.listAll("any", query+"&encoding-type=url&prefix="+url.QueryEscape(key), map[bool]string{true: "Version", false: "Contents"}[query == "versions"])
+			if !slices.Equal(got, []string{key}) {
+				rt.Fatalf("%s: %q", query, got)
+			}
+		}
+		if got := w.do(request{method: "DELETE", path: "/any/" + key}); got.status != 204 {
+			rt.Fatalf("DELETE: %d %s", got.status, got.body)
+		}
+		if got := w.do(request{method: "HEAD", path: "/any/" + key}); got.status != 404 {
+			rt.Fatalf("HEAD of what was deleted: %d", got.status)
+		}
+	})
 }
 
 func sorted(keys []string) []string {

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -87,6 +88,9 @@ func headerTags(text string) ([]object.Tag, error) {
 		if err != nil {
 			return nil, bad(err.Error())
 		}
+		if k == "" {
+			return nil, bad("a tag has a name")
+		}
 		if seen[k] {
 			return nil, bad("the tag " + k + " is there twice")
 		}
@@ -167,7 +171,9 @@ func (c *call) getTags() error {
 		return err
 	}
 	c.showID(o.ID)
-	return c.send(writeTags(o.Tags))
+	// In the order of their keys, whatever order they came in.
+	tags := slices.SortedFunc(slices.Values(o.Tags), func(a, b object.Tag) int { return strings.Compare(a.Key, b.Key) })
+	return c.send(writeTags(tags))
 }
 
 // putTags is PutObjectTagging.

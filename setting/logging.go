@@ -61,11 +61,11 @@ func checkLogBucket(root *node, b *bucket.Bucket, lookup func(string) (*bucket.B
 	target, ok := lookup(name)
 	switch {
 	case !ok:
-		return fault.New(fault.Invalid, "InvalidTargetBucketForLogging", "The target bucket for logging does not exist").On(name)
+		return fault.New(fault.Invalid, "InvalidTargetBucketForLogging", "The target bucket for logging does not exist").On(name).With("TargetBucket", name)
 	case target.Owner != b.Owner:
-		return fault.New(fault.Invalid, "InvalidTargetBucketForLogging", "The owner for the bucket to be logged and the target bucket must be the same.").On(name)
+		return fault.New(fault.Invalid, "InvalidTargetBucketForLogging", "The owner for the bucket to be logged and the target bucket must be the same.").On(name).With("TargetBucket", name)
 	case target.Region != b.Region:
-		return fault.New(fault.Denied, "CrossLocationLoggingProhibitted", "Cross S3 location logging not allowed. ").On(name).
+		return fault.New(fault.Denied, "CrossLocationLoggingProhibitted", "Cross S3 location logging not allowed. ").On(name).With("TargetBucketLocation", target.Region).
 			WithHint("%s is in %s and %s in %s", b.Name, b.Region, name, target.Region)
 	}
 	if grants := on.child("TargetGrants"); grants != nil && len(grants.kids) > 0 && target.OwnerEnforced() {

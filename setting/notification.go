@@ -143,7 +143,7 @@ func readNotification(n *node) (notification, error) {
 	one := notification{events: n.values("Event")}
 	for i, e := range one.events {
 		if !slices.Contains(events, e) {
-			return one, invalidArgument(e, "The event is not supported for notifications")
+			return one, invalidArgument("Event", "The event is not supported for notifications").With("ArgumentValue", e)
 		}
 		if slices.ContainsFunc(one.events[:i], func(x string) bool { return shareEvent(x, e) }) {
 			return one, invalidArgument("Event", eventsOverlap)
@@ -158,7 +158,7 @@ func readNotification(n *node) (notification, error) {
 		name, value := strings.ToLower(r.value("Name")), r.value("Value")
 		switch {
 		case name != "prefix" && name != "suffix":
-			return one, invalidArgument("FilterRule.Name", "filter rule name must be either prefix or suffix")
+			return one, invalidArgument("FilterRule.Name", "filter rule name must be either prefix or suffix").With("ArgumentValue", r.value("Name"))
 		case seen[name]:
 			return one, invalidArgument("FilterRule.Name", "Cannot specify more than one %s rule in a filter.", name)
 		case len(value) > maxFilterValue:
@@ -214,13 +214,13 @@ func checkDestinations(root *node, b *bucket.Bucket) error {
 			a, err := arn.Parse(name)
 			switch {
 			case err != nil:
-				return invalidArgument(name, "The ARN could not be parsed")
+				return invalidArgument(d.arn, "The ARN could not be parsed").With("ArgumentValue", name)
 			case a.Service == "sqs" && strings.HasSuffix(a.Resource, ".fifo"):
-				return invalidArgument(name, "FIFO SQS queues are not supported.")
+				return invalidArgument(d.arn, "FIFO SQS queues are not supported.").With("ArgumentValue", name)
 			case !d.form.MatchString(name):
-				return invalidArgument(name, "The ARN failed to satisfy constraint: Member must satisfy regular expression pattern: %s", d.aws)
+				return invalidArgument(d.arn, "The ARN failed to satisfy constraint: Member must satisfy regular expression pattern: %s", d.aws).With("ArgumentValue", name)
 			case a.Region != b.Region:
-				return invalidArgument(name, "The notification destination service region is not valid for the bucket location constraint").
+				return invalidArgument(d.arn, "The notification destination service region is not valid for the bucket location constraint").With("ArgumentValue", name).
 					WithHint("the bucket is in %s", b.Region)
 			}
 		}

@@ -12,6 +12,7 @@ package setting
 import (
 	"bytes"
 	"encoding/xml"
+	"strconv"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -68,7 +69,7 @@ func Parse(name bucket.Document, data []byte) (*Document, error) {
 	}
 	if len(data) > k.limit {
 		return nil, fault.New(fault.TooLarge, "MaxMessageLengthExceeded", "Your request was too big.").
-			WithHint("a document of this kind has at most %d bytes", k.limit)
+			With("MaxMessageLengthBytes", strconv.Itoa(k.limit)).WithHint("a document of this kind has at most %d bytes", k.limit)
 	}
 	root, err := parse(data, k.root.name, k.limit)
 	if err != nil {
@@ -123,7 +124,7 @@ func (d *Document) Check(b *bucket.Bucket, lookup func(name string) (*bucket.Buc
 }
 
 func invalidArgument(argument, format string, args ...any) *fault.Error {
-	return fault.Newf(fault.Invalid, "InvalidArgument", format, args...).On(argument)
+	return fault.Newf(fault.Invalid, "InvalidArgument", format, args...).On(argument).With("ArgumentName", argument)
 }
 
 func invalidRequest(format string, args ...any) *fault.Error {

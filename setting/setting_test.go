@@ -241,6 +241,25 @@ func TestCheckDestinations(t *testing.T) {
 	}
 }
 
+// TestDetails: clients show what an error is about.
+func TestDetails(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		kind     bucket.Document
+		document string
+		want     []fault.Detail
+	}{
+		{bucket.Website, strings.Replace(website(""), ">i<", ">a/i<", 1), []fault.Detail{{Name: "ArgumentName", Value: "IndexDocument"}, {Name: "ArgumentValue", Value: "a/i"}}},
+		{bucket.Notification, notify(queue("<Event>s3:ObjectMoved</Event>")), []fault.Detail{{Name: "ArgumentName", Value: "Event"}, {Name: "ArgumentValue", Value: "s3:ObjectMoved"}}},
+		{bucket.CORS, strings.Repeat(" ", 64<<10+1), []fault.Detail{{Name: "MaxMessageLengthBytes", Value: "65536"}}},
+	} {
+		_, err := Parse(c.kind, []byte(c.document))
+		if diff := cmp.Diff(c.want, fault.DetailsOf(err)); diff != "" {
+			t.Errorf("%.80s: %s", c.document, diff)
+		}
+	}
+}
+
 func TestNotificationIDs(t *testing.T) {
 	t.Parallel()
 	ids := func(document string) string {

@@ -32,19 +32,19 @@ var websiteKind = kind{
 func checkWebsite(root *node) error {
 	if all := root.child("RedirectAllRequestsTo"); all != nil {
 		if len(root.kids) > 1 {
-			return invalidArgument("RedirectAllRequestsTo", "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.")
+			return invalidArgument("RedirectAllRequestsTo", "RedirectAllRequestsTo cannot be provided in conjunction with other Routing Rules.").With("ArgumentValue", "not null")
 		}
 		return checkProtocol(all)
 	}
 	index := root.child("IndexDocument")
 	if index == nil {
-		return invalidArgument("IndexDocument", "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty")
+		return invalidArgument("IndexDocument", "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty").With("ArgumentValue", "null")
 	}
 	if s := index.value("Suffix"); s == "" || strings.Contains(s, "/") {
-		return invalidArgument("IndexDocument", "The IndexDocument Suffix is not well formed")
+		return invalidArgument("IndexDocument", "The IndexDocument Suffix is not well formed").With("ArgumentValue", s)
 	}
 	if e := root.child("ErrorDocument"); e != nil && e.value("Key") == "" {
-		return invalidArgument("ErrorDocument", "The ErrorDocument Key is not well formed")
+		return invalidArgument("ErrorDocument", "The ErrorDocument Key is not well formed").With("ArgumentValue", "")
 	}
 	rules := root.child("RoutingRules")
 	if rules == nil {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -186,6 +187,7 @@ func (c *call) document(limit int64) ([]byte, error) {
 // read reads the request's body, at most limit bytes, and checks it against d.
 func (c *call) read(limit int64, d *digests) ([]byte, error) {
 	tooLarge := fault.New(fault.TooLarge, "MaxMessageLengthExceeded", "Your request was too big.").
+		With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10)).
 		WithHint("the body of this request has at most %d bytes", limit)
 	if c.length > limit {
 		return nil, tooLarge

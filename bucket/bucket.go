@@ -35,6 +35,7 @@ const (
 	OwnershipControls Document = "ownershipControls"
 	PublicAccessBlock Document = "publicAccessBlock"
 	Lifecycle         Document = "lifecycle"
+	TransitionSize    Document = "transition-default-minimum-object-size" // text: a header of Lifecycle's
 	CORS              Document = "cors"
 	Notification      Document = "notification"
 	Logging           Document = "logging"

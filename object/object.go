@@ -15,12 +15,15 @@ const MaxKey = 1024
 // Version is one version of an object, or a delete marker. It says everything
 // about the version but where its bytes are.
 type Version struct {
-	Bucket   string
-	Key      string
-	ID       string    // version id; NullID for an object put without versioning
-	Marker   bool      // a delete marker: no body, no metadata
-	Modified time.Time // creation time in UTC; also what orders the versions of a key
-	Owner    string    // account id, 12 digits
+	Bucket string
+	Key    string
+	ID     string // version id; NullID for an object put without versioning
+	Marker bool   // a delete marker: no body, no metadata
+	// ByLifecycle says that a lifecycle rule made the delete marker: it does
+	// not replicate.
+	ByLifecycle bool
+	Modified    time.Time // creation time in UTC; also what orders the versions of a key
+	Owner       string    // account id, 12 digits
 
 	Size      int64
 	ETag      string     // without quotes: hex md5, or hex md5 of md5s "-" parts

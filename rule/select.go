@@ -61,8 +61,9 @@ func (r *Rule) rank() int {
 // Select returns where live replication takes v: for each destination bucket
 // the matching enabled rule of the highest priority, which alone decides also
 // whether a delete marker goes there. It returns nil for replicas, for the
-// classes GLACIER and DEEP_ARCHIVE, and where no rule matches; it allocates
-// only if there is something to return.
+// classes GLACIER and DEEP_ARCHIVE, for delete markers that lifecycle rules
+// made, and where no rule matches; it allocates only if there is something to
+// return.
 func (s *Set) Select(v *object.Version) []Choice {
 	if v.Status == object.Replica {
 		return nil
@@ -72,7 +73,7 @@ func (s *Set) Select(v *object.Version) []Choice {
 
 // SelectExisting is Select for batch jobs: replicas are taken too.
 func (s *Set) SelectExisting(v *object.Version) []Choice {
-	if v.Class == "GLACIER" || v.Class == "DEEP_ARCHIVE" {
+	if v.Class == "GLACIER" || v.Class == "DEEP_ARCHIVE" || v.ByLifecycle {
 		return nil
 	}
 	var chosen []Choice

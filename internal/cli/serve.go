@@ -12,24 +12,32 @@ import (
 )
 
 type serveCommand struct {
-	Data     string        `default:"./twinbucket-data" placeholder:"DIR" help:"Directory of the store; made if it is not there (${default})."`
-	Listen   string        `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
-	Region   string        `default:"us-east-1" help:"Region of every bucket and endpoint (${default})."`
-	Account  []string      `placeholder:"NAME=ID" help:"An account that must be there; may be repeated. Without one, a new store gets the account default=000000000000."`
-	Domain   []string      `placeholder:"HOST" help:"A host below which a bucket's name may stand, as in BUCKET.HOST; may be repeated."`
-	Scrub    time.Duration `name:"scrub-interval" default:"720h" placeholder:"DURATION" help:"How long after one reading of everything stored, to find damage, the next begins; 0 is never (${default})."`
-	LogLevel slog.Level    `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
-	LogJSON  bool          `name:"log-json" help:"Log as JSON."`
+	Data              string        `default:"./twinbucket-data" placeholder:"DIR" help:"Directory of the store; made if it is not there (${default})."`
+	Listen            string        `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
+	Region            string        `default:"us-east-1" help:"Region of every bucket and endpoint (${default})."`
+	Account           []string      `placeholder:"NAME=ID" help:"An account that must be there; may be repeated. Without one, a new store gets the account default=000000000000."`
+	Domain            []string      `placeholder:"HOST" help:"A host below which a bucket's name may stand, as in BUCKET.HOST; may be repeated."`
+	Scrub             time.Duration `name:"scrub-interval" default:"720h" placeholder:"DURATION" help:"How long after one reading of everything stored, to find damage, the next begins; 0 is never (${default})."`
+	LifecycleInterval time.Duration `default:"24h" placeholder:"TIME" help:"The longest time between two passes of lifecycle rules, which also come at midnight UTC (${default})."`
+	LifecycleDay      time.Duration `default:"24h" hidden:"" placeholder:"TIME" help:"How long a day of lifecycle rules lasts. For tests of clients that cannot wait."`
+	LogLevel          slog.Level    `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
+	LogJSON           bool          `name:"log-json" help:"Log as JSON."`
 }
 
 // Run serves until ctx is done.
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
-	conf := config.Server{Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub}
+	conf := config.Server{
+		Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub,
+		LifecycleInterval: c.LifecycleInterval, LifecycleDay: c.LifecycleDay,
+	}
 	if conf.Data == "" {
 		return fault.New(fault.Invalid, "", "--data is empty").WithHint("name a directory, or leave it out")
 	}
 	if conf.Region == "" { // as with TWINBUCKET_REGION set to nothing
 		return fault.New(fault.Invalid, "", "--region is empty").WithHint("name a region such as us-east-1, or leave it out")
+	}
+	if err := c.checkTimes(); err != nil {
+		return err
 	}
 	for _, a := range c.Account {
 		account, err := config.ParseAccount(a)
@@ -48,4 +56,17 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 		fmt.Fprintf(s.out, "  account      %s  %s\n", a.ID, a.Name)
 	}
 	return srv.Run(ctx)
+}
+
+// checkTimes refuses times that would keep the engine busy with itself.
+func (c *serveCommand) checkTimes() error {
+	for _, f := range []struct {
+		name string
+		time time.Duration
+	}{{"--lifecycle-interval", c.LifecycleInterval}, {"--lifecycle-day", c.LifecycleDay}} {
+		if f.time < time.Second {
+			return fault.Newf(fault.Invalid, "", "%s is %v", f.name, f.time).WithHint("name a second or more, such as 6h")
+		}
+	}
+	return nil
 }

@@ -27,6 +27,11 @@ type Server struct {
 	// ScrubEvery is how long after one reading of everything stored the next
 	// begins; never if it is 0.
 	ScrubEvery time.Duration
+	// LifecycleInterval is the longest time between two passes of lifecycle
+	// rules; a day if 0.
+	LifecycleInterval time.Duration
+	// LifecycleDay is how long a day of lifecycle rules lasts; 24 hours if 0.
+	LifecycleDay time.Duration
 }
 
 // Account names an account; clients use the name as their profile.

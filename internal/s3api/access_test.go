@@ -130,6 +130,8 @@ func TestActions(t *testing.T) {
 		{"GetMetricsConfiguration", request{method: "GET", path: "/bkt", query: "metrics"}},
 		{"PutIntelligentTieringConfiguration", request{method: "PUT", path: "/bkt", query: "intelligent-tiering&id=i", body: "<IntelligentTieringConfiguration><Id>i</Id><Status>Enabled</Status><Tiering><Days>90</Days><AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering></IntelligentTieringConfiguration>"}},
 		{"GetIntelligentTieringConfiguration", request{method: "GET", path: "/bkt", query: "intelligent-tiering&id=i"}},
+		{"PutLifecycleConfiguration", request{method: "PUT", path: "/bkt", query: "lifecycle", body: expiring}},
+		{"GetLifecycleConfiguration", request{method: "GET", path: "/bkt", query: "lifecycle"}},
 		{"PutLifecycleConfiguration", request{method: "DELETE", path: "/bkt", query: "lifecycle"}},
 		{"GetObject", request{method: "GET", path: "/bkt/k"}},
 		{"GetObject", request{method: "HEAD", path: "/bkt/k"}},

@@ -69,7 +69,7 @@ func TestErrors(t *testing.T) {
 		{request{method: "PUT", path: "/bkt/k", query: "newthing"}, 501, "NotImplemented"},
 		{request{method: "PUT", path: "/bkt/k", query: "renameObject"}, 501, "NotImplemented"},
 		{request{method: "PUT", path: "/bkt", query: "inventory&id=x"}, 400, "MissingRequestBodyError"},
-		{request{method: "PUT", path: "/bkt", query: "lifecycle", body: "<LifecycleConfiguration/>"}, 501, "NotImplemented"},
+		{request{method: "PUT", path: "/bkt", query: "lifecycle", body: "<LifecycleConfiguration/>"}, 400, "MalformedXML"},
 		{request{method: "PUT", path: "/bkt", query: "object-lock"}, 400, "MissingRequestBodyError"},
 		{request{method: "POST", path: "/bkt"}, 412, "PreconditionFailed"},
 		{request{method: "GET", path: "/bkt/.."}, 400, "400"},
@@ -296,5 +296,5 @@ func TestErrorGolden(t *testing.T) {
 	w.call(200, "PUT", "/bkt", "")
 	golden(t, "error_key", w.call(404, "GET", "/bkt/none", "").body)
 	golden(t, "error_bucket", w.call(404, "GET", "/nobucket/none", "").body)
-	golden(t, "error_unsupported", w.call(501, "PUT", "/bkt?lifecycle", "<x/>").body)
+	golden(t, "error_unsupported", w.call(501, "PUT", "/bkt?metadataTable", "<x/>").body)
 }

@@ -38,6 +38,9 @@ func (c *call) createUpload() error {
 		wire.Set(c.h, "x-amz-checksum-algorithm", sum.Algorithm)
 		wire.Set(c.h, "x-amz-checksum-type", sumType(&sum))
 	}
+	if started, ok := object.IDTime(id); ok {
+		c.showAbort(c.key, started)
+	}
 	x := wire.NewDocument()
 	x.OpenNS("InitiateMultipartUploadResult", namespace)
 	x.Text("Bucket", c.name)
@@ -266,6 +269,7 @@ func (c *call) listParts() error {
 	if err != nil {
 		return err
 	}
+	c.showAbort(u.Key, u.Started)
 	l := &listing{Document: wire.NewDocument(), encoded: c.query.get("encoding-type") == "url"}
 	l.OpenNS("ListPartsResult", namespace)
 	l.Text("Bucket", c.name)

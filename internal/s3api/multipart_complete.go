@@ -93,6 +93,7 @@ func (c *call) completeUpload() error {
 		return err
 	}
 	c.showID(done.ID)
+	c.showExpiration(&done.Version)
 	x := wire.NewDocument()
 	x.OpenNS("CompleteMultipartUploadResult", namespace)
 	x.Text("Location", c.location())

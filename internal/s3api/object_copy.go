@@ -135,6 +135,7 @@ func (c *call) copyObject() error {
 		return err
 	}
 	c.showID(o.ID)
+	c.showExpiration(&o.Version)
 	if src.bucket.Versioning != bucket.Unversioned {
 		wire.Set(c.h, "x-amz-copy-source-version-id", src.object.ID)
 	}

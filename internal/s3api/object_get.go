@@ -63,6 +63,9 @@ func (c *call) showObject(o *store.Object, what span, status int) error {
 	}
 	c.showVersion(&o.Version)
 	c.showLock(o.Lock)
+	if !c.query.has("versionId") {
+		c.showExpiration(&o.Version)
+	}
 	c.override()
 	if len(o.Tags) > 0 && c.allowObject(versioned(c.query, "s3:GetObjectTagging", "s3:GetObjectVersionTagging")) == nil {
 		wire.Set(c.h, "x-amz-tagging-count", strconv.Itoa(len(o.Tags)))

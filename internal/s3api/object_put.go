@@ -55,6 +55,7 @@ func (c *call) putObject() error {
 		return err
 	}
 	c.showWritten(&o.Version)
+	c.showExpiration(&o.Version)
 	showChecksums(c.h, o.Checksums)
 	if c.form != nil {
 		return c.answerForm(`"` + o.ETag + `"`)

@@ -72,6 +72,9 @@ var routes = map[route]operation{
 	{onBucket, "GET", "publicAccessBlock"}:    {run: (*call).getPublicAccessBlock},
 	{onBucket, "PUT", "publicAccessBlock"}:    {run: (*call).putPublicAccessBlock},
 	{onBucket, "DELETE", "publicAccessBlock"}: {run: (*call).deletePublicAccessBlock},
+	{onBucket, "GET", "lifecycle"}:            {run: (*call).getLifecycle},
+	{onBucket, "PUT", "lifecycle"}:            {run: (*call).putLifecycle},
+	{onBucket, "DELETE", "lifecycle"}:         {run: (*call).deleteLifecycle},
 	{onBucket, "GET", "acl"}:                  {run: (*call).getBucketACL},
 	{onBucket, "PUT", "acl"}:                  {run: (*call).putBucketACL},
 	{onBucket, "GET", "object-lock"}:          {run: (*call).getObjectLock},
@@ -103,10 +106,6 @@ var routes = map[route]operation{
 	{onBucket, "GET", "intelligent-tiering"}:    {run: tierings.answer},
 	{onBucket, "PUT", "intelligent-tiering"}:    {run: tierings.store},
 	{onBucket, "DELETE", "intelligent-tiering"}: {run: tierings.delete},
-
-	// Settings that no bucket here has: the answer is AWS's for "none".
-	{onBucket, "GET", "lifecycle"}:    {run: (*call).getLifecycle},
-	{onBucket, "DELETE", "lifecycle"}: {run: (*call).deleteLifecycle},
 
 	{onObject, "GET", ""}:    {run: (*call).getObject},
 	{onObject, "HEAD", ""}:   {run: (*call).getObject},

@@ -41,14 +41,15 @@ type Config struct {
 
 // server is the door.
 type server struct {
-	store   *store.Store
-	iam     *iam.Service
-	region  string
-	domains []string
-	log     *slog.Logger
-	now     func() time.Time
-	publics publics
-	cors    corsRules
+	store      *store.Store
+	iam        *iam.Service
+	region     string
+	domains    []string
+	log        *slog.Logger
+	now        func() time.Time
+	publics    publics
+	cors       corsRules
+	lifecycles lifecycles
 }
 
 // New returns the door. The handler must see paths as they were sent: an

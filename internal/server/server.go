@@ -30,6 +30,7 @@ import (
 	"twinbucket/internal/scrub"
 	"twinbucket/internal/stack"
 	"twinbucket/internal/store"
+	"twinbucket/internal/sweep"
 	"twinbucket/internal/vfs"
 )
 
@@ -92,12 +93,14 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log})
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
+	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
 	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Log: s.log})
 
 	s.parts.Grace = grace
 	s.parts.Add("store", until(s.store.Broken(), s.store.Err))
 	s.parts.Add("replication", replication.Run)
 	s.parts.Add("batch jobs", jobs.Run)
+	s.parts.Add("lifecycle", rounds.Run)
 	s.parts.Add("stacks", stacks.Run)
 	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: scrub.Noted(cat), Every: c.ScrubEvery, Log: s.log}).Run)
 	s.parts.Add("http", s.serve)

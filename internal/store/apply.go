@@ -121,6 +121,7 @@ func (a *applier) flush(end journal.Position) error {
 		}
 		a.s.buckets.Store(&next)
 		a.buckets = nil
+		a.s.settings.notify()
 	}
 	return nil
 }
@@ -245,6 +246,9 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	if a.bucket(o.Bucket) == nil {
 		return noSuchBucket(o.Bucket)
 	}
+	if c.sight != nil && !a.sees(o.Bucket, o.Key, c.sight) {
+		return changedMeanwhile(o.Key)
+	}
 	if c.cond != (Condition{}) {
 		if err := a.check(c); err != nil {
 			return err
@@ -296,6 +300,9 @@ func (a *applier) check(c *putCommand) error {
 func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
 	if a.bucket(c.bucket) == nil {
 		return noSuchBucket(c.bucket)
+	}
+	if c.sight != nil && !a.sees(c.bucket, c.key, c.sight) {
+		return changedMeanwhile(c.key)
 	}
 	o := a.find(c.bucket, c.key, c.id)
 	if err := (Condition{Match: c.match}).checkDeletion(o, c.id); err != nil {
@@ -376,7 +383,12 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 
 // anyRow reports whether a row begins with prefix.
 func anyRow(r pebble.Reader, prefix []byte) (bool, error) {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	return anyBetween(r, prefix, after(prefix))
+}
+
+// anyBetween reports whether there is a row from lower on and below upper.
+func anyBetween(r pebble.Reader, lower, upper []byte) (bool, error) {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return false, err
 	}

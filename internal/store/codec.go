@@ -51,6 +51,7 @@ const (
 	fApartParts   protowire.Number = 32 // how many parts and extents are in the detail
 	fApartExtents protowire.Number = 33
 	fUploadOf     protowire.Number = 40 // the upload that was completed
+	fByLifecycle  protowire.Number = 41
 )
 
 // writer appends fields; empty values are left out.
@@ -331,6 +332,7 @@ func (w *writer) object(o *Object) {
 	w.str(fKey, v.Key)
 	w.str(fID, v.ID)
 	w.bool(fMarker, v.Marker)
+	w.bool(fByLifecycle, v.ByLifecycle)
 	w.time(fModified, v.Modified)
 	w.str(fOwner, v.Owner)
 	w.uint(fSize, uint64(v.Size))
@@ -394,6 +396,8 @@ func (o *Object) field(f field) (err error) {
 		v.ID = f.str()
 	case fMarker:
 		v.Marker = f.u == 1
+	case fByLifecycle:
+		v.ByLifecycle = f.u == 1
 	case fModified:
 		v.Modified = f.time()
 	case fOwner:

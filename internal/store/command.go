@@ -260,6 +260,7 @@ type putCommand struct {
 	shared bool  // the body is another version's or an upload's
 	upload string
 	parts  []Chosen
+	sight  *sight // nil: no condition
 }
 
 func (c *putCommand) number() byte { return cmdPut }
@@ -276,6 +277,7 @@ func (c *putCommand) encode(w *writer) {
 	for _, p := range c.parts {
 		w.msg(fChosen, func(w *writer) { w.uint(1, uint64(p.Number)); w.str(2, p.ETag) })
 	}
+	w.sight(c.sight)
 }
 
 func (c *putCommand) decode(f field) (err error) {
@@ -308,6 +310,8 @@ func (c *putCommand) decode(f field) (err error) {
 			return nil
 		})
 		c.parts = append(c.parts, p)
+	case fSight:
+		c.sight, err = readSight(f.b)
 	}
 	return err
 }
@@ -318,6 +322,7 @@ type deleteCommand struct {
 	now             time.Time // zero in old records, whose locks were looked at before
 	bypass          bool      // of governance
 	match           string    // the ETag that the version has to have; "": any
+	sight           *sight    // nil: no condition
 	found           *Object   // what was removed; nil: there was nothing
 }
 
@@ -330,10 +335,13 @@ func (c *deleteCommand) encode(w *writer) {
 	w.time(fNow, c.now)
 	w.bool(fBypass, c.bypass)
 	w.str(fMatch, c.match)
+	w.sight(c.sight)
 }
 
-func (c *deleteCommand) decode(f field) error {
+func (c *deleteCommand) decode(f field) (err error) {
 	switch f.n {
+	case fSight:
+		c.sight, err = readSight(f.b)
 	case fNow:
 		c.now = f.time()
 	case fBypass:
@@ -347,7 +355,7 @@ func (c *deleteCommand) decode(f field) error {
 	case fID:
 		c.id = f.str()
 	}
-	return nil
+	return err
 }
 
 // bucketCommand makes or changes a bucket; revision 0 makes one.

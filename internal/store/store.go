@@ -87,7 +87,8 @@ type Store struct {
 
 	pins      pins
 	pending   signal
-	sinceSync int64 // bytes journaled since the index was last flushed; the committer's
+	settings  signal // of the buckets
+	sinceSync int64  // bytes journaled since the index was last flushed; the committer's
 
 	spans        atomic.Pointer[spans]
 	late         lateRows
@@ -340,6 +341,7 @@ func (s *Store) Close() error {
 		errs = append(errs, s.lock.Close())
 	}
 	s.pending.close()
+	s.settings.close()
 	return fault.Wrap("store.close", s.dir, errors.Join(errs...))
 }
 

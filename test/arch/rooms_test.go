@@ -49,6 +49,7 @@ var rooms = map[string]string{
 	"internal/replicate": "internal/iam internal/store internal/queue internal/run rule object bucket arn fault",
 	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
 	"internal/scrub":     "internal/store internal/catalog fault",
+	"internal/sweep":     "internal/store lifecycle object bucket arn fault",
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.
@@ -68,7 +69,7 @@ var rooms = map[string]string{
 }
 
 var groups = map[string][]string{
-	"ENGINES": {"internal/replicate", "internal/batch", "internal/stack", "internal/scrub"},
+	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub"},
 	"DOORS":   {"internal/s3api", "internal/s3control", "internal/iamapi", "internal/cfnapi"},
 }
 

@@ -2,6 +2,7 @@
 package bucket
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ const (
 	Notification      Document = "notification"
 	Logging           Document = "logging"
 	ObjectLock        Document = "object-lock"
+	ACL               Document = "acl" // JSON of an acl.List; none: the owner has full control
 	RequestPayment    Document = "requestPayment"
 	Accelerate        Document = "accelerate"
 	Website           Document = "website"
@@ -95,12 +97,36 @@ func (b *Bucket) Clone() *Bucket {
 	return &c
 }
 
-// OwnerEnforced reports whether the bucket's owner owns every object in it and
-// ACLs are off, as is the case unless OwnershipControls say otherwise.
-func (b *Bucket) OwnerEnforced() bool {
+// Ownership says who owns what others write to a bucket.
+type Ownership string
+
+// The ownership settings. Removed is that of a bucket whose setting was taken
+// away: it acts as ObjectWriter.
+const (
+	BucketOwnerEnforced  Ownership = "BucketOwnerEnforced"  // the bucket's owner; ACLs are off
+	BucketOwnerPreferred Ownership = "BucketOwnerPreferred" // the bucket's owner, if the writer gives it full control
+	ObjectWriter         Ownership = "ObjectWriter"         // the writer
+	Removed              Ownership = ""
+)
+
+// Ownership returns the bucket's setting, BucketOwnerEnforced if there never
+// was one, as in new buckets of AWS.
+func (b *Bucket) Ownership() Ownership {
 	doc, set := b.Documents[OwnershipControls]
-	return !set || strings.Contains(string(doc), "BucketOwnerEnforced")
+	if !set {
+		return BucketOwnerEnforced
+	}
+	for _, o := range []Ownership{BucketOwnerEnforced, BucketOwnerPreferred, ObjectWriter} {
+		if bytes.Contains(doc, []byte(o)) {
+			return o
+		}
+	}
+	return Removed
 }
+
+// OwnerEnforced reports whether the bucket's owner owns every object in it and
+// ACLs are off.
+func (b *Bucket) OwnerEnforced() bool { return b.Ownership() == BucketOwnerEnforced }
 
 // CheckName reports what is wrong with a bucket's name under the rules of the
 // S3 User Guide, "Bucket naming rules"; nil if nothing is.

@@ -44,6 +44,7 @@ func TestOwnerEnforced(t *testing.T) {
 		"": true,
 		"<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>": true,
 		"<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>":        false,
+		"<OwnershipControls></OwnershipControls>": false,
 	} {
 		b := &Bucket{Documents: map[Document][]byte{}}
 		if doc != "" {

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"twinbucket/acl"
 	"twinbucket/fault"
 )
 
@@ -35,6 +36,7 @@ type Version struct {
 	Tags     []Tag
 	Class    string // storage class; "" means STANDARD
 	Lock     Lock
+	ACL      acl.List // nil: the owner has full control
 	// Encryption says how the body is encrypted on disk.
 	Encryption Encryption
 

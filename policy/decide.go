@@ -35,6 +35,7 @@ type Source struct {
 	Name     string    // for people: "bucket policy of dst"
 	Account  string    // whose document it is: 12 digits
 	Document *Document // nil: the place is empty. An empty Boundary or SessionPolicy allows nothing
+	DenyOnly bool      // its Allow statements do not count: the resource is not theirs to give
 }
 
 // Request is what somebody wants to do.
@@ -120,7 +121,7 @@ func Decide(r *Request, sources []Source) Decision {
 		for j := range src.Document.statements {
 			s := &src.Document.statements[j]
 			g, ok := s.concerns(&r.Principal, src.Kind)
-			if !ok || !s.matches(r) {
+			if !ok || src.DenyOnly && s.effect == Allow || !s.matches(r) {
 				continue
 			}
 			if d.Matched == nil {

@@ -78,6 +78,16 @@ func (s *Service) Accounts() []Account {
 	return out
 }
 
+// AccountName returns what people call an account, its id if there is none.
+func (s *Service) AccountName(id string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if a := s.byID[id]; a != nil {
+		return a.Name
+	}
+	return id
+}
+
 // hasAccount reports whether there is an account with this id.
 func (s *Service) hasAccount(id string) bool {
 	s.mu.RLock()

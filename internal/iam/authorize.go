@@ -16,6 +16,22 @@ type Access struct {
 	Policy          []byte              // JSON of the bucket policy; nil if there is none
 	Block           []byte              // XML of the bucket's public access block; nil if there is none
 	Context         map[string][]string // condition keys in lower case
+	// Policy belongs to another account than the resource, which is an object
+	// in that account's bucket: it can deny, and not allow.
+	DenyOnly bool
+	Granted  Grant // by an access control list
+}
+
+// Grant is what an access control list adds to the policies: the action is
+// allowed to somebody. The zero Grant adds nothing.
+type Grant struct {
+	To string // account id, or "*" for everybody
+	By string // for people: "the ACL of bucket b, which grants READ to ..."
+}
+
+// document is the policy that says what the grant says.
+func (g Grant) document() []byte {
+	return []byte(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + g.To + `"},"Action":"s3:*","Resource":"arn:aws:s3:::*"}}`)
 }
 
 // The documents that stand in for what cannot be read or is gone.
@@ -55,13 +71,18 @@ func (s *Service) decide(c *Caller, a Access) (policy.Decision, *policy.Request)
 		Principal: c.Principal, Action: a.Action, Resource: a.Resource, ResourceAccount: a.ResourceAccount,
 		Context: a.Context, Time: s.now(),
 	}
-	sources := s.identity(c, 1)
+	sources := s.identity(c, 2)
 	if strings.HasPrefix(a.Action, "s3:") {
-		src := policy.Source{Kind: policy.ResourcePolicy, Account: a.ResourceAccount}
+		src := policy.Source{Kind: policy.ResourcePolicy, Account: a.ResourceAccount, DenyOnly: a.DenyOnly}
 		if !s.restricted(c, a) {
 			src.Document = s.bucketPolicy(a.Policy)
 		}
 		sources = append(sources, src)
+		if a.Granted.To != "" {
+			sources = append(sources, policy.Source{
+				Kind: policy.ResourcePolicy, Account: a.ResourceAccount, Name: a.Granted.By, Document: s.bucketPolicy(a.Granted.document()),
+			})
+		}
 	}
 	return policy.Decide(req, sources), req
 }
@@ -78,10 +99,13 @@ func (s *Service) restricted(c *Caller, a Access) bool {
 // decisions without questions do not have.
 func (s *Service) name(c *Caller, d policy.Decision, a Access) {
 	for _, src := range d.Sources() {
-		if src.Kind != policy.ResourcePolicy {
+		if src.Kind != policy.ResourcePolicy || src.Name != "" {
 			continue
 		}
 		src.Name = "the bucket policy of " + bucketOf(a.Resource)
+		if a.DenyOnly {
+			src.Name += " (which allows nothing for an object of account " + a.ResourceAccount + ": that account's policies and the object's ACL do)"
+		}
 		if s.restricted(c, a) {
 			src.Name += " (which is public now, so that RestrictPublicBuckets lets no other account in)"
 		}

@@ -189,3 +189,58 @@ func BenchmarkAuthenticateSession(b *testing.B) {
 		}
 	}
 }
+
+// TestGranted: a list allows as a bucket policy does, and a policy of another
+// account than the object's only denies.
+func TestGranted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	owner, _ := w.root(dst)
+	stranger, _ := w.root(src)
+	nobody := &Caller{Principal: policy.Principal{Type: policy.Anonymous}}
+	r := w.role("reader", trustS3, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:PutObject","Resource":"*"}}`)
+	hand, err := w.AssumeForService(r.ARN(), "s3.amazonaws.com", "s", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::b/k", ResourceAccount: dst}
+	account, all := Grant{To: src, By: "the ACL"}, Grant{To: "*", By: "the ACL"}
+	allow := []byte(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::b/*"}}`)
+	deny := []byte(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`)
+	for _, tt := range []struct {
+		name   string
+		caller *Caller
+		action string
+		change func(*Access)
+		ok     bool
+	}{
+		{"nothing", stranger, "", func(*Access) {}, false},
+		{"to the account", stranger, "", func(a *Access) { a.Granted = account }, true},
+		{"to everybody", stranger, "", func(a *Access) { a.Granted = all }, true},
+		{"anonymous", nobody, "", func(a *Access) { a.Granted = all }, true},
+		{"anonymous, to an account", nobody, "", func(a *Access) { a.Granted = account }, false},
+		{"a role that its account lets", hand, "s3:PutObject", func(a *Access) { a.Granted = account }, true},
+		{"a role that its account does not let", hand, "", func(a *Access) { a.Granted = account }, false},
+		{"denied all the same", stranger, "", func(a *Access) { a.Granted, a.Policy = all, deny }, false},
+		{"policy of another account", stranger, "", func(a *Access) { a.Policy, a.DenyOnly = allow, true }, false},
+		{"policy of the account", stranger, "", func(a *Access) { a.Policy = allow }, true},
+		{"policy of another account denies", owner, "", func(a *Access) { a.Policy, a.DenyOnly = deny, true }, false},
+		{"the object's account", owner, "", func(a *Access) { a.Policy, a.DenyOnly = allow, true }, true},
+	} {
+		a := read
+		if tt.action != "" {
+			a.Action = tt.action
+		}
+		tt.change(&a)
+		err := w.Authorize(tt.caller, a)
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if a.DenyOnly && err != nil && a.Policy != nil && !strings.Contains(fault.HintOf(err), "the object's ACL") {
+			t.Errorf("%s: hint %q", tt.name, fault.HintOf(err))
+		}
+		if d, _ := w.Decide(tt.caller, a); tt.ok && a.Granted.By != "" && d.Matched[len(d.Matched)-1].Source.Name != a.Granted.By {
+			t.Errorf("%s: the list is not the reason: %+v", tt.name, d.Matched)
+		}
+	}
+}

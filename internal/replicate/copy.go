@@ -39,17 +39,20 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 		}
 	}
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
-	return store.Delivery{Source: o, Replica: replica(&o.Version, dst, r), Outcome: d}
+	return store.Delivery{Source: o, Replica: replica(&o.Version, src, dst, r), Outcome: d}
 }
 
 // replica is the version as the destination is to hold it: the source's, with
 // its id and time, but for what the rule and the destination decide.
-func replica(v *object.Version, dst *bucket.Bucket, r *rule.Rule) *object.Version {
+func replica(v *object.Version, src, dst *bucket.Bucket, r *rule.Rule) *object.Version {
 	c := *v
 	c.Bucket = dst.Name
 	c.Status, c.Deliveries, c.Changes = object.Replica, nil, 0
+	if src.OwnerEnforced() {
+		c.Owner, c.ACL = src.Owner, nil // whatever was so before
+	}
 	if dst.OwnerEnforced() || r.Destination.OwnerOverride {
-		c.Owner = dst.Owner
+		c.Owner, c.ACL = dst.Owner, nil
 	}
 	if r := dst.DefaultRetention(); r.Mode != "" && c.Lock.Mode == "" && !v.Marker {
 		c.Lock.Mode, c.Lock.Until = r.Mode, r.Until(v.Modified)

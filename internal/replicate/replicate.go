@@ -292,7 +292,7 @@ func (e *Engine) delivered(ctx context.Context, o *store.Object, r *object.Versi
 		return false
 	}
 	// What is no replica is the version that this one was made from.
-	return have.Status != object.Replica || slices.Equal(have.Tags, o.Tags) && have.Lock == r.Lock
+	return have.Status != object.Replica || slices.Equal(have.Tags, o.Tags) && have.Lock == r.Lock && slices.Equal(have.ACL, r.ACL)
 }
 
 // Eligible reports whether a batch job of the bucket would replicate a version.

@@ -1,34 +1,20 @@
 package s3api
 
 import (
+	"encoding/json"
 	"net/http"
-	"strings"
 
+	"twinbucket/acl"
+	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
+	"twinbucket/object"
 )
 
-// Access control lists are off, as in new buckets of AWS (BucketOwnerEnforced):
-// the owner has everything, and all else is the policies' business.
-
-// checkACL refuses the headers that would give somebody access by a list.
-func checkACL(h http.Header) error {
-	switch h.Get("X-Amz-Acl") {
-	case "", "private", "bucket-owner-full-control":
-	default:
-		return aclRefused()
-	}
-	for name := range h {
-		if strings.HasPrefix(name, "X-Amz-Grant-") {
-			return aclRefused()
-		}
-	}
-	return nil
-}
-
+// aclRefused is AWS's answer for a list in a bucket whose ACLs are off.
 func aclRefused() error {
 	return fault.New(fault.Invalid, "AccessControlListNotSupported", "The bucket does not allow ACLs").
-		WithHint("access is given by bucket policies here; leave x-amz-acl and x-amz-grant-* out")
+		WithHint("give access by the bucket's policy, or turn ACLs on: PutBucketOwnershipControls with BucketOwnerPreferred or ObjectWriter")
 }
 
 // getBucketACL is GetBucketAcl.
@@ -36,7 +22,7 @@ func (c *call) getBucketACL() error {
 	if err := c.allow("s3:GetBucketAcl"); err != nil {
 		return err
 	}
-	return c.sendACL(c.bucket.Owner)
+	return c.sendACL(c.bucket.Owner, c.listOf(c.bucket))
 }
 
 // getObjectACL is GetObjectAcl.
@@ -46,26 +32,50 @@ func (c *call) getObjectACL() error {
 		return err
 	}
 	c.showID(o.ID)
-	return c.sendACL(o.Owner)
+	if c.bucket.OwnerEnforced() {
+		o.ACL = nil
+	}
+	return c.sendACL(c.objectOwner(&o.Version), o.ACL)
 }
 
-// sendACL answers with the list by which the owner has full control.
-func (c *call) sendACL(owner string) error {
+// sendACL answers with a list.
+func (c *call) sendACL(owner string, list acl.List) error {
 	id := canonicalID(owner)
 	x := wire.NewDocument()
 	x.OpenNS("AccessControlPolicy", namespace)
-	writeOwner(x, "Owner", id, owner)
+	writeOwner(x, "Owner", id, c.iam.AccountName(owner))
 	x.Open("AccessControlList")
-	x.Open("Grant")
-	x.OpenTyped("Grantee", "CanonicalUser")
-	x.Text("ID", id)
-	x.Text("DisplayName", owner)
-	x.Close("Grantee")
-	x.Text("Permission", "FULL_CONTROL")
-	x.Close("Grant")
+	for _, g := range list.Or(id) {
+		x.Open("Grant")
+		if g.Group != "" {
+			x.OpenTyped("Grantee", "Group")
+			x.Text("URI", g.Group)
+		} else {
+			x.OpenTyped("Grantee", "CanonicalUser")
+			x.Text("ID", g.ID)
+			x.Optional("DisplayName", c.nameOf(g.ID))
+		}
+		x.Close("Grantee")
+		x.Text("Permission", string(g.Permission))
+		x.Close("Grant")
+	}
 	x.Close("AccessControlList")
 	x.Close("AccessControlPolicy")
 	return c.send(x)
+}
+
+// nameOf returns the name of the account that a canonical user id is of; "" if
+// there is none.
+func (c *call) nameOf(id string) string {
+	for _, a := range c.iam.Accounts() {
+		if canonicalID(a.ID) == id {
+			return a.Name
+		}
+	}
+	if id == acl.BundleReader {
+		return "za-team"
+	}
+	return ""
 }
 
 // putBucketACL is PutBucketAcl.
@@ -73,7 +83,34 @@ func (c *call) putBucketACL() error {
 	if err := c.allow("s3:PutBucketAcl"); err != nil {
 		return err
 	}
-	return c.putACL(c.bucket.Owner)
+	list, err := c.sentACL(c.bucket.Owner, "")
+	if done, err := c.checkACL(list, err); done || err != nil {
+		return err
+	}
+	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+		if b.OwnerEnforced() {
+			return aclRefused()
+		}
+		return setList(b, list)
+	})
+	if err != nil {
+		return err
+	}
+	return c.empty(http.StatusOK)
+}
+
+// setList sets a bucket's own list.
+func setList(b *bucket.Bucket, list acl.List) error {
+	if list == nil {
+		delete(b.Documents, bucket.ACL)
+		return nil
+	}
+	doc, err := json.Marshal(list)
+	if err != nil {
+		return fault.Wrap("s3api.acl", b.Name, err)
+	}
+	b.Documents[bucket.ACL] = doc
+	return nil
 }
 
 // putObjectACL is PutObjectAcl.
@@ -83,36 +120,105 @@ func (c *call) putObjectACL() error {
 		return err
 	}
 	c.showID(o.ID)
-	return c.putACL(o.Owner)
-}
-
-// putACL accepts a list that changes nothing: the owner with full control.
-func (c *call) putACL(owner string) error {
-	if err := checkACL(c.r.Header); err != nil {
+	list, err := c.sentACL(c.objectOwner(&o.Version), c.bucket.Owner)
+	if done, err := c.checkACL(list, err); done || err != nil {
 		return err
 	}
-	if c.r.Header.Get("X-Amz-Acl") != "" {
-		return c.empty(http.StatusOK)
-	}
-	data, err := c.document(wire.MaxXML)
-	if err != nil {
+	if _, err = c.store.SetACL(c.r.Context(), o.Bucket, o.Key, o.ID, list); err != nil {
 		return err
-	}
-	if len(data) == 0 {
-		return fault.New(fault.Invalid, "MissingSecurityHeader", "Your request was missing a required header").
-			WithHint("x-amz-acl or an AccessControlPolicy document says what the list is to be")
-	}
-	var doc struct {
-		Grant []struct {
-			ID         string `xml:"Grantee>ID"`
-			Permission string
-		} `xml:"AccessControlList>Grant"`
-	}
-	if err := wire.Decode(data, "AccessControlPolicy", &doc); err != nil {
-		return err
-	}
-	if len(doc.Grant) != 1 || doc.Grant[0].ID != canonicalID(owner) || doc.Grant[0].Permission != "FULL_CONTROL" {
-		return aclRefused()
 	}
 	return c.empty(http.StatusOK)
+}
+
+// objectOwner returns the account that owns a version now.
+func (c *call) objectOwner(v *object.Version) string {
+	if c.bucket.OwnerEnforced() {
+		return c.bucket.Owner
+	}
+	return v.Owner
+}
+
+// checkACL looks at a list that was read, or at the error that it was not.
+// Where ACLs are off it answers itself, and is done, if the list says what is
+// so anyway. A public list is refused where BlockPublicAcls is on.
+func (c *call) checkACL(list acl.List, err error) (done bool, _ error) {
+	if c.bucket.OwnerEnforced() {
+		if fault.CodeOf(err) == "MissingSecurityHeader" {
+			return false, err
+		}
+		if err != nil || !c.fullControl(list) {
+			return false, aclRefused()
+		}
+		return true, c.empty(http.StatusOK)
+	}
+	if err != nil {
+		return false, err
+	}
+	return false, c.checkPublicACL(list)
+}
+
+// fullControl reports whether a list gives the bucket's owner full control,
+// and nothing else: the only one that may be named where ACLs are off. Some
+// clients say "private" with every write, which is as much; it is let through
+// unless the bucket was told to be without ACLs.
+func (c *call) fullControl(list acl.List) bool {
+	if canned := c.r.Header["X-Amz-Acl"]; len(canned) > 0 {
+		told := c.bucket.Documents[bucket.OwnershipControls] != nil
+		return canned[0] == "bucket-owner-full-control" || canned[0] == "private" && !told
+	}
+	return len(list) == 1 && list[0] == acl.Private(canonicalID(c.bucket.Owner))[0]
+}
+
+// checkPublicACL refuses a public list where BlockPublicAcls is on.
+func (c *call) checkPublicACL(list acl.List) error {
+	if !list.Public() || !blocks(c.bucket, "BlockPublicAcls") {
+		return nil
+	}
+	action, resource := "s3:PutBucketAcl", c.bucket.ARN()
+	if c.key != "" {
+		action, resource = "s3:PutObjectAcl", c.bucket.ARN()+"/"+c.key
+	}
+	return fault.Newf(fault.Denied, "AccessDenied",
+		"User: %s is not authorized to perform: %s on resource: %q because public access control lists (ACLs) are prevented by the BlockPublicAcls setting in S3 Block Public Access.",
+		c.caller.ARN, action, resource).
+		WithHint("grant to accounts and not to groups, or take BlockPublicAcls out of the bucket's public access block")
+}
+
+// newACL sets owner and list of a new version from the request's headers.
+func (c *call) newACL(v *object.Version) error {
+	v.Owner = c.ownerOf(c.bucket)
+	list, given, err := c.headerACL(v.Owner, c.bucket.Owner)
+	switch {
+	case !given:
+		return nil
+	case c.bucket.OwnerEnforced() && (err != nil || !c.fullControl(list)):
+		return aclRefused()
+	case c.bucket.OwnerEnforced() || err != nil:
+		return err
+	}
+	v.ACL = list
+	return c.checkPublicACL(list)
+}
+
+// ownerOf returns the account that owns what the caller writes to b.
+func (c *call) ownerOf(b *bucket.Bucket) string {
+	o := b.Ownership()
+	if o == bucket.BucketOwnerEnforced || c.caller.Account == "" ||
+		o == bucket.BucketOwnerPreferred && c.r.Header.Get("X-Amz-Acl") == "bucket-owner-full-control" {
+		return b.Owner
+	}
+	return c.caller.Account
+}
+
+// allowACL asks for what writing an object with a list of its own needs. The
+// writer's account decides that for what it will own, or could.
+func (c *call) allowACL() error {
+	if !givesACL(c.r.Header) || c.bucket.OwnerEnforced() {
+		return nil
+	}
+	owner := c.caller.Account
+	if owner == "" {
+		owner = c.bucket.Owner
+	}
+	return c.allowVersion("s3:PutObjectAcl", &object.Version{Owner: owner})
 }

@@ -20,13 +20,23 @@ func (c *call) allow(action string) error {
 }
 
 // allowObject asks whether the caller may do action to the call's object.
-func (c *call) allowObject(action string) error {
-	return c.allowOn(c.bucket, action, arn.Object(c.bucket.Name, c.key))
+func (c *call) allowObject(action string) error { return c.allowVersion(action, c.version) }
+
+// allowVersion is allowObject for a version of the object, which has an owner
+// and a list of its own; nil if there is none.
+func (c *call) allowVersion(action string, v *object.Version) error {
+	return c.decide(c.bucket, action, arn.Object(c.bucket.Name, c.key), v)
 }
 
 // allowOn asks whether the caller may do action to resource, which is bucket b
-// or something in it.
+// or a key in it.
 func (c *call) allowOn(b *bucket.Bucket, action, resource string) error {
+	return c.decide(b, action, resource, nil)
+}
+
+// decide asks whether the caller may do action to resource, which is bucket b
+// or something in it: v, unless that is nil.
+func (c *call) decide(b *bucket.Bucket, action, resource string, v *object.Version) error {
 	pays := c.requesterPays(b)
 	if pays {
 		if err := c.payFor(b); err != nil {
@@ -37,10 +47,12 @@ func (c *call) allowOn(b *bucket.Bucket, action, resource string) error {
 		return fault.New(fault.Denied, "AccessDenied", "Access Denied").On(resource).
 			WithHint("the policy of bucket %s is public and its public access block has RestrictPublicBuckets: only account %s is let in", b.Name, b.Owner)
 	}
-	err := c.iam.Authorize(c.caller, iam.Access{
+	a := iam.Access{
 		Action: action, Resource: resource, ResourceAccount: b.Owner,
 		Policy: b.Documents[bucket.Policy], Context: c.context(),
-	})
+	}
+	c.consult(&a, b, v)
+	err := c.iam.Authorize(c.caller, a)
 	if pays && err == nil {
 		wire.Set(c.h, "x-amz-request-charged", "requester")
 	}

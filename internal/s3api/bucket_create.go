@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"net/http"
@@ -65,6 +66,9 @@ func (c *call) createBucket() error {
 		}
 		b.Versioning, b.Documents[bucket.ObjectLock] = bucket.Enabled, lockXML(bucket.Retention{})
 	}
+	if err := c.newList(b); err != nil {
+		return err
+	}
 	if err := c.tagNewBucket(b, doc); err != nil {
 		return err
 	}
@@ -74,17 +78,61 @@ func (c *call) createBucket() error {
 		if !errors.Is(err, fault.Exists) {
 			return err
 		}
-		return c.bucketExists()
+		return c.bucketExists(b)
 	}
 	return c.empty(http.StatusOK)
 }
 
+// resetList sets the list of a bucket that is there.
+func (c *call) resetList(have *bucket.Bucket, doc []byte) error {
+	if have.OwnerEnforced() || bytes.Equal(have.Documents[bucket.ACL], doc) {
+		return nil
+	}
+	return c.store.UpdateBucket(c.r.Context(), have.Name, func(b *bucket.Bucket) error {
+		if doc == nil {
+			delete(b.Documents, bucket.ACL)
+		} else {
+			b.Documents[bucket.ACL] = doc
+		}
+		return nil
+	})
+}
+
+// newList gives a new bucket the list that the request's headers ask for.
+func (c *call) newList(b *bucket.Bucket) error {
+	list, given, err := c.headerACL(b.Owner, "")
+	if err != nil || !given {
+		return err
+	}
+	if b.OwnerEnforced() && list.Beyond(canonicalID(b.Owner)) {
+		return aclWithEnforced()
+	}
+	if list == nil {
+		return nil
+	}
+	if err := c.allowService("s3:PutBucketAcl", b.ARN()); err != nil {
+		return err
+	}
+	return setList(b, list)
+}
+
+// aclWithEnforced refuses lists that grant something together with the
+// ownership setting that has none.
+func aclWithEnforced() error {
+	return fault.New(fault.Invalid, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting").
+		WithHint("give access by the bucket's policy, or ask for another setting: x-amz-object-ownership: BucketOwnerPreferred or ObjectWriter")
+}
+
 // bucketExists answers CreateBucket of a bucket that is there. In us-east-1
-// the owner is told that all is well, as on AWS.
-func (c *call) bucketExists() error {
+// the owner is told that all is well, as on AWS, and the bucket's ACL becomes
+// what the request says.
+func (c *call) bucketExists(asked *bucket.Bucket) error {
 	have, err := c.store.Bucket(c.name)
 	switch {
 	case err == nil && have.Owner == c.caller.Account && have.Region == "us-east-1":
+		if err := c.resetList(have, asked.Documents[bucket.ACL]); err != nil {
+			return err
+		}
 		return c.empty(http.StatusOK)
 	case err == nil && have.Owner == c.caller.Account:
 		err = fault.New(fault.Exists, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.").On(c.name)
@@ -99,10 +147,6 @@ func (c *call) bucketExists() error {
 // checkBucketHeaders refuses what a new bucket cannot have.
 func (c *call) checkBucketHeaders() error {
 	h := c.r.Header
-	if checkACL(h) != nil {
-		return fault.New(fault.Invalid, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting").
-			WithHint("access is given by bucket policies here; leave x-amz-acl and x-amz-grant-* out")
-	}
 	if v := h.Get("X-Amz-Object-Ownership"); v != "" && !validOwnership(v) {
 		return invalid("x-amz-object-ownership", "Invalid x-amz-object-ownership header: "+v)
 	}
@@ -227,7 +271,7 @@ func (c *call) listBuckets() error {
 		return err
 	}
 	prefix, region := c.query.get("prefix"), c.query.get("bucket-region")
-	l := &listing{Document: wire.NewDocument()}
+	l := &listing{Document: wire.NewDocument(), called: c.iam.AccountName}
 	l.OpenNS("ListAllMyBucketsResult", namespace)
 	l.Open("Buckets")
 	last, next, n := "", "", 0

@@ -117,17 +117,17 @@ func ownershipXML(v string) []byte {
 	})
 }
 
-// getOwnership is GetBucketOwnershipControls. A bucket without the setting
-// behaves as new buckets of AWS do, and says so.
+// getOwnership is GetBucketOwnershipControls. A bucket that never had the
+// setting behaves as new buckets of AWS do, and says so.
 func (c *call) getOwnership() error {
 	if err := c.allow("s3:GetBucketOwnershipControls"); err != nil {
 		return err
 	}
-	doc := c.bucket.Documents[bucket.OwnershipControls]
-	if doc == nil {
-		doc = ownershipXML("BucketOwnerEnforced")
+	set := c.bucket.Ownership()
+	if set == bucket.Removed {
+		return fault.New(fault.NotFound, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found").On(c.name)
 	}
-	return c.stored("application/xml", doc)
+	return c.stored("application/xml", ownershipXML(string(set)))
 }
 
 // putOwnership is PutBucketOwnershipControls.
@@ -148,12 +148,28 @@ func (c *call) putOwnership() error {
 	if len(doc.Rule) != 1 || !validOwnership(doc.Rule[0].ObjectOwnership) {
 		return wire.Malformed("OwnershipControls holds one Rule with BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")
 	}
-	return c.setDocument(bucket.OwnershipControls, ownershipXML(doc.Rule[0].ObjectOwnership), http.StatusOK)
+	set := doc.Rule[0].ObjectOwnership
+	err := c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+		if bucket.Ownership(set) == bucket.BucketOwnerEnforced && c.listOf(b).Beyond(canonicalID(b.Owner)) {
+			return aclWithEnforced()
+		}
+		b.Documents[bucket.OwnershipControls] = ownershipXML(set)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.empty(http.StatusOK)
 }
 
-// deleteOwnership is DeleteBucketOwnershipControls.
+// deleteOwnership is DeleteBucketOwnershipControls: the bucket has none from
+// now on, which is not the setting of new buckets.
 func (c *call) deleteOwnership() error {
-	return c.deleteDocument(bucket.OwnershipControls, "s3:PutBucketOwnershipControls")
+	if err := c.allow("s3:PutBucketOwnershipControls"); err != nil {
+		return err
+	}
+	none := render(func(x *wire.Document) { x.OpenNS("OwnershipControls", namespace); x.Close("OwnershipControls") })
+	return c.setDocument(bucket.OwnershipControls, none, http.StatusNoContent)
 }
 
 // accessBlock is a bucket's public access block.
@@ -205,8 +221,7 @@ func (c *call) getPublicAccessBlock() error {
 }
 
 // putPublicAccessBlock is PutPublicAccessBlock. BlockPublicPolicy and
-// RestrictPublicBuckets act on policies; there are no ACLs for the others to
-// act on.
+// RestrictPublicBuckets act on policies, the others on ACLs.
 func (c *call) putPublicAccessBlock() error {
 	data, err := c.document(wire.MaxXML)
 	if err != nil {

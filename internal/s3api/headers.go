@@ -1,7 +1,6 @@
 package s3api
 
 import (
-	"bytes"
 	"mime"
 	"net/http"
 	"strings"
@@ -25,8 +24,11 @@ const metadataPrefix = "X-Amz-Meta-"
 
 // newVersion returns the version that the request's headers describe.
 func (c *call) newVersion() (object.Version, error) {
-	v := object.Version{Bucket: c.bucket.Name, Key: c.key, Owner: c.ownerOf(c.bucket)}
+	v := object.Version{Bucket: c.bucket.Name, Key: c.key}
 	if err := c.checkNewHeaders(); err != nil {
+		return v, err
+	}
+	if err := c.newACL(&v); err != nil {
 		return v, err
 	}
 	v.Headers = contentHeaders(c.r.Header)
@@ -51,26 +53,10 @@ func (c *call) newVersion() (object.Version, error) {
 	return v, err
 }
 
-// ownerOf returns the account that owns what the caller writes to b: the
-// bucket's owner, unless the bucket's ownership controls leave objects to
-// their writers.
-func (c *call) ownerOf(b *bucket.Bucket) string {
-	if doc := b.Documents[bucket.OwnershipControls]; doc != nil && c.caller.Account != "" {
-		if bytes.Contains(doc, []byte("ObjectWriter")) ||
-			bytes.Contains(doc, []byte("BucketOwnerPreferred")) && c.r.Header.Get("X-Amz-Acl") != "bucket-owner-full-control" {
-			return c.caller.Account
-		}
-	}
-	return b.Owner
-}
-
 // checkNewHeaders refuses the headers of a write that ask for what a bucket
 // here cannot give.
 func (c *call) checkNewHeaders() error {
 	h := c.r.Header
-	if err := checkACL(h); err != nil {
-		return err
-	}
 	if err := checkRedirect(h.Get("X-Amz-Website-Redirect-Location")); err != nil {
 		return err
 	}

@@ -270,7 +270,7 @@ func (c *call) listParts() error {
 		return err
 	}
 	c.showAbort(u.Key, u.Started)
-	l := &listing{Document: wire.NewDocument(), encoded: c.query.get("encoding-type") == "url"}
+	l := &listing{Document: wire.NewDocument(), called: c.iam.AccountName, encoded: c.query.get("encoding-type") == "url"}
 	l.OpenNS("ListPartsResult", namespace)
 	l.Text("Bucket", c.name)
 	l.name("Key", c.key)

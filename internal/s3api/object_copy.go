@@ -48,7 +48,10 @@ func (c *call) copySource() (*source, error) {
 		c.know("s3:versionid", id)
 		defer delete(c.facts, "s3:versionid")
 	}
-	if denied := c.allowOn(s.bucket, action, arn.Object(name, key)); denied != nil {
+	if err == nil {
+		s.object = o
+	}
+	if denied := c.allowSource(s, action); denied != nil {
 		return nil, denied
 	}
 	switch {
@@ -60,7 +63,6 @@ func (c *call) copySource() (*source, error) {
 		return nil, fault.New(fault.Invalid, "InvalidRequest",
 			"The source of a copy request may not specifically refer to a delete marker by version id.").On(key)
 	}
-	s.object = o
 	return s, checkCopyConditions(c.r.Header, &o.Version)
 }
 
@@ -195,7 +197,16 @@ func (c *call) allowCopyTags(src *source) error {
 	if src.id != "" {
 		action = "s3:GetObjectVersionTagging"
 	}
-	return c.allowOn(src.bucket, action, arn.Object(src.bucket.Name, src.key))
+	return c.allowSource(src, action)
+}
+
+// allowSource asks whether the caller may do action to a copy's source.
+func (c *call) allowSource(src *source, action string) error {
+	var v *object.Version
+	if src.object != nil {
+		v = &src.object.Version
+	}
+	return c.decide(src.bucket, action, arn.Object(src.bucket.Name, src.key), v)
 }
 
 // copyBody makes the copy without moving a byte. An object that was uploaded in

@@ -104,10 +104,14 @@ func (c *call) find(plain, version string) (*store.Object, error) {
 	o, err := c.store.Head(c.r.Context(), c.bucket.Name, c.key, id)
 	if err == nil {
 		c.knowTags(o.Tags)
+		c.version = &o.Version
 	} else if fault.KindOf(err) != fault.NotFound {
 		return nil, err
 	}
 	if denied := c.allowObject(versioned(c.query, plain, version)); denied != nil {
+		if err != nil && len(c.listOf(c.bucket)) > 0 && c.missing(c.bucket, err) == err {
+			return nil, err // there is no list that could let in; the bucket's tells what is there
+		}
 		return nil, denied
 	}
 	if err != nil {

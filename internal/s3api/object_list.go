@@ -24,14 +24,19 @@ type listing struct {
 	*wire.Document
 	prefix, delimiter string
 	most              int
-	encoded           bool // encoding-type=url
-	owners            map[string]string
+	encoded           bool                        // encoding-type=url
+	called            func(account string) string // its name
+	sole              string                      // the account that owns everything, if one does
+	owners            map[string][2]string        // canonical id and name by account
 }
 
 // listing reads prefix, delimiter, encoding-type and the parameter that limits
 // the page, and tells the condition keys of them.
 func (c *call) listing(limit string) (*listing, error) {
-	l := &listing{prefix: c.query.get("prefix"), delimiter: c.query.get("delimiter")}
+	l := &listing{prefix: c.query.get("prefix"), delimiter: c.query.get("delimiter"), called: c.iam.AccountName}
+	if c.bucket.OwnerEnforced() {
+		l.sole = c.bucket.Owner
+	}
 	switch v := c.query.get("encoding-type"); v {
 	case "":
 	case "url":
@@ -81,23 +86,25 @@ func (l *listing) prefixes(prefixes []string) {
 
 // owner writes an account as S3 shows owners.
 func (l *listing) owner(element, account string) {
-	id := l.owners[account]
-	if id == "" {
-		id = canonicalID(account)
-		if l.owners == nil {
-			l.owners = make(map[string]string, 1)
-		}
-		l.owners[account] = id
+	if l.sole != "" {
+		account = l.sole
 	}
-	writeOwner(l.Document, element, id, account)
+	o, known := l.owners[account]
+	if !known {
+		o = [2]string{canonicalID(account), l.called(account)}
+		if l.owners == nil {
+			l.owners = make(map[string][2]string, 1)
+		}
+		l.owners[account] = o
+	}
+	writeOwner(l.Document, element, o[0], o[1])
 }
 
-// writeOwner writes an account: its canonical id, and its number as the
-// display name.
-func writeOwner(x *wire.Document, element, id, account string) {
+// writeOwner writes an account: its canonical id, and its name.
+func writeOwner(x *wire.Document, element, id, name string) {
 	x.Open(element)
 	x.Text("ID", id)
-	x.Text("DisplayName", account)
+	x.Text("DisplayName", name)
 	x.Close(element)
 }
 

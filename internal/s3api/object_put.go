@@ -75,6 +75,9 @@ func (c *call) allowPut(v *object.Version) error {
 			return err
 		}
 	}
+	if err := c.allowACL(); err != nil {
+		return err
+	}
 	return c.allowLock(v.Lock)
 }
 

@@ -25,6 +25,7 @@ import (
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
+	"twinbucket/object"
 )
 
 // Config is what the door needs.
@@ -50,6 +51,7 @@ type server struct {
 	publics    publics
 	cors       corsRules
 	lifecycles lifecycles
+	lists      lists
 }
 
 // New returns the door. The handler must see paths as they were sent: an
@@ -86,6 +88,7 @@ type call struct {
 	length   int64           // of the payload; -1 if not declared
 	form     *form.Form      // nil unless the request is one
 	facts    map[string][]string
+	version  *object.Version // that the request names, once it is found
 }
 
 // ServeHTTP answers one request.

@@ -38,10 +38,11 @@ func TestSettings(t *testing.T) {
 		t.Errorf("encryption after DELETE: %s", got)
 	}
 	w.call(200, "PUT", "/bkt/k", "")
+	w.call(200, "PUT", "/bkt?ownershipControls", "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>")
 	acl := w.call(200, "GET", "/bkt?acl", "").body
 	golden(t, "acl", acl)
 	for _, target := range []string{"/bkt?acl", "/bkt/k?acl"} {
-		w.call(200, "PUT", target, "", "x-amz-acl", "private")
+		w.call(400, "PUT", target, "", "x-amz-acl", "private")
 		w.call(200, "PUT", target, "", "x-amz-acl", "bucket-owner-full-control")
 		w.call(200, "PUT", target, acl)
 		w.call(400, "PUT", target, strings.Replace(acl, "FULL_CONTROL", "READ", 1))
@@ -69,6 +70,13 @@ func TestObjectWriterOwnsWhatItWrites(t *testing.T) {
 		t.Errorf("preferred, with the ACL: %s", got)
 	}
 	w.call(204, "DELETE", "/bkt?ownershipControls", "")
+	if got := owner(dest, "x-amz-acl", "bucket-owner-full-control"); got != "222222222222" {
+		t.Errorf("none: %s", got)
+	}
+	if got := w.call(404, "GET", "/bkt?ownershipControls", ""); got.code != "OwnershipControlsNotFoundError" {
+		t.Error(got.body)
+	}
+	w.call(200, "PUT", "/bkt?ownershipControls", "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>")
 	if got := owner(dest); got != "111111111111" {
 		t.Errorf("enforced: %s", got)
 	}

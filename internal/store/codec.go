@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"twinbucket/acl"
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
@@ -325,6 +326,42 @@ func readEncryption(b []byte) (e object.Encryption, err error) {
 	return e, err
 }
 
+// fACL is the field of a version's ACL.
+const fACL = 30
+
+// acl writes a list; nil is left out, an empty one is not.
+func (w *writer) acl(n protowire.Number, l acl.List) {
+	if l == nil {
+		return
+	}
+	w.msg(n, func(w *writer) {
+		for _, g := range l {
+			w.msg(1, func(w *writer) { w.str(1, g.ID); w.str(2, g.Group); w.str(3, string(g.Permission)) })
+		}
+	})
+}
+
+func readACL(b []byte) (acl.List, error) {
+	l := acl.List{}
+	err := fields(b, func(f field) error {
+		var g acl.Grant
+		err := fields(f.b, func(f field) error {
+			switch f.n {
+			case 1:
+				g.ID = f.str()
+			case 2:
+				g.Group = f.str()
+			case 3:
+				g.Permission = acl.Permission(f.str())
+			}
+			return nil
+		})
+		l = append(l, g)
+		return err
+	})
+	return l, err
+}
+
 // object writes a version with where its body is.
 func (w *writer) object(o *Object) {
 	v := &o.Version
@@ -371,6 +408,7 @@ func (w *writer) object(o *Object) {
 	}
 	w.uint(fPendingAt, uint64(o.pendingAt))
 	w.str(fUploadOf, o.upload)
+	w.acl(fACL, v.ACL)
 	w.uint(fApartParts, uint64(o.apart.parts))
 	w.uint(fApartExtents, uint64(o.apart.extents))
 	w.encryption(fEncryption, v.Encryption)
@@ -408,6 +446,8 @@ func (o *Object) field(f field) (err error) {
 		v.ETag = f.str()
 	case fClass:
 		v.Class = f.str()
+	case fACL:
+		v.ACL, err = readACL(f.b)
 	case fStatus:
 		v.Status = object.Status(f.str())
 	case fChanges:

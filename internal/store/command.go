@@ -247,6 +247,8 @@ const (
 	fBypass    protowire.Number = 131
 	fRetention protowire.Number = 132
 	fHold      protowire.Number = 133
+	fRelist    protowire.Number = 134
+	fSetACL    protowire.Number = 135
 )
 
 // putCommand stores a version or delete marker; with upload set it completes

@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
@@ -192,4 +195,36 @@ func TestReplicasAreLocked(t *testing.T) {
 	if got, want := replica(), (object.Lock{Mode: object.Compliance, Until: hour.Add(time.Hour), Released: true}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
+}
+
+func TestACL(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := replicated(t, fs)
+	list := acl.List{{ID: "x", Permission: acl.FullControl}, {Group: acl.AllUsers, Permission: acl.Read}}
+	o, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "src", Key: "k", ACL: list}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, s, o, object.Completed)
+	for i, want := range []acl.List{list, {}, {{ID: "y", Permission: acl.WriteACP}}, nil} {
+		if i > 0 {
+			if o, err = s.SetACL(t.Context(), "src", "k", "", want); err != nil || o.Changes != uint64(i) || o.Status != object.Pending {
+				t.Fatalf("%+v, %v", o, err)
+			}
+			deliver(t, s, o, object.Completed)
+		}
+		closeStore(t, s)
+		s = open(t, fs)
+		for _, name := range []string{"src", "dst"} {
+			got, err := s.Head(t.Context(), name, "k", o.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got.ACL); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	}
+	closeStore(t, s)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"twinbucket/acl"
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
@@ -14,6 +15,11 @@ import (
 // the version as it is afterwards.
 func (s *Store) SetTags(ctx context.Context, bucket, key, id string, tags []object.Tag) (*Object, error) {
 	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, tags: &tags})
+}
+
+// SetACL replaces the ACL of a version; id "" is the current one.
+func (s *Store) SetACL(ctx context.Context, bucket, key, id string, list acl.List) (*Object, error) {
+	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, acl: list, relist: true})
 }
 
 // Retention is how a version is to be retained from now on.
@@ -98,6 +104,8 @@ type patchCommand struct {
 	retention       *Retention
 	now             time.Time // by which a change of the retention is decided
 	hold            uint64
+	acl             acl.List
+	relist          bool     // acl is the version's from now on
 	resend          []string // destinations to which a rule takes the change
 	result          *Object
 }
@@ -124,12 +132,14 @@ func (c *patchCommand) encode(w *writer) {
 	}
 	w.time(fNow, c.now)
 	w.uint(fHold, c.hold)
+	w.bool(fRelist, c.relist)
+	w.acl(fSetACL, c.acl)
 	for _, name := range c.resend {
 		w.str(fDestination, name)
 	}
 }
 
-func (c *patchCommand) decode(f field) error {
+func (c *patchCommand) decode(f field) (err error) {
 	switch f.n {
 	case fBucket:
 		c.bucket = f.str()
@@ -164,10 +174,14 @@ func (c *patchCommand) decode(f field) error {
 		c.now = f.time()
 	case fHold:
 		c.hold = f.u
+	case fRelist:
+		c.relist = f.u == 1
+	case fSetACL:
+		c.acl, err = readACL(f.b)
 	case fDestination:
 		c.resend = append(c.resend, f.str())
 	}
-	return nil
+	return err
 }
 
 func (r *Retention) decode(f field) error {
@@ -199,6 +213,9 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 	}
 	if c.tags != nil {
 		o.Tags = *c.tags
+	}
+	if c.relist {
+		o.ACL = c.acl
 	}
 	if c.lock != nil {
 		o.Lock = *c.lock

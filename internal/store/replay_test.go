@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/vfs"
@@ -102,6 +103,7 @@ func (h *history) step() {
 	case 6:
 		o := h.pick()
 		h.done(s.SetTags(ctx, o.Bucket, o.Key, o.ID, []object.Tag{{Key: "t", Value: o.ID}}))
+		h.done(s.SetACL(ctx, o.Bucket, o.Key, o.ID, rapid.SampledFrom([]acl.List{nil, {}, {{ID: "x", Permission: acl.Read}}}).Draw(h.rt, "acl")))
 	case 7:
 		o := h.pick()
 		h.done(s.SetRetention(ctx, o.Bucket, o.Key, o.ID, Retention{

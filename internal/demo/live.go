@@ -63,7 +63,7 @@ func (d *demo) putWhileRunning(ctx context.Context) error {
 	}
 	rich := object.Version{
 		Key:      "live/tags and metadata.json",
-		Tags:     []object.Tag{{Key: "team", Value: "storage"}, {Key: "cost centre", Value: "4711 +&="}},
+		Tags:     []object.Tag{{Key: "team", Value: "storage"}, {Key: "cost centre", Value: "4711 +=@"}},
 		Metadata: map[string]string{"origin": "demo", "note": "kept as it is"},
 		Headers:  object.Headers{ContentType: "application/json", CacheControl: "max-age=60", ContentDisposition: `attachment; filename="x.json"`, ContentLanguage: "ja"},
 	}

@@ -167,7 +167,7 @@ func TestStats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if st.Buckets != 3 || st.Versions != 22 || st.Markers != 1 || st.Pending != 1 || st.Bodies.Files != 1 || st.Bodies.Bytes != fewInline+1 {
+	if st.Buckets != 3 || st.Versions != 22 || st.Markers != 1 || st.Pending != 1 || st.Bodies.Files != 1 || st.Bodies.Bytes < fewInline+1 { // sealed, they are longer
 		t.Errorf("%+v", st)
 	}
 	if st.Journal.Bytes != journalSize(s) || st.Journal.Used == 0 || st.Checkpoint.Position == 0 || st.Checkpoint.Bytes == 0 || st.Index.Format != indexFormat {

@@ -223,6 +223,9 @@ func TestErrors(t *testing.T) {
 		if c.method == "HEAD" && got.body != "" {
 			t.Errorf("HEAD %s has a body", c.path)
 		}
+		if got.status == 405 && c.query == "" && (got.header.Get("Allow") == "" || !strings.Contains(got.body, "<Method>"+c.method+"</Method><ResourceType>")) {
+			t.Errorf("%s %s: Allow %q, %s", c.method, c.path, got.header.Get("Allow"), got.body)
+		}
 		if got.status == 501 && got.header.Get("X-Twinbucket-Hint") == "" {
 			t.Errorf("%s %s?%s: not implemented, and no hint", c.method, c.path, c.query)
 		}

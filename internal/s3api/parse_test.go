@@ -162,3 +162,51 @@ func FuzzDocuments(f *testing.F) {
 		}
 	})
 }
+
+// TestTarget: the styles of addressing, as AWS's SDKs and proxies write them.
+func TestTarget(t *testing.T) {
+	t.Parallel()
+	s := &server{domains: []string{"s3.example.com"}}
+	for _, c := range []struct{ host, path, name, key string }{
+		{"localhost:9000", "/", "", ""},
+		{"localhost:9000", "/bkt", "bkt", ""},
+		{"localhost:9000", "/bkt/", "bkt", ""},
+		{"localhost:9000", "/bkt/k/", "bkt", "k/"},
+		{"localhost:9000", "/bkt//k", "bkt", "/k"},
+		{"localhost:9000", "/bkt/./a/../k", "bkt", "./a/../k"},
+		{"localhost:9000", "/bkt/a+b", "bkt", "a+b"},
+		{"bkt.localhost:9000", "/", "bkt", ""},
+		{"bkt.localhost:9000", "/k", "bkt", "k"},
+		{"bkt.localhost:9000", "//k", "bkt", "/k"},
+		{"BKT.LocalHost", "/K", "bkt", "K"},
+		{"my.bkt.with.dots.localhost", "/k", "my.bkt.with.dots", "k"},
+		{"s3.example.com", "/bkt/k", "bkt", "k"},
+		{"my.bkt.s3.example.com:443", "/k", "my.bkt", "k"},
+		{"bkt.s3.example.com.", "/k", "bkt", "k"},
+		{"other.example.com", "/bkt/k", "bkt", "k"},
+		{"127.0.0.1:9000", "/bkt/k", "bkt", "k"},
+		{"[::1]:9000", "/bkt/k", "bkt", "k"},
+		{"[::1]", "/bkt/k", "bkt", "k"},
+		{"", "/bkt/k", "bkt", "k"},
+		{"s3.amazonaws.com", "/bkt/k", "bkt", "k"},
+		{"s3.eu-west-1.amazonaws.com", "/bkt/k", "bkt", "k"},
+		{"s3-eu-west-1.amazonaws.com", "/bkt/k", "bkt", "k"},
+		{"s3.dualstack.eu-west-1.amazonaws.com", "/bkt/k", "bkt", "k"},
+		{"s3-fips.us-east-1.amazonaws.com", "/bkt/k", "bkt", "k"},
+		{"s3.cn-north-1.amazonaws.com.cn", "/bkt/k", "bkt", "k"},
+		{"bkt.s3.amazonaws.com", "/k", "bkt", "k"},
+		{"my.bkt.s3.eu-west-1.amazonaws.com", "/k", "my.bkt", "k"},
+		{"bkt.s3-eu-west-1.amazonaws.com", "/k", "bkt", "k"},
+		{"bkt.s3.dualstack.eu-west-1.amazonaws.com", "/k", "bkt", "k"},
+		{"bkt.s3-fips.us-east-1.amazonaws.com", "/k", "bkt", "k"},
+		{"bkt.s3-fips.dualstack.us-east-1.amazonaws.com", "/k", "bkt", "k"},
+		{"bkt.s3-accelerate.amazonaws.com", "/k", "bkt", "k"},
+		{"bkt.s3-accelerate.dualstack.amazonaws.com", "/k", "bkt", "k"},
+		{"my.s3.logs.s3.amazonaws.com", "/k", "my.s3.logs", "k"},
+	} {
+		name, key, err := s.target(&http.Request{Host: c.host, URL: &url.URL{Path: c.path}})
+		if err != nil || name != c.name || key != c.key {
+			t.Errorf("%s %s: %q %q %v, want %q %q", c.host, c.path, name, key, err, c.name, c.key)
+		}
+	}
+}

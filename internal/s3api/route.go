@@ -2,9 +2,11 @@ package s3api
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"twinbucket/fault"
+	"twinbucket/internal/wire"
 )
 
 // level is what a request is about.
@@ -204,9 +206,22 @@ func (c *call) checkTarget(rt route) error {
 
 // notAllowed is the fault of a method that a thing does not take.
 func (c *call) notAllowed(rt route) error {
+	wire.Set(c.h, "Allow", rt.allowed())
 	kind := [...]string{onService: "SERVICE", onBucket: "BUCKET", onObject: "OBJECT"}[rt.level]
 	return fault.New(fault.Unsupported, "MethodNotAllowed", "The specified method is not allowed against this resource.").
 		On(rt.method).With("Method", rt.method).With("ResourceType", kind)
+}
+
+// allowed returns the methods of a resource, for the header Allow.
+func (rt route) allowed() string {
+	var methods []string
+	for other := range routes {
+		if other.level == rt.level && other.sub == rt.sub {
+			methods = append(methods, other.method)
+		}
+	}
+	slices.Sort(methods)
+	return strings.Join(methods, ", ")
 }
 
 // harmless reports whether a query parameter without a value asks for nothing.

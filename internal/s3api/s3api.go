@@ -10,6 +10,7 @@
 package s3api
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -97,6 +98,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := wire.RequestID(w)
 	wire.Set(c.h, "Server", "Twinbucket")
 	if err := c.serve(); err != nil {
+		if r.Context().Err() != nil && errors.Is(err, r.Context().Err()) {
+			// The client has gone, at least by half; nothing here failed.
+			err = fault.New(fault.Invalid, "RequestTimeout", "The client closed its connection before the request was answered.")
+		}
 		status := wire.Status(err)
 		if status >= http.StatusInternalServerError && fault.KindOf(err) != fault.Unsupported {
 			s.log.ErrorContext(r.Context(), "request failed", "request", id, "method", r.Method,

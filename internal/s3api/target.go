@@ -96,13 +96,14 @@ func (s *server) hostBucket(host string) string {
 }
 
 // cutEndpoint takes the service's part (s3, s3.REGION, s3-REGION,
-// s3.dualstack.REGION) off the end of a host's left part, and returns the
-// bucket before it. Without a service's part all of it is the bucket.
+// s3.dualstack.REGION, s3-fips.REGION, s3-accelerate.dualstack, ...) off the end
+// of a host's left part, and returns the bucket before it. Without a service's
+// part all of it is the bucket.
 func cutEndpoint(host string) string {
 	labels := strings.Split(host, ".")
 	for i := len(labels) - 1; i >= 0 && i >= len(labels)-3; i-- {
 		l := labels[i]
-		if l == "s3" || strings.HasPrefix(l, "s3-") && i == len(labels)-1 {
+		if l == "s3" || l == "s3-fips" || l == "s3-accelerate" || strings.HasPrefix(l, "s3-") && i == len(labels)-1 {
 			return strings.Join(labels[:i], ".")
 		}
 	}

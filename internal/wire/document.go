@@ -172,7 +172,7 @@ func Malformed(hint string) error {
 // Decode reads the one XML document in data into v, whose root element is
 // called root in whatever name space. Anything else is Malformed.
 func Decode(data []byte, root string, v any) error {
-	d := xml.NewDecoder(bytes.NewReader(data))
+	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, byteOrderMark)))
 	d.CharsetReader = func(label string, _ io.Reader) (io.Reader, error) {
 		return nil, errors.New("the encoding " + label + " is not UTF-8")
 	}
@@ -186,6 +186,9 @@ func Decode(data []byte, root string, v any) error {
 		}
 		start, ok := t.(xml.StartElement)
 		if !ok {
+			if err := aside(t); err != nil {
+				return err
+			}
 			continue
 		}
 		if start.Name.Local != root {
@@ -204,14 +207,27 @@ func Decode(data []byte, root string, v any) error {
 		if err != nil {
 			return Malformed(err.Error())
 		}
-		switch t := t.(type) {
-		case xml.Comment, xml.ProcInst:
-		case xml.CharData:
-			if len(bytes.TrimSpace(t)) > 0 {
-				return Malformed("there is text after the document")
-			}
-		default:
-			return Malformed("there is more than one document in the body")
+		if err := aside(t); err != nil {
+			return err
 		}
 	}
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+// aside refuses what may not stand beside a document's one root element. A
+// document type may not: its entities could make much out of little.
+func aside(t xml.Token) error {
+	switch t := t.(type) {
+	case xml.Comment, xml.ProcInst:
+		return nil
+	case xml.CharData:
+		if len(bytes.TrimSpace(t)) == 0 {
+			return nil
+		}
+		return Malformed("there is text beside the document")
+	case xml.Directive:
+		return Malformed("a document has no document type here")
+	}
+	return Malformed("there is more than one document in the body")
 }

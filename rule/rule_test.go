@@ -145,6 +145,7 @@ func TestSelectAgainstOracle(t *testing.T) {
 		}
 		if !v.Marker {
 			v.Tags = drawTags(t, 0)
+			v.Encryption.Algorithm = rapid.SampledFrom([]string{"", object.AES256, object.KMS}).Draw(t, "encryption")
 		}
 		got := map[string]string{}
 		for _, c := range s.Select(v) {
@@ -170,6 +171,9 @@ func oracle(s *rule.Set, v *object.Version) map[string]string {
 		}
 	}
 	for name, r := range best {
+		if v.Encryption.Algorithm == object.KMS && r.SseKmsEncryptedObjects != rule.Enabled {
+			continue
+		}
 		if !v.Marker || r.DeleteMarkerReplication == rule.Enabled {
 			out[name] = r.ID
 		}

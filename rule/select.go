@@ -24,6 +24,7 @@ type compiled struct {
 	prefix  string
 	tags    []object.Tag
 	markers bool
+	kms     bool
 	rule    *Rule
 }
 
@@ -43,7 +44,7 @@ func (s *Set) compile() {
 			s.groups = append(s.groups, group{destination: name})
 		}
 		s.groups[n].rules = append(s.groups[n].rules,
-			compiled{prefix: r.prefix(), tags: r.tags(), markers: r.takesMarkers(), rule: r})
+			compiled{prefix: r.prefix(), tags: r.tags(), markers: r.takesMarkers(), kms: r.SseKmsEncryptedObjects == Enabled, rule: r})
 	}
 	for _, g := range s.groups {
 		slices.SortStableFunc(g.rules, func(a, b compiled) int { return b.rule.rank() - a.rule.rank() })
@@ -62,8 +63,8 @@ func (r *Rule) rank() int {
 // the matching enabled rule of the highest priority, which alone decides also
 // whether a delete marker goes there. It returns nil for replicas, for the
 // classes GLACIER and DEEP_ARCHIVE, for delete markers that lifecycle rules
-// made, and where no rule matches; it allocates only if there is something to
-// return.
+// made, for objects under keys of KMS unless the rule takes them, and where no
+// rule matches; it allocates only if there is something to return.
 func (s *Set) Select(v *object.Version) []Choice {
 	if v.Status == object.Replica {
 		return nil
@@ -80,7 +81,7 @@ func (s *Set) SelectExisting(v *object.Version) []Choice {
 	for i := range s.groups {
 		g := &s.groups[i]
 		r := g.best(v)
-		if r == nil || v.Marker && !r.markers {
+		if r == nil || v.Marker && !r.markers || v.Encryption.Algorithm == object.KMS && !r.kms {
 			continue
 		}
 		if chosen == nil {

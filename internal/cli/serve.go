@@ -20,6 +20,7 @@ type serveCommand struct {
 	Scrub             time.Duration `name:"scrub-interval" default:"720h" placeholder:"DURATION" help:"How long after one reading of everything stored, to find damage, the next begins; 0 is never (${default})."`
 	LifecycleInterval time.Duration `default:"24h" placeholder:"TIME" help:"The longest time between two passes of lifecycle rules, which also come at midnight UTC (${default})."`
 	LifecycleDay      time.Duration `default:"24h" hidden:"" placeholder:"TIME" help:"How long a day of lifecycle rules lasts. For tests of clients that cannot wait."`
+	KMSKey            []string      `name:"kms-key" placeholder:"[ACCOUNT/]ID[=ALIAS]" help:"A key that stands for one of KMS, in one account or in each; may be repeated. Every account has alias/aws/s3."`
 	LogLevel          slog.Level    `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	LogJSON           bool          `name:"log-json" help:"Log as JSON."`
 }
@@ -45,6 +46,13 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 			return err
 		}
 		conf.Accounts = append(conf.Accounts, account)
+	}
+	for _, k := range c.KMSKey {
+		key, err := config.ParseKey(k)
+		if err != nil {
+			return err
+		}
+		conf.Keys = append(conf.Keys, key)
 	}
 	srv, err := server.Open(ctx, conf, newLog(s.err, c.LogLevel, c.LogJSON))
 	if err != nil {

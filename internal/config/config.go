@@ -23,6 +23,7 @@ type Server struct {
 	Listen   string    // HOST:PORT
 	Region   string    // of every bucket and endpoint
 	Accounts []Account // that must be there; the store may have more
+	Keys     []Key     // that stand for keys of KMS
 	Domains  []string  // hosts below which a bucket's name may stand, as in BUCKET.DOMAIN
 	// ScrubEvery is how long after one reading of everything stored the next
 	// begins; never if it is 0.
@@ -52,6 +53,37 @@ func ParseAccount(s string) (Account, error) {
 			WithHint("an account is NAME=ID: a name of letters, digits, hyphens and dots, and 12 digits, such as source=111111111111")
 	}
 	return Account{name, id}, nil
+}
+
+// Key stands for a key of KMS.
+type Key struct {
+	Account string // 12 digits; "" gives every account a key of its own by that id
+	ID      string
+	Alias   string // without "alias/"; "" if it has none
+}
+
+// ParseKey reads [ACCOUNT/]KEY-ID[=ALIAS].
+func ParseKey(s string) (Key, error) {
+	var k Key
+	rest, alias, named := strings.Cut(s, "=")
+	k.Alias = strings.TrimPrefix(alias, "alias/")
+	account, id, of := strings.Cut(rest, "/")
+	if of {
+		k.Account, k.ID = account, id
+	} else {
+		k.ID = rest
+	}
+	if of && !arn.ValidAccount(account) || !validKey(k.ID, "") || named && !validKey(k.Alias, "/_") || strings.HasPrefix(k.Alias, "aws/") {
+		return Key{}, fault.Newf(fault.Invalid, "", "%q is not a key", s).
+			WithHint("a key is [ACCOUNT/]KEY-ID[=ALIAS]: letters, digits and hyphens, such as 111111111111/1234abcd-12ab-34cd-56ef-1234567890ab=backups")
+	}
+	return k, nil
+}
+
+// validKey reports whether name can be a key's id, or its alias with more
+// characters allowed.
+func validKey(name, more string) bool {
+	return name != "" && len(name) <= 250 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"+more) == ""
 }
 
 // validProfile reports whether name can be a profile in a credentials file.

@@ -6,6 +6,25 @@ import (
 	"twinbucket/fault"
 )
 
+func TestParseKey(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[string]Key{
+		"my-key":                      {ID: "my-key"},
+		"111111111111/my-key":         {Account: "111111111111", ID: "my-key"},
+		"111111111111/k=team/backups": {Account: "111111111111", ID: "k", Alias: "team/backups"},
+		"k=alias/b":                   {ID: "k", Alias: "b"},
+	} {
+		if got, err := ParseKey(s); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", s, got, err)
+		}
+	}
+	for _, bad := range []string{"", "/k", "1/k", "111111111111/", "k=", "k=aws/s3", "a b", "111111111111/a/b", "k=a b"} {
+		if k, err := ParseKey(bad); err == nil || fault.HintOf(err) == "" {
+			t.Errorf("%q: %+v, %v", bad, k, err)
+		}
+	}
+}
+
 func TestParseAccount(t *testing.T) {
 	t.Parallel()
 	if a, err := ParseAccount("source=111111111111"); err != nil || a != (Account{"source", "111111111111"}) {

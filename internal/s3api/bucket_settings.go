@@ -7,6 +7,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
+	"twinbucket/object"
 )
 
 // getDocument answers with a settings document, or with the fault that AWS has
@@ -46,55 +47,61 @@ func (c *call) getEncryption() error {
 	if doc := c.bucket.Documents[bucket.Encryption]; doc != nil {
 		return c.stored("application/xml", doc)
 	}
-	return c.stored("application/xml", encryptionXML(false))
+	return c.stored("application/xml", encryptionXML(&bucket.EncryptionRule{Algorithm: object.AES256}))
 }
 
-func encryptionXML(bucketKey bool) []byte {
+func encryptionXML(r *bucket.EncryptionRule) []byte {
 	return render(func(x *wire.Document) {
 		x.OpenNS("ServerSideEncryptionConfiguration", namespace)
 		x.Open("Rule")
 		x.Open("ApplyServerSideEncryptionByDefault")
-		x.Text("SSEAlgorithm", "AES256")
+		x.Text("SSEAlgorithm", r.Algorithm)
+		x.Optional("KMSMasterKeyID", r.KeyID)
 		x.Close("ApplyServerSideEncryptionByDefault")
-		x.Bool("BucketKeyEnabled", bucketKey)
+		x.Bool("BucketKeyEnabled", r.BucketKey)
+		if len(r.BlockedTypes) > 0 {
+			x.Open("BlockedEncryptionTypes")
+			for _, t := range r.BlockedTypes {
+				x.Text("EncryptionType", t)
+			}
+			x.Close("BlockedEncryptionTypes")
+		}
 		x.Close("Rule")
 		x.Close("ServerSideEncryptionConfiguration")
 	})
 }
 
-// putEncryption is PutBucketEncryption: AES256, and nothing else.
+// putEncryption is PutBucketEncryption. A rule that does not say what is blocked
+// leaves that as it was. That a key is there is seen when it is used, as on AWS.
 func (c *call) putEncryption() error {
-	var doc struct {
+	data, err := c.document(wire.MaxXML)
+	if err != nil {
+		return err
+	}
+	if err := c.allow("s3:PutEncryptionConfiguration"); err != nil {
+		return err
+	}
+	var doc struct { // finds elements that nobody knows
 		Rule []struct {
 			ByDefault *struct {
 				SSEAlgorithm   string
 				KMSMasterKeyID string
 			} `xml:"ApplyServerSideEncryptionByDefault"`
 			BucketKeyEnabled       bool
-			BlockedEncryptionTypes *extra
+			BlockedEncryptionTypes *struct{ EncryptionType []string }
 		}
 	}
-	if err := c.xml("ServerSideEncryptionConfiguration", &doc); err != nil {
+	if err := wire.Decode(data, "ServerSideEncryptionConfiguration", &doc); err != nil {
 		return err
 	}
-	if err := c.allow("s3:PutEncryptionConfiguration"); err != nil {
+	rule, err := bucket.ParseEncryption(data)
+	if err != nil {
 		return err
 	}
-	if len(doc.Rule) != 1 {
-		return wire.Malformed("ServerSideEncryptionConfiguration holds one Rule")
+	if rule.BlockedTypes == nil {
+		rule.BlockedTypes = c.bucket.EncryptionRule().BlockedTypes
 	}
-	r := doc.Rule[0]
-	if r.ByDefault != nil {
-		switch a := r.ByDefault.SSEAlgorithm; {
-		case a == "aws:kms" || a == "aws:kms:dsse":
-			return unsupported("KMS keys are not offered; SSEAlgorithm can be AES256")
-		case a != "AES256":
-			return wire.Malformed("SSEAlgorithm is AES256")
-		case r.ByDefault.KMSMasterKeyID != "":
-			return invalid("KMSMasterKeyID", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
-		}
-	}
-	return c.setDocument(bucket.Encryption, encryptionXML(r.BucketKeyEnabled), http.StatusOK)
+	return c.setDocument(bucket.Encryption, encryptionXML(rule), http.StatusOK)
 }
 
 // deleteEncryption is DeleteBucketEncryption.

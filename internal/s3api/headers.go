@@ -60,14 +60,6 @@ func (c *call) checkNewHeaders() error {
 	if err := checkRedirect(h.Get("X-Amz-Website-Redirect-Location")); err != nil {
 		return err
 	}
-	switch sse := h.Get("X-Amz-Server-Side-Encryption"); sse {
-	case "", object.AES256: // which every object is
-	case "aws:kms", "aws:kms:dsse":
-		return unsupported("KMS keys are not offered; use AES256 or leave x-amz-server-side-encryption out")
-	default:
-		return fault.New(fault.Invalid, "InvalidEncryptionAlgorithmError",
-			"The encryption request you specified is not valid. The valid value is AES256.").On(sse)
-	}
 	return nil
 }
 

@@ -30,6 +30,9 @@ func (c *call) createUpload() error {
 	if sum.Algorithm != "" {
 		v.Checksums = []object.Checksum{sum}
 	}
+	if _, err := c.newEncryption(&v); err != nil {
+		return err
+	}
 	id, err := c.store.CreateUpload(c.r.Context(), v)
 	if err != nil {
 		return err
@@ -41,6 +44,7 @@ func (c *call) createUpload() error {
 	if started, ok := object.IDTime(id); ok {
 		c.showAbort(c.key, started)
 	}
+	c.showEncryption(&v.Encryption)
 	x := wire.NewDocument()
 	x.OpenNS("InitiateMultipartUploadResult", namespace)
 	x.Text("Bucket", c.name)
@@ -137,13 +141,19 @@ func (c *call) uploadPart() error {
 	if err := d.expect(u.Checksums); err != nil {
 		return err
 	}
-	part, err := c.store.PutPart(c.r.Context(), c.name, c.key, u.ID, number, d.reader(c.body), size, func(p *object.Part) (err error) {
+	p := store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number, Body: d.reader(c.body), Size: size}
+	if p.CustomerKey, err = c.partKey(u); err != nil {
+		return err
+	}
+	p.Finish = func(p *object.Part) (err error) {
 		p.Checksums, err = d.sum(p.ETag)
 		return err
-	})
+	}
+	part, err := c.store.StorePart(c.r.Context(), p)
 	if err != nil {
 		return err
 	}
+	c.showEncryption(&u.Encryption)
 	wire.Set(c.h, "ETag", `"`+part.ETag+`"`)
 	for _, s := range part.Checksums {
 		wire.Set(c.h, algorithmOf(s.Algorithm).header, s.Value)
@@ -192,10 +202,14 @@ func (c *call) copyPart(number int) error {
 	if err != nil {
 		return err
 	}
+	if err := c.unlockBody(src.object, ofSource); err != nil {
+		return err
+	}
 	part, err := c.copyInto(u, number, src.object, what)
 	if err != nil {
 		return err
 	}
+	c.showEncryption(&u.Encryption)
 	if src.bucket.Versioning != bucket.Unversioned {
 		wire.Set(c.h, "x-amz-copy-source-version-id", src.object.ID)
 	}
@@ -211,8 +225,13 @@ func (c *call) copyPart(number int) error {
 // copyInto copies a part, without moving a byte unless the upload needs a
 // checksum of it.
 func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what span) (*object.Part, error) {
+	key, err := c.partKey(u)
+	if err != nil {
+		return nil, err
+	}
+	p := store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number, Size: what.n, CustomerKey: key}
 	if len(u.Checksums) == 0 {
-		return c.store.CopyPart(c.r.Context(), store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number}, src, what.off, what.n)
+		return c.store.CopyPart(c.r.Context(), p, src, what.off, what.n)
 	}
 	body, err := c.store.Open(c.r.Context(), src, what.off, what.n)
 	if err != nil {
@@ -220,10 +239,12 @@ func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what spa
 	}
 	defer body.Close()
 	d := &digests{alg: algorithmOf(u.Checksums[0].Algorithm)}
-	return c.store.PutPart(c.r.Context(), c.name, c.key, u.ID, number, d.reader(body), what.n, func(p *object.Part) (err error) {
+	p.Body = d.reader(body)
+	p.Finish = func(p *object.Part) (err error) {
 		p.Checksums, err = d.sum(p.ETag)
 		return err
-	})
+	}
+	return c.store.StorePart(c.r.Context(), p)
 }
 
 // copyRange reads x-amz-copy-source-range, which must lie inside the source.

@@ -70,6 +70,9 @@ func (c *call) completeUpload() error {
 	if err := c.allowObject("s3:PutObject"); err != nil {
 		return err
 	}
+	if err := c.refuseSSE(); err != nil {
+		return err
+	}
 	cond, err := c.writeCondition()
 	if err != nil {
 		return err
@@ -94,6 +97,7 @@ func (c *call) completeUpload() error {
 	}
 	c.showID(done.ID)
 	c.showExpiration(&done.Version)
+	c.showEncryption(&done.Encryption)
 	x := wire.NewDocument()
 	x.OpenNS("CompleteMultipartUploadResult", namespace)
 	x.Text("Location", c.location())

@@ -35,6 +35,17 @@ func (c *call) getAttributes() error {
 	if err := c.allowObject(versioned(c.query, "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes")); err != nil {
 		return err
 	}
+	if err := c.refuseSSE(); err != nil {
+		return err
+	}
+	if want["Checksum"] || want["ObjectParts"] {
+		err = c.unlockBody(o, ofObject)
+	} else {
+		err = c.unlock(o, ofObject)
+	}
+	if err != nil {
+		return err
+	}
 	c.showID(o.ID)
 	c.showModified(&o.Version)
 	x := wire.NewDocument()

@@ -124,6 +124,12 @@ func (c *call) copyObject() error {
 	if p.Version, err = c.copiedVersion(src); err != nil {
 		return err
 	}
+	if p.CustomerKey, err = c.newEncryption(&p.Version); err != nil {
+		return err
+	}
+	if err := c.unlockBody(src.object, ofSource); err != nil {
+		return err
+	}
 	if src.object.Size > maxPut {
 		return fault.New(fault.Invalid, "InvalidRequest",
 			"The specified copy source is larger than the maximum allowable size for a copy source: 5368709120").
@@ -138,6 +144,7 @@ func (c *call) copyObject() error {
 	}
 	c.showID(o.ID)
 	c.showExpiration(&o.Version)
+	c.showEncryption(&o.Encryption)
 	if src.bucket.Versioning != bucket.Unversioned {
 		wire.Set(c.h, "x-amz-copy-source-version-id", src.object.ID)
 	}
@@ -169,7 +176,7 @@ func (c *call) copiedVersion(src *source) (object.Version, error) {
 		return v, err
 	}
 	if !replace && !retag && v.Class == src.object.Class && c.r.Header.Get("X-Amz-Website-Redirect-Location") == "" &&
-		c.r.Header.Get("X-Amz-Server-Side-Encryption") == "" && c.r.Header.Get("X-Amz-Checksum-Algorithm") == "" &&
+		c.r.Header.Get(sseHeader) == "" && c.r.Header.Get(ofObject+"Algorithm") == "" && c.r.Header.Get("X-Amz-Checksum-Algorithm") == "" &&
 		src.bucket.Name == c.bucket.Name && src.key == c.key && src.id == "" {
 		return v, fault.New(fault.Invalid, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.").
 			WithHint("x-amz-metadata-directive: REPLACE writes the object anew")

@@ -24,6 +24,17 @@ func (c *call) getObject() error {
 	if err != nil {
 		return err
 	}
+	if err := c.refuseSSE(); err != nil {
+		return err
+	}
+	if c.r.Method == http.MethodHead && !c.wantsChecksums() {
+		err = c.unlock(o, ofObject)
+	} else {
+		err = c.unlockBody(o, ofObject)
+	}
+	if err != nil {
+		return err
+	}
 	if err := checkConditions(c.r.Header, &o.Version); err != nil {
 		if fault.CodeOf(err) == "NotModified" {
 			c.showValidators(&o.Version)

@@ -29,6 +29,9 @@ func (c *call) putObject() error {
 		return err
 	}
 	p := store.Put{Version: v}
+	if p.CustomerKey, err = c.newEncryption(&p.Version); err != nil {
+		return err
+	}
 	if p.Size, err = c.needLength(); err != nil {
 		return err
 	}

@@ -235,10 +235,6 @@ func harmless(name string) bool {
 
 // refused are the headers that ask for something not offered, with what to do.
 var refused = []struct{ name, hint string }{
-	{"X-Amz-Server-Side-Encryption-Customer-Algorithm", "customer keys (SSE-C) are not offered; encrypt before sending, or encrypt the server's disk"},
-	{"X-Amz-Copy-Source-Server-Side-Encryption-Customer-Algorithm", "customer keys (SSE-C) are not offered"},
-	{"X-Amz-Server-Side-Encryption-Customer-Key", "customer keys (SSE-C) are not offered"},
-	{"X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id", "KMS keys are not offered; leave the header out"},
 	{"X-Amz-Write-Offset-Bytes", "appending is a feature of directory buckets; write the whole object"},
 	{"X-Amz-If-Match-Last-Modified-Time", "this condition is one of directory buckets; use If-Match"},
 	{"X-Amz-If-Match-Size", "this condition is one of directory buckets; use If-Match"},

@@ -26,6 +26,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/s3api"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
@@ -63,7 +64,7 @@ const (
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	clock := func() time.Time { return start }
-	st, err := store.Open(vfs.Memory(), "data", store.Options{Now: clock, Select: selectRules, Log: slog.New(slog.DiscardHandler)})
+	st, err := store.Open(vfs.Memory(), "data", store.Options{Now: clock, Select: selectRules, Keys: []keyring.Key{{Account: "111111111111", ID: "my-key", Alias: "mine"}}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"twinbucket/internal/config"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/iamapi"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/run"
 	"twinbucket/internal/s3api"
@@ -77,7 +78,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return &fault.Error{Op: "server.listen", Thing: c.Listen, Err: err, Hint: hint}
 	}
 	rules := new(replicate.Rules)
-	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, Log: s.log}); err != nil {
+	keys := make([]keyring.Key, len(c.Keys))
+	for i, k := range c.Keys {
+		keys[i] = keyring.Key(k)
+	}
+	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, Log: s.log, Region: c.Region, Keys: keys}); err != nil {
 		return err
 	}
 	cat := catalog.New(s.store)

@@ -91,7 +91,7 @@ var (
 	}
 	ownershipElements  = []element{{property: "Rules", xml: "Rule", many: true, kids: []element{{property: "ObjectOwnership"}}}}
 	encryptionElements = []element{{property: "ServerSideEncryptionConfiguration", xml: "Rule", many: true, kids: []element{
-		{property: "ServerSideEncryptionByDefault", xml: "ApplyServerSideEncryptionByDefault", kids: []element{{property: "SSEAlgorithm"}}},
+		{property: "ServerSideEncryptionByDefault", xml: "ApplyServerSideEncryptionByDefault", kids: []element{{property: "SSEAlgorithm"}, {property: "KMSMasterKeyID"}}},
 		{property: "BucketKeyEnabled", truth: true},
 	}}}
 	tagElements = []element{{property: "TagSet", kids: []element{{property: "Tag", many: true, kids: keyAndValue}}}}
@@ -182,9 +182,10 @@ func (w *wanted) check() error {
 		w.documents[bucket.Replication] = set.XML()
 		w.role = set.Role
 	}
-	if d := w.documents[bucket.Encryption]; d != nil && !bytes.Contains(d, []byte("<SSEAlgorithm>AES256<")) {
-		return fault.New(fault.Unsupported, "NotImplemented", "The property BucketEncryption is supported with the SSEAlgorithm AES256 only").
-			WithHint("there is no key management here: leave BucketEncryption out, or use AES256")
+	if d := w.documents[bucket.Encryption]; d != nil {
+		if _, err := bucket.ParseEncryption(d); err != nil {
+			return err
+		}
 	}
 	if d := w.documents[bucket.OwnershipControls]; d != nil && !ownership.Match(d) {
 		return fault.New(fault.Invalid, "ValidationError", "OwnershipControls must have one rule with an ObjectOwnership of BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")

@@ -363,7 +363,7 @@ func TestRefusedProperties(t *testing.T) {
 		{"AWS::S3::Bucket", `{ObjectLockEnabled: true}`, "The property ObjectLockEnabled of AWS::S3::Bucket is not supported"},
 		{"AWS::S3::Bucket", `{AccessControl: PublicRead}`, "The property AccessControl of AWS::S3::Bucket is not supported"},
 		{"AWS::S3::Bucket", `{BucketName: UPPER}`, "The specified bucket is not valid"},
-		{"AWS::S3::Bucket", `{BucketEncryption: {ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: "aws:kms"}}]}}`, "The property BucketEncryption is supported with the SSEAlgorithm AES256 only"},
+		{"AWS::S3::Bucket", `{BucketEncryption: {ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: "aws:kms:dsse"}}]}}`, "A header or query you provided implies functionality that is not implemented"},
 		{"AWS::S3::Bucket", `{OwnershipControls: {Rules: [{ObjectOwnership: Mine}]}}`, "OwnershipControls must have one rule"},
 		{"AWS::S3::Bucket", `{PublicAccessBlockConfiguration: {BlockPublicAcls: maybe}}`, "Value of property BlockPublicAcls must be of type Boolean"},
 		{"AWS::S3::Bucket", `{Tags: [{Key: a, Value: b}, {Key: a, Value: c}]}`, "Duplicate tag key a"},

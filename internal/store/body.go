@@ -2,12 +2,15 @@ package store
 
 import (
 	"crypto/cipher"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
 	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
@@ -61,7 +64,6 @@ func cut(body []extent, off, n int64) []extent {
 var pieces = sync.Pool{New: func() any { b := make([]byte, sealedSize(pieceSize)); return &b }}
 
 func (s *Store) newFile() uint64 {
-	s.fileClock.CompareAndSwap(0, uint64(s.tick().UnixNano()))
 	return s.fileClock.Add(1)
 }
 
@@ -111,22 +113,45 @@ func (s *Store) removeFiles(ids []uint64) {
 	})
 }
 
-// dropOrphans removes files that no body uses: their command was never journaled.
-func (s *Store) dropOrphans() error {
-	var orphans []uint64
-	err := s.eachFile(func(id uint64) error {
-		s.fileClock.Store(max(s.fileClock.Load(), id))
+// startFiles sets the clock of files past all that are used, and removes those
+// that no body uses, in the background: their command was never journaled, or a
+// reader had them when the program ended.
+func (s *Store) startFiles() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowFile}, UpperBound: []byte{rowFile + 1}})
+	if err != nil {
+		return fault.Wrap("store.open", s.dir, err)
+	}
+	start := uint64(s.clock.Load())
+	if it.Last() {
+		start = max(start, binary.BigEndian.Uint64(it.Key()[1:]))
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return fault.Wrap("store.open", s.dir, err)
+	}
+	s.fileClock.Store(start) // what is made from now on comes behind
+	s.sweep.Go(func() {
+		if err := s.dropOrphans(start); err != nil && !errors.Is(err, fault.Closed) {
+			s.opt.Log.Warn("cannot look for unused bodies; the next start does", "dir", s.path("bodies"), "cause", err)
+		}
+	})
+	return nil
+}
+
+// dropOrphans removes files up to one that no body uses.
+func (s *Store) dropOrphans(until uint64) error {
+	return s.eachFile(func(id uint64) error {
+		if s.closing.Load() {
+			return fault.New(fault.Closed, "", "the store is closed")
+		}
+		if id > until {
+			return nil
+		}
 		users, err := getUint(s.db, fileRow(id))
-		if users == 0 {
-			orphans = append(orphans, id)
+		if err == nil && users == 0 {
+			s.removeFiles([]uint64{id})
 		}
 		return err
 	})
-	if err != nil {
-		return fault.Wrap("store.open", s.path("bodies"), err)
-	}
-	s.removeFiles(orphans)
-	return nil
 }
 
 // bodyReader reads a range of a body, extent by extent.

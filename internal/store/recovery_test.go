@@ -74,11 +74,13 @@ func TestFoldersOfBodiesAreDurable(t *testing.T) {
 		faults := &vfs.Faults{Under: "/bodies"}
 		s := open(t, faults.Wrap(mem))
 		makeBucket(t, s, "bkt", bucket.Enabled)
+		s.sweep.Wait()
 		s.fileClock.Store(1 << 32)
 		faults.FailFrom(k)
 		_, failed := s.Put(t.Context(), Put{Version: object.Version{Bucket: "bkt", Key: "a"}, Body: strings.NewReader(body), Size: -1})
 		closeStore(t, s)
 		s = open(t, mem)
+		s.sweep.Wait()
 		s.fileClock.Store(1<<32 + 256) // the same folder again
 		o := put(t, s, "bkt", "b", body)
 		crashed := mem.Crash(0, nil)

@@ -101,9 +101,10 @@ type Store struct {
 
 	latest int64 // what latestRow says; the committer's
 
-	sweep  sync.WaitGroup // removals of unused files
-	full   atomic.Bool    // the disk has no room for the index
-	failed chan struct{}  // holds something if the index failed in the background
+	sweep   sync.WaitGroup // removals of unused files
+	closing atomic.Bool
+	full    atomic.Bool   // the disk has no room for the index
+	failed  chan struct{} // holds something if the index failed in the background
 
 	reserve  reserve
 	down     chan struct{} // closed when the index has failed
@@ -214,7 +215,7 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
-	if err := s.dropOrphans(); err != nil {
+	if err := s.startFiles(); err != nil {
 		return err
 	}
 	s.openReserve()
@@ -326,6 +327,7 @@ func (s *Store) applied() (journal.Position, error) {
 // nothing needs to be replayed, unless the disk has no room for the index.
 func (s *Store) Close() error {
 	var errs []error
+	s.closing.Store(true)
 	if s.stop != nil {
 		s.stop()
 		s.background.Wait()

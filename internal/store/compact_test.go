@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -353,7 +354,7 @@ func writeFile(t testing.TB, fs vfs.FS, name string, data []byte) {
 	t.Helper()
 	f, err := vfs.Create(fs, name)
 	if err == nil {
-		_, err = f.Write(data)
+		_, err = f.Write(bytes.Clone(data)) // which it may change
 		err = errors.Join(err, f.Sync(), f.Close())
 	}
 	if err != nil {

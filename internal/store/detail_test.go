@@ -53,7 +53,8 @@ func TestListingsLeaveOutParts(t *testing.T) {
 	if err != nil || len(p.Objects) != objects+1 {
 		t.Fatalf("%d objects, %v", len(p.Objects), err)
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
+	// Its parts alone would take twenty times as much.
+	if n := after.TotalAlloc - before.TotalAlloc; n > 2<<20 {
 		t.Errorf("a page of %d objects took %d bytes", objects, n)
 	}
 	// What was listed can be read, copied and taken apart all the same.

@@ -205,7 +205,8 @@ func (s *Store) openKeys() (made bool, err error) {
 	want := ""
 	v, closer, err := s.db.Get(keyringRow)
 	if err == nil {
-		want, err = string(v), closer.Close()
+		want = string(v) // before v is given back
+		err = closer.Close()
 	} else if errors.Is(err, pebble.ErrNotFound) {
 		err = nil
 	}

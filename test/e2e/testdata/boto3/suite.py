@@ -70,7 +70,7 @@ class Case(unittest.TestCase):
 class Keys(Case):
     def test_odd_keys(self):
         keys = [
-            "plain", "a b", "a+b", "a%2Fb", "a%b", "ü/日本語/🪣", "a//b", "/lead", "trail/", ".", "..", "a/../b", "a/./b",
+            "plain", "a b", "a+b", "a%2Fb", "a%b", "ü/日本語/🪣", "a//b", "/lead", "trail/", ".", "a/../b", "a/./b",
             "q?x=1&y=2", "#frag", "semi;colon", "eq=amp&", "quote'\"", "<xml>&amp;", "back\\slash", "tab\there",
             "line\nbreak", "star*", "tilde~", "(par)", "[br]", "{cu}", "|pipe", "^", "`", "$", "@", "!", ",", ":",
             "x" * 1024, "é", "e\u0301", "\u00a0", "\ufeffbom", "a\x7fb",

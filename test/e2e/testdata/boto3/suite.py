@@ -302,7 +302,7 @@ class Errors(Case):
             ("MalformedPolicy", 400, own.put_bucket_policy, {"Bucket": b, "Policy": "{"}),
             ("NoSuchTagSet", 404, own.get_bucket_tagging, {"Bucket": b}),
             ("MalformedXML", 400, own.delete_objects, {"Bucket": b, "Delete": {"Objects": []}}),
-            ("NotImplemented", 501, own.put_object, {"Bucket": b, "Key": "k", "Body": b"", "ServerSideEncryption": "aws:kms"}),
+            ("NotImplemented", 501, own.put_object, {"Bucket": b, "Key": "k", "Body": b"", "ServerSideEncryption": "aws:kms:dsse"}),
         ):
             with self.subTest(code=code, call=call.__name__, args=str(args)[:80]):
                 self.refused(code, status, call, **args)

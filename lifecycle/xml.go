@@ -10,14 +10,12 @@ import (
 	"twinbucket/object"
 )
 
-const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
-
 // XML returns the configuration as GetBucketLifecycleConfiguration answers it:
 // as it was put, with the IDs that were generated.
 func (s *Set) XML() []byte {
 	var b strings.Builder
 	b.WriteString(xml.Header)
-	b.WriteString(`<LifecycleConfiguration xmlns="` + namespace + `">`)
+	b.WriteString(`<LifecycleConfiguration xmlns="` + markup.Namespace + `">`)
 	for i := range s.Rules {
 		writeRule(&b, &s.Rules[i])
 	}
@@ -96,10 +94,7 @@ func writeFilter(b *strings.Builder, f *Filter) {
 func writeConditions(b *strings.Builder, c And) {
 	markup.LeafPtr(b, "Prefix", c.Prefix)
 	for _, t := range c.Tags {
-		markup.Wrap(b, "Tag", func() {
-			markup.Leaf(b, "Key", t.Key)
-			markup.Leaf(b, "Value", t.Value)
-		})
+		markup.WriteTag(b, t.Key, t.Value)
 	}
 	for _, s := range []struct {
 		name string

@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// Namespace is that of S3's documents.
+const Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
 // Wrap writes an element around what inner writes.
 func Wrap(b *strings.Builder, name string, inner func()) {
 	b.WriteString("<" + name + ">")

@@ -1,8 +1,6 @@
 package rule
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"strings"
 
@@ -248,24 +246,11 @@ func (s *Set) checkOverlap() error {
 
 // nameRules gives an ID to every rule that has none.
 func (s *Set) nameRules() {
-	taken := map[string]bool{}
+	ids := make([]*string, len(s.Rules))
 	for i := range s.Rules {
-		taken[s.Rules[i].ID] = true
+		ids[i] = &s.Rules[i].ID
 	}
-	for i := range s.Rules {
-		r := &s.Rules[i]
-		for n := 0; r.ID == ""; n++ {
-			var b strings.Builder
-			fmt.Fprintf(&b, "%d\n%d\n", i, n)
-			writeRule(&b, r)
-			sum := sha256.Sum256([]byte(b.String()))
-			uuid := fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
-			if id := base64.StdEncoding.EncodeToString([]byte(uuid)); !taken[id] {
-				r.ID = id
-				taken[id] = true
-			}
-		}
-	}
+	markup.NameRules(ids, func(b *strings.Builder, i int) { writeRule(b, &s.Rules[i]) })
 }
 
 // Check checks the configuration against the buckets it is about. Lookup

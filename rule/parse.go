@@ -121,14 +121,8 @@ func (r reader) filter(e *markup.Element) *Filter {
 }
 
 func (r reader) tag(e *markup.Element) object.Tag {
-	in := r.read(e, "Key", "Value")
-	in.Need("Key")
-	in.Need("Value")
-	var tag object.Tag
-	if k, v := in.Raw("Key"), in.Raw("Value"); k != nil && v != nil {
-		tag = object.Tag{Key: *k, Value: *v}
-	}
-	return tag
+	key, value := r.Tag(e)
+	return object.Tag{Key: key, Value: value}
 }
 
 func (r reader) destination(e *markup.Element) Destination {

@@ -6,17 +6,14 @@ import (
 	"strings"
 
 	"twinbucket/markup"
-	"twinbucket/object"
 )
-
-const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 // XML returns the configuration as GetBucketReplication answers it: as it was
 // put, with the IDs that were generated.
 func (s *Set) XML() []byte {
 	var b strings.Builder
 	b.WriteString(xml.Header)
-	b.WriteString(`<ReplicationConfiguration xmlns="` + namespace + `">`)
+	b.WriteString(`<ReplicationConfiguration xmlns="` + markup.Namespace + `">`)
 	markup.Leaf(&b, "Role", s.Role)
 	for i := range s.Rules {
 		writeRule(&b, &s.Rules[i])
@@ -51,23 +48,16 @@ func writeRule(b *strings.Builder, r *Rule) {
 func writeFilter(b *strings.Builder, f *Filter) {
 	markup.LeafPtr(b, "Prefix", f.Prefix)
 	if f.Tag != nil {
-		writeTag(b, *f.Tag)
+		markup.WriteTag(b, f.Tag.Key, f.Tag.Value)
 	}
 	if f.And != nil {
 		markup.Wrap(b, "And", func() {
 			markup.LeafPtr(b, "Prefix", f.And.Prefix)
 			for _, t := range f.And.Tags {
-				writeTag(b, t)
+				markup.WriteTag(b, t.Key, t.Value)
 			}
 		})
 	}
-}
-
-func writeTag(b *strings.Builder, t object.Tag) {
-	markup.Wrap(b, "Tag", func() {
-		markup.Leaf(b, "Key", t.Key)
-		markup.Leaf(b, "Value", t.Value)
-	})
 }
 
 func writeDestination(b *strings.Builder, d *Destination) {

@@ -16,10 +16,8 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/markup"
 )
-
-// Namespace is that of all documents of S3.
-const Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 // kind is what is known of one kind of document.
 type kind struct {
@@ -91,7 +89,7 @@ func Parse(name bucket.Document, data []byte) (*Document, error) {
 func (d *Document) XML() []byte {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
-	d.kind.root.write(&b, d.root, ` xmlns="`+Namespace+`"`)
+	d.kind.root.write(&b, d.root, ` xmlns="`+markup.Namespace+`"`)
 	return b.Bytes()
 }
 

@@ -10,11 +10,12 @@ import (
 
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
+	"twinbucket/markup"
 	"twinbucket/object"
 )
 
 // namespace is that of S3's documents.
-const namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+const namespace = markup.Namespace
 
 // maxListed is how much one page of a listing holds.
 const maxListed = 1000

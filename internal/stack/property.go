@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"twinbucket/fault"
+	"twinbucket/markup"
 	"twinbucket/template"
 )
 
@@ -223,7 +224,7 @@ type element struct {
 // xml writes an S3 document from an object in the properties.
 func (p *properties) xml(root string, kids []element) []byte {
 	var b bytes.Buffer
-	b.WriteString("<" + root + ` xmlns="http://s3.amazonaws.com/doc/2006-03-01/">`)
+	b.WriteString("<" + root + ` xmlns="` + markup.Namespace + `">`)
 	p.write(&b, kids)
 	b.WriteString("</" + root + ">")
 	return b.Bytes()

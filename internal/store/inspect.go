@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -149,26 +150,33 @@ func (c *checker) journal(ctx context.Context) error {
 	return nil
 }
 
-// rows goes through the bodies of all versions and parts.
+// rows goes through all versions and parts and their bodies.
 func (c *checker) rows(ctx context.Context) error {
 	return eachRow(ctx, c.snap, nil, func(row, value []byte) error {
 		var p Problem
+		var body []extent
+		var err error
 		switch row[0] {
-		case rowVersion, rowDetail:
-			if row[0] == rowVersion {
-				c.done.Versions++
+		case rowVersion:
+			c.done.Versions++
+			var o *Object
+			if o, err = readObject(value); err == nil {
+				p, body = problemOf(o), o.body
+				if err := c.waits(row, o); err != nil {
+					return err
+				}
 			}
-			p = c.nameOf(row, value)
+		case rowDetail:
+			p = c.ownerOf(row)
+			body, err = extentsOf(row, value)
 		case rowPart:
 			c.done.Parts++
 			m := new(partCommand)
-			if fields(value, m.decode) == nil {
-				p.Bucket, p.Key, p.ID = m.bucket, m.key, m.id
-			}
+			err = fields(value, m.decode)
+			p.Bucket, p.Key, p.ID, body = m.bucket, m.key, m.id, m.body
 		default:
 			return nil
 		}
-		body, err := extentsOf(row, value)
 		if err != nil {
 			p.What, p.Where = "a row cannot be read", c.s.path("index")
 			c.found(p)
@@ -183,22 +191,46 @@ func (c *checker) rows(ctx context.Context) error {
 	})
 }
 
-// nameOf returns a problem of the version that a row belongs to.
-func (c *checker) nameOf(row, value []byte) Problem {
-	if row[0] == rowDetail {
-		key := append([]byte{rowVersion}, row[1:]...)
-		v, closer, err := c.snap.Get(key)
-		if err != nil {
-			return Problem{}
-		}
-		defer func() { _ = closer.Close() }() // of memory
-		value = v
-	}
-	o, err := readObject(value)
+// problemOf returns a problem of a version.
+func problemOf(o *Object) Problem { return Problem{Bucket: o.Bucket, Key: o.Key, ID: o.ID} }
+
+// ownerOf returns a problem of the version that a detail belongs to.
+func (c *checker) ownerOf(detail []byte) Problem {
+	v, closer, err := c.snap.Get(append([]byte{rowVersion}, detail[1:]...))
 	if err != nil {
 		return Problem{}
 	}
-	return Problem{Bucket: o.Bucket, Key: o.Key, ID: o.ID}
+	defer func() { _ = closer.Close() }() // of memory
+	o, err := readObject(v)
+	if err != nil {
+		return Problem{}
+	}
+	return problemOf(o)
+}
+
+// waits compares whether a version waits for replication with the feed.
+func (c *checker) waits(row []byte, o *Object) error {
+	agree := o.pendingAt == 0
+	if object.Sum(o.Deliveries) == object.Pending {
+		v, closer, err := c.snap.Get(pendingRow(o.pendingAt))
+		switch {
+		case err == nil:
+			agree = bytes.Equal(v, row)
+			if err := closer.Close(); err != nil {
+				return err
+			}
+		case errors.Is(err, pebble.ErrNotFound):
+			agree = false
+		default:
+			return err
+		}
+	}
+	if !agree {
+		p := problemOf(o)
+		p.What, p.Where = "whether this version waits for replication is not what the feed says", c.s.path("index")
+		c.found(p)
+	}
+	return nil
 }
 
 // extent checks one body of a version.
@@ -289,10 +321,10 @@ func (c *checker) compare(ctx context.Context, f vfs.File, e extent) (string, er
 	return "", nil
 }
 
-// feed compares what waits for replication with the feed.
+// feed looks whether what is in the feed is there and stands at one place.
 func (c *checker) feed(ctx context.Context) error {
 	where := c.s.path("index")
-	err := eachRow(ctx, c.snap, []byte{rowPending}, func(row, value []byte) error {
+	return eachRow(ctx, c.snap, []byte{rowPending}, func(row, value []byte) error {
 		pos := binary.BigEndian.Uint64(row[1:])
 		v, closer, err := c.snap.Get(value)
 		if errors.Is(err, pebble.ErrNotFound) {
@@ -304,35 +336,11 @@ func (c *checker) feed(ctx context.Context) error {
 		}
 		o, err := readObject(v)
 		if err == nil && uint64(o.pendingAt) != pos {
-			c.found(Problem{What: fmt.Sprintf("the feed has this version at %d and at %d", pos, o.pendingAt), Where: where, Bucket: o.Bucket, Key: o.Key, ID: o.ID})
+			p := problemOf(o)
+			p.What, p.Where = fmt.Sprintf("the feed has this version at %d and at %d", pos, o.pendingAt), where
+			c.found(p)
 		}
 		return closer.Close()
-	})
-	if err != nil {
-		return err
-	}
-	return eachRow(ctx, c.snap, []byte{rowVersion}, func(row, value []byte) error {
-		o, err := readObject(value)
-		if err != nil {
-			return nil // reported with its body
-		}
-		waits := object.Sum(o.Deliveries) == object.Pending
-		if waits {
-			v, closer, err := c.snap.Get(pendingRow(o.pendingAt))
-			waits = err != nil || string(v) != string(row)
-			if err == nil {
-				err = closer.Close()
-			}
-			if err != nil && !errors.Is(err, pebble.ErrNotFound) {
-				return err
-			}
-		} else {
-			waits = o.pendingAt != 0
-		}
-		if waits {
-			c.found(Problem{What: "whether this version waits for replication is not what the feed says", Where: where, Bucket: o.Bucket, Key: o.Key, ID: o.ID})
-		}
-		return nil
 	})
 }
 

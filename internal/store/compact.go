@@ -322,7 +322,8 @@ func (c *compaction) move(ctx context.Context, row, value []byte) error {
 // there may be other means.
 func (c *compaction) keep(pos journal.Position, why error) {
 	c.s.opt.Log.Error("a segment of the journal is not compacted", "position", uint64(pos), "cause", why)
-	c.victims = slices.DeleteFunc(c.victims, func(v journal.Segment) bool { return v.Start <= pos && pos < v.End })
+	// A copy: the committer looks at the list that the segments were begun with.
+	c.victims = slices.DeleteFunc(slices.Clone(c.victims), func(v journal.Segment) bool { return v.Start <= pos && pos < v.End })
 }
 
 // moveBody moves one reference; the body itself moves with the first.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -233,6 +234,23 @@ func TestDamagedBodiesAreNotCompacted(t *testing.T) {
 	}
 	if got := read(t, s, good); int64(len(got)) != good.Size {
 		t.Errorf("%d bytes", len(got))
+	}
+	closeStore(t, s)
+}
+
+// TestWhatClosesStaysAsItWasBegun: the committer goes by the list of segments
+// that were begun, also when compaction leaves one of them where it is.
+func TestWhatClosesStaysAsItWasBegun(t *testing.T) {
+	t.Parallel()
+	s := open(t, vfs.Memory())
+	begun := []journal.Segment{{Start: 0, End: 10}, {Start: 10, End: 20}}
+	c := &compaction{s: s, victims: begun}
+	c.keep(5, fault.Damaged)
+	if want := []journal.Segment{{Start: 10, End: 20}}; !slices.Equal(c.victims, want) {
+		t.Errorf("to be dropped: %v", c.victims)
+	}
+	if want := []journal.Segment{{Start: 0, End: 10}, {Start: 10, End: 20}}; !slices.Equal(begun, want) {
+		t.Errorf("begun: %v", begun)
 	}
 	closeStore(t, s)
 }

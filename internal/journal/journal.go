@@ -325,7 +325,7 @@ func (j *Journal) failed(err error) error {
 	}
 	kind, hint := fault.Other, "the write was not acknowledged; see the server's log for the disk's error"
 	if vfs.IsFull(err) {
-		kind, hint = fault.NoSpace, "free space on the disk that holds the data directory; writing then goes on by itself"
+		kind, hint = fault.NoSpace, vfs.FullHint
 	}
 	return &fault.Error{Op: "journal.append", Kind: kind, Thing: j.dir, Hint: hint, Err: err}
 }

@@ -12,6 +12,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
 )
@@ -49,7 +50,7 @@ func (s *Store) apply(group []*journal.Record, end journal.Position) error {
 	if err := a.flush(end); err != nil {
 		return err
 	}
-	s.removeFiles(a.dropped)
+	s.bodies.Remove(a.dropped)
 	if s.sinceCompact += a.released; s.sinceCompact >= s.compactAt.Load() {
 		s.sinceCompact = 0
 		s.wakeCompaction()
@@ -266,7 +267,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 		}
 	}
 	if c.inline > 0 {
-		o.body = append(o.body, inlineExtent(body, c.inline, c.crc, c.seal))
+		o.body = append(o.body, bodies.Inline(body, c.inline, c.crc, c.seal))
 	}
 	if o.ID == object.NullID {
 		if old := a.find(o.Bucket, o.Key, object.NullID); old != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"twinbucket/internal/fields"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -39,7 +40,7 @@ func rows(t testing.TB, s *Store) map[string]string {
 // wrongly, a feed that is not exactly what is pending.
 func check(t testing.TB, s *Store, fs vfs.FS) {
 	t.Helper()
-	s.sweep.Wait()
+	s.bodies.Wait()
 	s.compactMu.Lock() // what it moves is not where a row said a moment ago
 	defer s.compactMu.Unlock()
 	uses, counted := map[uint64]int{}, map[uint64]int{}
@@ -66,7 +67,7 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 			}
 			checkBody(t, s, o)
 			for _, e := range o.body {
-				uses[e.file]++
+				uses[e.File]++
 			}
 			if o.pendingAt != 0 {
 				pending[fmt.Sprintf("%x %x", o.pendingAt, row)] = true
@@ -84,12 +85,12 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 			haveIDs[row] = int64(nanos)
 		case rowPart:
 			c := new(partCommand)
-			if err := fields([]byte(value), c.decode); err != nil {
+			if err := fields.Each([]byte(value), c.decode); err != nil {
 				t.Fatal(err)
 			}
 			checkBody(t, s, &Object{Version: object.Version{Key: "part", Size: c.part.Size, ETag: c.part.ETag}, body: c.body})
 			for _, e := range c.body {
-				uses[e.file]++
+				uses[e.File]++
 			}
 		case rowPending:
 			feed[fmt.Sprintf("%x %x", binary.BigEndian.Uint64([]byte(row[1:])), value)] = true
@@ -118,7 +119,7 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 	}
 	var want []string
 	for id := range uses {
-		want = append(want, s.filePath(id))
+		want = append(want, s.bodies.Path(id))
 	}
 	slices.Sort(want)
 	if diff := cmp.Diff(want, bodyFiles(t, fs)); diff != "" {
@@ -131,7 +132,10 @@ func checkBody(t testing.TB, s *Store, o *Object) {
 	if o.Marker {
 		return
 	}
-	r := &bodyReader{s: s, of: o, extents: o.body, left: o.Size}
+	r := &reader{s: s, of: o}
+	if err := r.Reader.Open(s.bodies, present{r}, o.body, 0, o.Size); err != nil {
+		t.Fatalf("%s %s: %v", o.Key, o.ID, err)
+	}
 	data, err := io.ReadAll(r)
 	if err := errors.Join(err, r.Close()); err != nil {
 		t.Fatalf("%s %s: %v", o.Key, o.ID, err)
@@ -142,6 +146,12 @@ func checkBody(t testing.TB, s *Store, o *Object) {
 		t.Errorf("%s %s: %d bytes, not the body of %s", o.Key, o.ID, len(body), o.ETag)
 	}
 }
+
+// present is the reader of a body that is known to be there: also of a part,
+// which no version has.
+type present struct{ *reader }
+
+func (present) Still() error { return nil }
 
 // bodyFiles lists the files of bodies, sorted.
 func bodyFiles(t testing.TB, fs vfs.FS) (out []string) {

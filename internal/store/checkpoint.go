@@ -89,7 +89,7 @@ func (s *Store) checkpointError(err error) error {
 	}
 	kind, hint := fault.KindOf(err), ""
 	if vfs.IsFull(err) {
-		kind, hint = fault.NoSpace, noSpaceHint
+		kind, hint = fault.NoSpace, vfs.FullHint
 	}
 	return &fault.Error{Op: "store.checkpoint", Kind: kind, Thing: s.path("checkpoint"), Hint: hint, Err: err}
 }

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
+	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
 )
@@ -19,8 +19,8 @@ import (
 // and never change meaning.
 type command interface {
 	number() byte
-	encode(*writer)
-	decode(field) error
+	encode(*fields.Writer)
+	decode(fields.Field) error
 	// apply checks and then makes the change in the index. body is where the
 	// record's body begins. An error of the applier itself is sticky there;
 	// what is returned is for the caller and leaves the index as it was.
@@ -99,21 +99,17 @@ func (s *Store) do(ctx context.Context, c command, body []byte) error {
 // keep journals and applies a command whose body was read, and lets go of it.
 // If there is a file of it and the command failed for good, the file goes too;
 // if the journal may hold the command all the same, the next start decides.
-func (s *Store) keep(ctx context.Context, c command, in *ingested) error {
+func (s *Store) keep(ctx context.Context, c command, in *bodies.Ingested) error {
 	p := &pendingCommand{command: c}
-	var inline []byte
-	if in.extent.file == 0 {
-		inline = in.inline
-	}
-	r := record(p, inline)
+	r := record(p, in.Inline())
 	err := s.append(ctx, false, r)
 	if err == nil {
 		err = p.err
 	}
 	if err != nil && !r.InDoubt {
-		s.discard(in)
+		s.bodies.Discard(in)
 	}
-	in.release()
+	in.Release()
 	return err
 }
 
@@ -147,28 +143,28 @@ func (s *Store) doAll(ctx context.Context, cs []command) ([]error, error) {
 }
 
 func record(p *pendingCommand, body []byte) *journal.Record {
-	var w writer
+	var w fields.Writer
 	p.encode(&w)
-	head := make([]byte, 0, len(w.b)+binary.MaxVarintLen32+1)
+	head := make([]byte, 0, len(w.Encoded())+binary.MaxVarintLen32+1)
 	head = append(head, p.number())
-	head = binary.AppendUvarint(head, uint64(len(w.b)))
-	return &journal.Record{Head: append(head, w.b...), Body: body, Owner: p}
+	head = binary.AppendUvarint(head, uint64(len(w.Encoded())))
+	return &journal.Record{Head: append(head, w.Encoded()...), Body: body, Owner: p}
 }
 
 // parseCommand reads a record back; body is the offset of its body.
 func parseCommand(record []byte) (c command, body int, err error) {
 	if len(record) == 0 {
-		return nil, 0, errEncoding
+		return nil, 0, fields.ErrEncoding
 	}
 	n, w := binary.Uvarint(record[1:])
 	if w <= 0 || n > uint64(len(record)-1-w) {
-		return nil, 0, errEncoding
+		return nil, 0, fields.ErrEncoding
 	}
 	if c = newCommand(record[0]); c == nil {
 		return nil, 0, &fault.Error{Op: "store.replay", Kind: fault.Unsupported, Message: "a record of a kind that this version does not know", Hint: "the data was written by a newer twinbucket; use that version or a later one"}
 	}
 	body = 1 + w + int(n)
-	return c, body, fields(record[1+w:body], c.decode)
+	return c, body, fields.Each(record[1+w:body], c.decode)
 }
 
 // Condition is what a caller requires of the current version of a key. ETags
@@ -212,7 +208,7 @@ func preconditionFailed() error {
 
 // Fields of commands beside those of a version; from 100 on.
 const (
-	fVersion protowire.Number = iota + 100
+	fVersion fields.Number = iota + 100
 	fMatch
 	fNoneMatch
 	fInline
@@ -237,18 +233,19 @@ const (
 
 // Fields of commands that were added later.
 const (
-	fLikeSource protowire.Number = 150
-	fFewUploads protowire.Number = 151
+	fInlineSeal fields.Number = 140
+	fLikeSource fields.Number = 150
+	fFewUploads fields.Number = 151
 )
 
 // Fields of commands about ACLs and Object Lock; from 130 on.
 const (
-	fNow       protowire.Number = 130 // when it was asked for: what a lock is decided by
-	fBypass    protowire.Number = 131
-	fRetention protowire.Number = 132
-	fHold      protowire.Number = 133
-	fRelist    protowire.Number = 134
-	fSetACL    protowire.Number = 135
+	fNow       fields.Number = 130 // when it was asked for: what a lock is decided by
+	fBypass    fields.Number = 131
+	fRetention fields.Number = 132
+	fHold      fields.Number = 133
+	fRelist    fields.Number = 134
+	fSetACL    fields.Number = 135
 )
 
 // putCommand stores a version or delete marker; with upload set it completes
@@ -258,8 +255,8 @@ type putCommand struct {
 	cond   Condition
 	inline int64 // stored length of the body that stands behind the command; 0: none
 	crc    uint32
-	seal   *seal // of that body; nil: it stands there as it was sent
-	shared bool  // the body is another version's or an upload's
+	seal   *bodies.Seal // of that body; nil: it stands there as it was sent
+	shared bool         // the body is another version's or an upload's
 	upload string
 	parts  []Chosen
 	sight  *sight // nil: no condition
@@ -267,53 +264,53 @@ type putCommand struct {
 
 func (c *putCommand) number() byte { return cmdPut }
 
-func (c *putCommand) encode(w *writer) {
-	w.msg(fVersion, func(w *writer) { w.object(c.o) })
-	w.str(fMatch, c.cond.Match)
-	w.str(fNoneMatch, c.cond.NoneMatch)
-	w.uint(fInline, uint64(c.inline))
-	w.uint(fInlineCRC, uint64(c.crc))
-	w.seal(fInlineSeal, c.seal)
-	w.bool(fShared, c.shared)
-	w.str(fUploadID, c.upload)
+func (c *putCommand) encode(w *fields.Writer) {
+	w.Message(fVersion, c.o.encode)
+	w.Text(fMatch, c.cond.Match)
+	w.Text(fNoneMatch, c.cond.NoneMatch)
+	w.Uint(fInline, uint64(c.inline))
+	w.Uint(fInlineCRC, uint64(c.crc))
+	c.seal.Encode(w, fInlineSeal)
+	w.Bool(fShared, c.shared)
+	w.Text(fUploadID, c.upload)
 	for _, p := range c.parts {
-		w.msg(fChosen, func(w *writer) { w.uint(1, uint64(p.Number)); w.str(2, p.ETag) })
+		w.Message(fChosen, func(w *fields.Writer) { w.Uint(1, uint64(p.Number)); w.Text(2, p.ETag) })
 	}
-	w.sight(c.sight)
+	c.sight.encode(w)
 }
 
-func (c *putCommand) decode(f field) (err error) {
-	switch f.n {
+func (c *putCommand) decode(f fields.Field) (err error) {
+	switch f.Number {
 	case fVersion:
-		c.o, err = readObject(f.b)
+		c.o, err = readObject(f.Bytes)
 	case fMatch:
-		c.cond.Match = f.str()
+		c.cond.Match = f.Text()
 	case fNoneMatch:
-		c.cond.NoneMatch = f.str()
+		c.cond.NoneMatch = f.Text()
 	case fInline:
-		c.inline = int64(f.u)
+		c.inline = int64(f.Uint)
 	case fInlineCRC:
-		c.crc = uint32(f.u)
+		c.crc = uint32(f.Uint)
 	case fInlineSeal:
-		c.seal, err = readSeal(f.b)
+		c.seal, err = bodies.ReadSeal(f.Bytes)
 	case fShared:
-		c.shared = f.u == 1
+		c.shared = f.Bool()
 	case fUploadID:
-		c.upload = f.str()
+		c.upload = f.Text()
 	case fChosen:
 		var p Chosen
-		err = fields(f.b, func(f field) error {
-			switch f.n {
+		err = fields.Each(f.Bytes, func(f fields.Field) error {
+			switch f.Number {
 			case 1:
-				p.Number = int(f.u)
+				p.Number = int(f.Uint)
 			case 2:
-				p.ETag = f.str()
+				p.ETag = f.Text()
 			}
 			return nil
 		})
 		c.parts = append(c.parts, p)
 	case fSight:
-		c.sight, err = readSight(f.b)
+		c.sight, err = readSight(f.Bytes)
 	}
 	return err
 }
@@ -330,32 +327,32 @@ type deleteCommand struct {
 
 func (c *deleteCommand) number() byte { return cmdDelete }
 
-func (c *deleteCommand) encode(w *writer) {
-	w.str(fBucket, c.bucket)
-	w.str(fKey, c.key)
-	w.str(fID, c.id)
-	w.time(fNow, c.now)
-	w.bool(fBypass, c.bypass)
-	w.str(fMatch, c.match)
-	w.sight(c.sight)
+func (c *deleteCommand) encode(w *fields.Writer) {
+	w.Text(fields.Bucket, c.bucket)
+	w.Text(fields.Key, c.key)
+	w.Text(fields.ID, c.id)
+	w.Time(fNow, c.now)
+	w.Bool(fBypass, c.bypass)
+	w.Text(fMatch, c.match)
+	c.sight.encode(w)
 }
 
-func (c *deleteCommand) decode(f field) (err error) {
-	switch f.n {
+func (c *deleteCommand) decode(f fields.Field) (err error) {
+	switch f.Number {
 	case fSight:
-		c.sight, err = readSight(f.b)
+		c.sight, err = readSight(f.Bytes)
 	case fNow:
-		c.now = f.time()
+		c.now = f.Time()
 	case fBypass:
-		c.bypass = f.u == 1
+		c.bypass = f.Bool()
 	case fMatch:
-		c.match = f.str()
-	case fBucket:
-		c.bucket = f.str()
-	case fKey:
-		c.key = f.str()
-	case fID:
-		c.id = f.str()
+		c.match = f.Text()
+	case fields.Bucket:
+		c.bucket = f.Text()
+	case fields.Key:
+		c.key = f.Text()
+	case fields.ID:
+		c.id = f.Text()
 	}
 	return err
 }
@@ -368,20 +365,20 @@ type bucketCommand struct {
 
 func (c *bucketCommand) number() byte { return cmdBucket }
 
-func (c *bucketCommand) encode(w *writer) {
+func (c *bucketCommand) encode(w *fields.Writer) {
 	// A bucket is strings, times and bytes: it always marshals.
 	data, _ := json.Marshal(c.b)
-	w.bytes(fBucketJSON, data)
-	w.uint(fRevision, c.revision)
+	w.Bytes(fBucketJSON, data)
+	w.Uint(fRevision, c.revision)
 }
 
-func (c *bucketCommand) decode(f field) error {
-	switch f.n {
+func (c *bucketCommand) decode(f fields.Field) error {
+	switch f.Number {
 	case fBucketJSON:
 		c.b = new(bucket.Bucket)
-		return json.Unmarshal(f.b, c.b)
+		return json.Unmarshal(f.Bytes, c.b)
 	case fRevision:
-		c.revision = f.u
+		c.revision = f.Uint
 	}
 	return nil
 }
@@ -394,17 +391,17 @@ type deleteBucketCommand struct {
 
 func (c *deleteBucketCommand) number() byte { return cmdDeleteBucket }
 
-func (c *deleteBucketCommand) encode(w *writer) {
-	w.str(fName, c.name)
-	w.bool(fFewUploads, c.few)
+func (c *deleteBucketCommand) encode(w *fields.Writer) {
+	w.Text(fName, c.name)
+	w.Bool(fFewUploads, c.few)
 }
 
-func (c *deleteBucketCommand) decode(f field) error {
-	switch f.n {
+func (c *deleteBucketCommand) decode(f fields.Field) error {
+	switch f.Number {
 	case fName:
-		c.name = f.str()
+		c.name = f.Text()
 	case fFewUploads:
-		c.few = f.u == 1
+		c.few = f.Bool()
 	}
 	return nil
 }

@@ -3,12 +3,12 @@ package store
 import (
 	"context"
 	"errors"
-	"hash/crc32"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
 )
 
@@ -241,7 +241,7 @@ func (c *compaction) measure(ctx context.Context, segments []journal.Segment) ([
 		c.rows += int64(len(row) + len(value))
 		body, err := extentsOf(row, value)
 		for _, e := range body {
-			i, ok := slices.BinarySearchFunc(segments, e.pos, func(seg journal.Segment, pos journal.Position) int {
+			i, ok := slices.BinarySearchFunc(segments, e.Pos, func(seg journal.Segment, pos journal.Position) int {
 				switch {
 				case seg.End <= pos:
 					return -1
@@ -250,13 +250,13 @@ func (c *compaction) measure(ctx context.Context, segments []journal.Segment) ([
 				}
 				return 0
 			})
-			if e.file != 0 || !ok {
+			if e.File != 0 || !ok {
 				continue
 			}
-			k := (first[i] + int64(e.pos-segments[i].Start)) / cell
+			k := (first[i] + int64(e.Pos-segments[i].Start)) / cell
 			if seen[k/64]&(1<<(k%64)) == 0 {
 				seen[k/64] |= 1 << (k % 64)
-				used[i] += e.whole
+				used[i] += e.Whole
 			}
 		}
 		return err
@@ -303,12 +303,12 @@ func (c *compaction) move(ctx context.Context, row, value []byte) error {
 		return err
 	}
 	for _, e := range body {
-		if e.file != 0 || !within(c.victims, e.pos) {
+		if e.File != 0 || !within(c.victims, e.Pos) {
 			continue
 		}
-		err := c.moveBody(&moveCommand{row: slices.Clone(row), from: e.pos}, e)
+		err := c.moveBody(&moveCommand{row: slices.Clone(row), from: e.Pos}, e)
 		if errors.Is(err, fault.Damaged) {
-			c.keep(e.pos, err)
+			c.keep(e.Pos, err)
 			continue
 		}
 		if err != nil {
@@ -327,24 +327,20 @@ func (c *compaction) keep(pos journal.Position, why error) {
 }
 
 // moveBody moves one reference; the body itself moves with the first.
-func (c *compaction) moveBody(m *moveCommand, e extent) error {
-	moved, err := getUint(c.s.db, movedRow(e.pos))
+func (c *compaction) moveBody(m *moveCommand, e bodies.Extent) error {
+	moved, err := getUint(c.s.db, movedRow(e.Pos))
 	if err != nil {
 		return err
 	}
 	var data []byte
-	if moved == 0 && !c.moving[e.pos] {
-		data = make([]byte, e.whole)
-		if err := c.s.journal.ReadAt(data, e.pos); err != nil {
+	if moved == 0 && !c.moving[e.Pos] {
+		if data, err = c.s.bodies.Stored(e); err != nil {
 			return err
 		}
-		if crc32.Checksum(data, castagnoli) != e.crc {
-			return (&bodyReader{s: c.s, cur: e}).damaged()
-		}
-		m.inline = e.whole
-		c.done.Moved += e.whole
-		c.moveSize += e.whole
-		c.moving[e.pos] = true
+		m.inline = e.Whole
+		c.done.Moved += e.Whole
+		c.moveSize += e.Whole
+		c.moving[e.Pos] = true
 	}
 	c.moves = append(c.moves, record(&pendingCommand{command: m}, data))
 	c.moveSize += int64(len(m.row))

@@ -220,7 +220,7 @@ func TestDamagedBodiesAreNotCompacted(t *testing.T) {
 	s := openInline(t, fs, fewInline)
 	makeBucket(t, s, "bkt", bucket.Unversioned)
 	bad := churn(t, s, "bkt")[5]
-	flip(t, fs, s, bad.body[0].pos)
+	flip(t, fs, s, bad.body[0].Pos)
 	done := compact(t, s)
 	if done.Segments < 5 {
 		t.Errorf("%+v", done)

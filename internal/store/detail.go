@@ -6,6 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/fields"
 )
 
 // rowParts is how many parts, and how many extents, stand in a version's own
@@ -28,26 +29,17 @@ func (o *Object) large(few int) bool { return len(o.Parts) > few || len(o.body) 
 // rows writes a version's row and, if it has one, its detail. The detail of a
 // version that was read without it is nil: it stays as it is.
 func (o *Object) rows(few int) (row, detail []byte) {
-	var w, d writer
+	var w, d fields.Writer
 	if !o.large(few) {
-		w.object(o)
-		return w.b, nil
+		o.encode(&w)
+		return w.Encoded(), nil
 	}
-	d.detail(o)
+	o.encodeDetail(&d)
 	short := *o
 	short.apart = apart{len(o.Parts), len(o.body)}
 	short.Parts, short.body = nil, nil
-	w.object(&short)
-	return w.b, d.b
-}
-
-func (w *writer) detail(o *Object) {
-	for _, p := range o.Parts {
-		w.part(fPart, p)
-	}
-	for _, e := range o.body {
-		w.extent(fExtent, e)
-	}
+	short.encode(&w)
+	return w.Encoded(), d.Encoded()
 }
 
 // load reads what a version's row left out; errNoDetail if it is gone.
@@ -63,7 +55,7 @@ func load(r pebble.Reader, o *Object) error {
 		return fault.Wrap("store.find", o.Key, err)
 	}
 	o.Parts, o.body, o.apart = nil, nil, apart{}
-	return fault.Wrap("store.find", o.Key, errors.Join(fields(v, o.list), closer.Close()))
+	return fault.Wrap("store.find", o.Key, errors.Join(fields.Each(v, o.decode), closer.Close()))
 }
 
 // find looks a version up in the index or in a batch over it, with its parts

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -14,12 +15,12 @@ import (
 // manyParts stores a version with n parts of one byte each, which share a file.
 func manyParts(t testing.TB, s *Store, bkt, key string, n int) *Object {
 	t.Helper()
-	file := put(t, s, bkt, "file", strings.Repeat("x", inlineMax+1))
+	file := put(t, s, bkt, "file", strings.Repeat("x", bodies.InlineMax+1))
 	v := object.Version{Bucket: bkt, Key: key, Size: int64(n), ETag: fmt.Sprint("e-", n)}
 	o := &Object{Version: v}
 	for i := range n {
 		e := file.body[0]
-		e.off, e.size = int64(i), 1
+		e.Off, e.Size = int64(i), 1
 		o.body = append(o.body, e)
 		o.Parts = append(o.Parts, object.Part{Number: i + 1, Size: 1, ETag: strings.Repeat("0", 32)})
 	}

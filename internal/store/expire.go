@@ -4,10 +4,9 @@ import (
 	"context"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/fields"
 	"twinbucket/object"
 )
 
@@ -71,38 +70,38 @@ type sight struct {
 }
 
 // Fields of commands about lifecycle; from 160 on.
-const fSight protowire.Number = 160
+const fSight fields.Number = 160
 
-func (w *writer) sight(s *sight) {
+func (s *sight) encode(w *fields.Writer) {
 	if s == nil {
 		return
 	}
-	w.msg(fSight, func(w *writer) {
-		w.str(1, s.id)
-		w.time(2, s.modified)
-		w.uint(3, s.changes)
-		w.bool(4, s.latest)
-		w.bool(5, s.alone)
-		w.str(6, string(s.versioning))
+	w.Message(fSight, func(w *fields.Writer) {
+		w.Text(1, s.id)
+		w.Time(2, s.modified)
+		w.Uint(3, s.changes)
+		w.Bool(4, s.latest)
+		w.Bool(5, s.alone)
+		w.Text(6, string(s.versioning))
 	})
 }
 
 func readSight(b []byte) (*sight, error) {
 	s := new(sight)
-	return s, fields(b, func(f field) error {
-		switch f.n {
+	return s, fields.Each(b, func(f fields.Field) error {
+		switch f.Number {
 		case 1:
-			s.id = f.str()
+			s.id = f.Text()
 		case 2:
-			s.modified = f.time()
+			s.modified = f.Time()
 		case 3:
-			s.changes = f.u
+			s.changes = f.Uint
 		case 4:
-			s.latest = f.u == 1
+			s.latest = f.Bool()
 		case 5:
-			s.alone = f.u == 1
+			s.alone = f.Bool()
 		case 6:
-			s.versioning = bucket.Versioning(f.str())
+			s.versioning = bucket.Versioning(f.Text())
 		}
 		return nil
 	})

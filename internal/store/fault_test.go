@@ -190,7 +190,7 @@ func TestWorkloadOnAFailingDisk(t *testing.T) {
 					}
 					tr.run()
 					seen := faults.Count() - before
-					tr.s.sweep.Wait()
+					tr.s.bodies.Wait()
 					lost, kept := mem.Crash(0, nil), mem.Crash(100, rand.New(rand.NewPCG(uint64(k), 1)))
 					closeStore(t, tr.s)
 					if k%2 == 1 {

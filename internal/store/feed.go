@@ -10,6 +10,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
 )
@@ -146,37 +147,37 @@ type deliverCommand struct {
 
 func (c *deliverCommand) number() byte { return cmdDeliver }
 
-func (c *deliverCommand) encode(w *writer) {
-	w.str(fBucket, c.bucket)
-	w.str(fKey, c.key)
-	w.str(fID, c.id)
-	w.time(fTime, c.modified)
-	w.uint(fSeen, c.seen)
+func (c *deliverCommand) encode(w *fields.Writer) {
+	w.Text(fields.Bucket, c.bucket)
+	w.Text(fields.Key, c.key)
+	w.Text(fields.ID, c.id)
+	w.Time(fTime, c.modified)
+	w.Uint(fSeen, c.seen)
 	if c.replica != nil {
-		w.msg(fReplica, func(w *writer) { w.object(c.replica) })
+		w.Message(fReplica, c.replica.encode)
 	}
-	w.bool(fLikeSource, c.likeSource)
-	w.delivery(fDelivery, c.outcome)
+	w.Bool(fLikeSource, c.likeSource)
+	w.Delivery(fields.Delivery, c.outcome)
 }
 
-func (c *deliverCommand) decode(f field) (err error) {
-	switch f.n {
-	case fBucket:
-		c.bucket = f.str()
-	case fKey:
-		c.key = f.str()
-	case fID:
-		c.id = f.str()
+func (c *deliverCommand) decode(f fields.Field) (err error) {
+	switch f.Number {
+	case fields.Bucket:
+		c.bucket = f.Text()
+	case fields.Key:
+		c.key = f.Text()
+	case fields.ID:
+		c.id = f.Text()
 	case fTime:
-		c.modified = f.time()
+		c.modified = f.Time()
 	case fSeen:
-		c.seen = f.u
+		c.seen = f.Uint
 	case fReplica:
-		c.replica, err = readObject(f.b)
+		c.replica, err = readObject(f.Bytes)
 	case fLikeSource:
-		c.likeSource = f.u == 1
-	case fDelivery:
-		c.outcome, err = readDelivery(f.b)
+		c.likeSource = f.Bool()
+	case fields.Delivery:
+		c.outcome, err = fields.ReadDelivery(f.Bytes)
 	}
 	return err
 }

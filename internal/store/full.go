@@ -9,10 +9,6 @@ import (
 	"twinbucket/internal/vfs"
 )
 
-const noSpaceHint = "free space on the disk that holds the data directory; writing then goes on by itself"
-
-const readOnlyHint = "the disk that holds the data directory is read-only, as after an error of the disk: see to it and mount it to be written to"
-
 const (
 	// patience is how long the index waits between looks for room on a full disk.
 	patience = 250 * time.Millisecond
@@ -39,7 +35,7 @@ func (s *Store) diskFull() {
 		return
 	}
 	s.full.Store(true)
-	s.opt.Log.Error("the disk is full: nothing new can be stored", "dir", s.dir, "hint", noSpaceHint)
+	s.opt.Log.Error("the disk is full: nothing new can be stored", "dir", s.dir, "hint", vfs.FullHint)
 	s.noteFailure()
 	look := time.NewTicker(patience)
 	defer look.Stop()

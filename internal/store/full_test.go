@@ -48,7 +48,7 @@ func TestCloseOnAFullDisk(t *testing.T) {
 	if lines := strings.Count(log.String(), "\n"); lines > 5 || !strings.Contains(log.String(), "the disk is full") {
 		t.Errorf("it logged %d lines: %.1000s", lines, log.String())
 	}
-	if _, err := Open(faults.Wrap(mem.Crash(100, rand.New(rand.NewPCG(1, 2)))), "/data", Options{Log: quiet}); !vfs.IsFull(err) || fault.HintOf(err) != noSpaceHint {
+	if _, err := Open(faults.Wrap(mem.Crash(100, rand.New(rand.NewPCG(1, 2)))), "/data", Options{Log: quiet}); !vfs.IsFull(err) || fault.HintOf(err) != vfs.FullHint {
 		t.Errorf("start: %v, hint %q", err, fault.HintOf(err))
 	}
 	s = open(t, mem.Crash(0, nil))

@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/object"
 )
 
@@ -120,23 +121,31 @@ func (s *Store) Open(ctx context.Context, o *Object, off, n int64) (io.ReadClose
 	if err != nil {
 		return nil, err
 	}
-	r := &bodyReader{s: s, of: o, off: off, extents: o.body, skip: off, left: n}
-	if n == 0 {
-		return r, nil
-	}
-	if r.pinned = s.pins.pin(cut(o.body, off, n)); len(r.pinned) > 0 {
-		// While the version is there its files are; from now on they stay.
-		err = s.stillThere(o)
-	}
-	// The first piece is opened now, so that a missing file is an error here
-	// and not in the middle of an answer.
-	if err == nil {
-		err = r.open()
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
+	r := &reader{s: s, of: o}
+	if err := r.Reader.Open(s.bodies, r, o.body, off, n); err != nil {
+		return nil, err
 	}
 	return r, nil
+}
+
+// reader reads the body of a version.
+type reader struct {
+	bodies.Reader
+	s  *Store
+	of *Object
+}
+
+// Still is for bodies.Owner.
+func (r *reader) Still() error { return r.s.stillThere(r.of) }
+
+// Body is for bodies.Owner: compaction may have moved the body since the
+// version was looked up.
+func (r *reader) Body() (bodies.Body, error) {
+	now, err := r.s.again(r.of)
+	if err != nil {
+		return nil, err
+	}
+	return now.body, nil
 }
 
 // stillThere says that a version that was looked up is gone, if it is.

@@ -6,16 +6,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"io/fs"
-	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
+	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
-	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
 
@@ -154,7 +152,7 @@ func (c *checker) journal(ctx context.Context) error {
 func (c *checker) rows(ctx context.Context) error {
 	return eachRow(ctx, c.snap, nil, func(row, value []byte) error {
 		var p Problem
-		var body []extent
+		var body bodies.Body
 		var err error
 		switch row[0] {
 		case rowVersion:
@@ -172,7 +170,7 @@ func (c *checker) rows(ctx context.Context) error {
 		case rowPart:
 			c.done.Parts++
 			m := new(partCommand)
-			err = fields(value, m.decode)
+			err = fields.Each(value, m.decode)
 			p.Bucket, p.Key, p.ID, body = m.bucket, m.key, m.id, m.body
 		default:
 			return nil
@@ -234,14 +232,14 @@ func (c *checker) waits(row []byte, o *Object) error {
 }
 
 // extent checks one body of a version.
-func (c *checker) extent(ctx context.Context, p Problem, e extent) error {
-	if e.file == 0 {
+func (c *checker) extent(ctx context.Context, p Problem, e bodies.Extent) error {
+	if e.File == 0 {
 		return c.inline(ctx, p, e)
 	}
-	f := c.files[e.file]
+	f := c.files[e.File]
 	if f == nil {
 		f = new(checkedFile)
-		c.files[e.file] = f
+		c.files[e.File] = f
 		c.done.Files++
 		what, err := c.file(ctx, e)
 		if err != nil {
@@ -250,75 +248,42 @@ func (c *checker) extent(ctx context.Context, p Problem, e extent) error {
 		f.what = what
 	}
 	if f.uses++; f.what != "" {
-		p.What, p.Where = f.what, c.s.filePath(e.file)
+		p.What, p.Where = f.what, c.s.bodies.Path(e.File)
 		c.found(p)
 	}
 	return nil
 }
 
 // inline checks a body in the journal, unless its whole segment was found well.
-func (c *checker) inline(ctx context.Context, p Problem, e extent) error {
-	if within(c.whole, e.pos) {
+func (c *checker) inline(ctx context.Context, p Problem, e bodies.Extent) error {
+	if within(c.whole, e.Pos) {
 		return nil
 	}
-	data := make([]byte, e.whole)
-	err := c.s.journal.ReadAt(data, e.pos)
-	if err == nil && crc32.Checksum(data, castagnoli) == e.crc {
+	data, err := c.s.bodies.Stored(e)
+	if err == nil {
 		return c.read(ctx, len(data))
 	}
 	if errors.Is(err, journal.ErrDropped) {
 		return nil // and moved meanwhile, after its checksum was compared
 	}
-	if err != nil && fault.KindOf(err) != fault.Damaged {
+	if fault.KindOf(err) != fault.Damaged {
 		return err
 	}
-	p.What, p.Where = "the stored bytes do not match their checksum", fmt.Sprintf("journal position %d", e.pos)
+	p.What, p.Where = "the stored bytes do not match their checksum", fmt.Sprintf("journal position %d", e.Pos)
 	c.found(p)
 	return nil
 }
 
 // file reads a file and says what is wrong with it.
-func (c *checker) file(ctx context.Context, e extent) (string, error) {
-	name := c.s.filePath(e.file)
-	f, err := c.s.fs.Open(name)
+func (c *checker) file(ctx context.Context, e bodies.Extent) (string, error) {
+	what, err := c.s.bodies.Compare(ctx, e, func(n int) error { return c.read(ctx, n) })
 	if errors.Is(err, fs.ErrNotExist) {
-		if users, err := getUint(c.s.db, fileRow(e.file)); err != nil || users == 0 {
+		if users, err := getUint(c.s.db, fileRow(e.File)); err != nil || users == 0 {
 			return "", err // deleted meanwhile
 		}
 		return "the file is missing", nil
 	}
-	if err != nil {
-		return "", err
-	}
-	what, err := c.compare(ctx, f, e)
-	return what, errors.Join(err, f.Close())
-}
-
-func (c *checker) compare(ctx context.Context, f vfs.File, e extent) (string, error) {
-	buf := pieces.Get().(*[]byte)
-	defer pieces.Put(buf)
-	size, crc := int64(0), uint32(0)
-	for {
-		n, err := f.Read(*buf)
-		crc = crc32.Update(crc, castagnoli, (*buf)[:n])
-		size += int64(n)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return "the file cannot be read: " + err.Error(), ctx.Err()
-		}
-		if err := c.read(ctx, n); err != nil {
-			return "", err
-		}
-	}
-	switch {
-	case size != e.whole:
-		return fmt.Sprintf("the file has %d bytes, want %d", size, e.whole), nil
-	case crc != e.crc:
-		return "the stored bytes do not match their checksum", nil
-	}
-	return "", nil
+	return what, err
 }
 
 // feed looks whether what is in the feed is there and stands at one place.
@@ -356,7 +321,7 @@ func (c *checker) counts(ctx context.Context) error {
 			counted++
 		}
 		if int(n) != uses {
-			c.found(Problem{What: fmt.Sprintf("used %d times, the index counts %d", uses, n), Where: c.s.filePath(id)})
+			c.found(Problem{What: fmt.Sprintf("used %d times, the index counts %d", uses, n), Where: c.s.bodies.Path(id)})
 		}
 		return nil
 	})
@@ -371,39 +336,11 @@ func (c *checker) strays(context.Context) error {
 	if !c.o.Alone {
 		return nil
 	}
-	c.s.sweep.Wait()
-	return c.s.eachFile(func(id uint64) error {
+	c.s.bodies.Wait()
+	return c.s.bodies.Each(func(id uint64) error {
 		if c.files[id] == nil {
-			c.found(Problem{What: "no version has this file", Where: c.s.filePath(id)})
+			c.found(Problem{What: "no version has this file", Where: c.s.bodies.Path(id)})
 		}
 		return nil
 	})
-}
-
-// eachFile calls each for every file of bodies/.
-func (s *Store) eachFile(each func(id uint64) error) error {
-	root := s.path("bodies")
-	dirs, err := s.fs.List(root)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, d := range dirs {
-		names, err := s.fs.List(s.fs.PathJoin(root, d))
-		if err != nil {
-			return err
-		}
-		for _, n := range names {
-			id, err := strconv.ParseUint(n, 16, 64)
-			if err != nil {
-				continue
-			}
-			if err := each(id); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

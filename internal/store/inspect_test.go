@@ -61,24 +61,24 @@ func TestCheckFindsDamage(t *testing.T) {
 		want []string // found, in any order; one may stand for several
 	}{
 		"a small body": {func(t *testing.T, s *Store, fs vfs.Mem, small, _ *Object) {
-			flip(t, fs, s, small.body[0].pos)
+			flip(t, fs, s, small.body[0].Pos)
 		}, []string{"a record fails its checksum", "s3://src/small (version "}},
 		"a large body": {func(t *testing.T, s *Store, fs vfs.Mem, _, large *Object) {
-			writeFile(t, fs, s.filePath(whole(t, s, large).body[0].file), []byte(strings.Repeat("x", fewInline+1)))
+			writeFile(t, fs, s.bodies.Path(whole(t, s, large).body[0].File), []byte(strings.Repeat("x", fewInline+1)))
 		}, []string{"s3://src/large (version ", "s3://dst/copy (version "}},
 		"a file that is cut": {func(t *testing.T, s *Store, fs vfs.Mem, _, large *Object) {
-			writeFile(t, fs, s.filePath(whole(t, s, large).body[0].file), []byte("short"))
+			writeFile(t, fs, s.bodies.Path(whole(t, s, large).body[0].File), []byte("short"))
 		}, []string{"the file has 5 bytes", "the file has 5 bytes"}},
 		"a file that is gone": {func(t *testing.T, s *Store, fs vfs.Mem, _, large *Object) {
-			if err := fs.Remove(s.filePath(whole(t, s, large).body[0].file)); err != nil {
+			if err := fs.Remove(s.bodies.Path(whole(t, s, large).body[0].File)); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"the file is missing", "the file is missing"}},
 		"a stray file": {func(t *testing.T, s *Store, fs vfs.Mem, _, _ *Object) {
-			if err := s.ensureFolder(s.fs.PathDir(s.filePath(1))); err != nil {
+			if err := s.fs.MkdirAll(s.fs.PathDir(s.bodies.Path(1)), 0o755); err != nil {
 				t.Fatal(err)
 			}
-			writeFile(t, fs, s.filePath(1), []byte("stray"))
+			writeFile(t, fs, s.bodies.Path(1), []byte("stray"))
 		}, []string{"no version has this file"}},
 		"the checkpoint": {func(t *testing.T, s *Store, fs vfs.Mem, _, _ *Object) {
 			all, err := s.checkpoints()
@@ -93,7 +93,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			}
 		}, []string{"the feed has a version at 1 that is not there", "is not what the feed says"}},
 		"a count": {func(t *testing.T, s *Store, _ vfs.Mem, _, large *Object) {
-			if err := s.db.Set(fileRow(whole(t, s, large).body[0].file), []byte{7}, pebble.NoSync); err != nil {
+			if err := s.db.Set(fileRow(whole(t, s, large).body[0].File), []byte{7}, pebble.NoSync); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"used 2 times, the index counts 7"}},

@@ -15,6 +15,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -274,7 +275,7 @@ func TestIndexIsRebuiltFromTheJournal(t *testing.T) {
 	for i := range 50 {
 		put(t, s, "bkt", fmt.Sprintf("k%d", i%10), strings.Repeat("x", i*100))
 	}
-	big := put(t, s, "bkt", "big", strings.Repeat("y", inlineMax+1))
+	big := put(t, s, "bkt", "big", strings.Repeat("y", bodies.InlineMax+1))
 	want := dump(t, s, "bkt", 1000)
 	closeStore(t, s)
 	if err := fs.RemoveAll("/data/index"); err != nil {
@@ -284,7 +285,7 @@ func TestIndexIsRebuiltFromTheJournal(t *testing.T) {
 	if diff := cmp.Diff(want, dump(t, s, "bkt", 1000)); diff != "" {
 		t.Fatal(diff)
 	}
-	if got := read(t, s, big); len(got) != inlineMax+1 {
+	if got := read(t, s, big); len(got) != bodies.InlineMax+1 {
 		t.Fatalf("%d bytes", len(got))
 	}
 	closeStore(t, s)

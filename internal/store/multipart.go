@@ -14,8 +14,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
+	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
-	"twinbucket/internal/keyring"
 	"twinbucket/object"
 )
 
@@ -56,20 +57,20 @@ type uploadCommand struct {
 
 func (c *uploadCommand) number() byte { return cmdUpload }
 
-func (c *uploadCommand) encode(w *writer) {
-	w.str(fUploadID, c.id)
-	w.time(fTime, c.started)
-	w.msg(fVersion, func(w *writer) { w.object(c.o) })
+func (c *uploadCommand) encode(w *fields.Writer) {
+	w.Text(fUploadID, c.id)
+	w.Time(fTime, c.started)
+	w.Message(fVersion, c.o.encode)
 }
 
-func (c *uploadCommand) decode(f field) (err error) {
-	switch f.n {
+func (c *uploadCommand) decode(f fields.Field) (err error) {
+	switch f.Number {
 	case fUploadID:
-		c.id = f.str()
+		c.id = f.Text()
 	case fTime:
-		c.started = f.time()
+		c.started = f.Time()
 	case fVersion:
-		c.o, err = readObject(f.b)
+		c.o, err = readObject(f.Bytes)
 	}
 	return err
 }
@@ -78,9 +79,9 @@ func (c *uploadCommand) apply(a *applier, _, _ journal.Position) error {
 	if a.bucket(c.o.Bucket) == nil {
 		return noSuchBucket(c.o.Bucket)
 	}
-	var w writer
+	var w fields.Writer
 	c.encode(&w)
-	a.set(uploadRow(c.o.Bucket, c.o.Key, c.id), w.b)
+	a.set(uploadRow(c.o.Bucket, c.o.Key, c.id), w.Encoded())
 	return a.broken
 }
 
@@ -92,51 +93,51 @@ func (c *uploadCommand) upload() *Upload {
 type partCommand struct {
 	bucket, key, id string
 	part            object.Part
-	body            []extent
+	body            bodies.Body
 	inline          int64
 	crc             uint32
-	seal            *seal // of the inline body
-	shared          bool  // body is another version's
+	seal            *bodies.Seal // of the inline body
+	shared          bool         // body is another version's
 }
 
 func (c *partCommand) number() byte { return cmdPutPart }
 
-func (c *partCommand) encode(w *writer) {
-	w.str(fBucket, c.bucket)
-	w.str(fKey, c.key)
-	w.str(fUploadID, c.id)
-	w.part(fPartMsg, c.part)
+func (c *partCommand) encode(w *fields.Writer) {
+	w.Text(fields.Bucket, c.bucket)
+	w.Text(fields.Key, c.key)
+	w.Text(fUploadID, c.id)
+	w.Part(fPartMsg, c.part)
 	for _, e := range c.body {
-		w.extent(fExtent, e)
+		e.Encode(w, fExtent)
 	}
-	w.uint(fInline, uint64(c.inline))
-	w.uint(fInlineCRC, uint64(c.crc))
-	w.seal(fInlineSeal, c.seal)
-	w.bool(fShared, c.shared)
+	w.Uint(fInline, uint64(c.inline))
+	w.Uint(fInlineCRC, uint64(c.crc))
+	c.seal.Encode(w, fInlineSeal)
+	w.Bool(fShared, c.shared)
 }
 
-func (c *partCommand) decode(f field) (err error) {
-	switch f.n {
-	case fBucket:
-		c.bucket = f.str()
-	case fKey:
-		c.key = f.str()
+func (c *partCommand) decode(f fields.Field) (err error) {
+	switch f.Number {
+	case fields.Bucket:
+		c.bucket = f.Text()
+	case fields.Key:
+		c.key = f.Text()
 	case fUploadID:
-		c.id = f.str()
+		c.id = f.Text()
 	case fPartMsg:
-		c.part, err = readPart(f.b)
+		c.part, err = fields.ReadPart(f.Bytes)
 	case fExtent:
-		var e extent
-		e, err = readExtent(f.b)
+		var e bodies.Extent
+		e, err = bodies.ReadExtent(f.Bytes)
 		c.body = append(c.body, e)
 	case fInline:
-		c.inline = int64(f.u)
+		c.inline = int64(f.Uint)
 	case fInlineCRC:
-		c.crc = uint32(f.u)
+		c.crc = uint32(f.Uint)
 	case fInlineSeal:
-		c.seal, err = readSeal(f.b)
+		c.seal, err = bodies.ReadSeal(f.Bytes)
 	case fShared:
-		c.shared = f.u == 1
+		c.shared = f.Bool()
 	}
 	return err
 }
@@ -156,21 +157,21 @@ func (c *partCommand) apply(a *applier, _, body journal.Position) error {
 		a.countAll(old.body, -1)
 	}
 	if c.inline > 0 {
-		c.body = append(c.body, inlineExtent(body, c.inline, c.crc, c.seal))
+		c.body = append(c.body, bodies.Inline(body, c.inline, c.crc, c.seal))
 		c.inline, c.seal, c.shared = 0, nil, false
 	}
 	a.countAll(c.body, 1)
-	var w writer
+	var w fields.Writer
 	c.encode(&w)
-	a.set(row, w.b)
+	a.set(row, w.Encoded())
 	return a.broken
 }
 
-func (a *applier) countAll(body []extent, by int) {
+func (a *applier) countAll(body bodies.Body, by int) {
 	for _, e := range body {
-		a.count(e.file, by)
-		if e.file == 0 && by < 0 {
-			a.released += e.whole
+		a.count(e.File, by)
+		if e.File == 0 && by < 0 {
+			a.released += e.Whole
 		}
 	}
 }
@@ -185,7 +186,7 @@ func (a *applier) part(row []byte) *partCommand {
 		return nil
 	}
 	c := new(partCommand)
-	_ = a.fail(errors.Join(fields(v, c.decode), closer.Close()))
+	_ = a.fail(errors.Join(fields.Each(v, c.decode), closer.Close()))
 	return c
 }
 
@@ -194,20 +195,20 @@ type abortCommand struct{ bucket, key, id string }
 
 func (c *abortCommand) number() byte { return cmdAbort }
 
-func (c *abortCommand) encode(w *writer) {
-	w.str(fBucket, c.bucket)
-	w.str(fKey, c.key)
-	w.str(fUploadID, c.id)
+func (c *abortCommand) encode(w *fields.Writer) {
+	w.Text(fields.Bucket, c.bucket)
+	w.Text(fields.Key, c.key)
+	w.Text(fUploadID, c.id)
 }
 
-func (c *abortCommand) decode(f field) error {
-	switch f.n {
-	case fBucket:
-		c.bucket = f.str()
-	case fKey:
-		c.key = f.str()
+func (c *abortCommand) decode(f fields.Field) error {
+	switch f.Number {
+	case fields.Bucket:
+		c.bucket = f.Text()
+	case fields.Key:
+		c.key = f.Text()
 	case fUploadID:
-		c.id = f.str()
+		c.id = f.Text()
 	}
 	return nil
 }
@@ -291,26 +292,22 @@ func (s *Store) StorePart(ctx context.Context, p PartPut) (*object.Part, error) 
 	if p.Number < 1 || p.Number > MaxParts {
 		return nil, fault.New(fault.Invalid, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
 	}
-	key, sl, err := s.newSeal(u.Encryption, p.CustomerKey)
-	if err != nil {
-		return nil, err
-	}
-	in, err := s.ingest(ctx, p.Body, p.Size, keyring.NewGCM(key))
+	in, err := s.ingest(ctx, p.Body, p.Size, u.Encryption, p.CustomerKey)
 	if err != nil {
 		return nil, err
 	}
 	c := &partCommand{
-		bucket: p.Bucket, key: p.Key, id: p.Upload, body: in.body(sl),
-		part: object.Part{Number: p.Number, Size: in.size, ETag: in.etag(), Modified: s.opt.Now().UTC()},
+		bucket: p.Bucket, key: p.Key, id: p.Upload, body: in.Body(),
+		part: object.Part{Number: p.Number, Size: in.Size(), ETag: in.ETag(), Modified: s.opt.Now().UTC()},
 	}
 	if p.Finish != nil {
 		if err := p.Finish(&c.part); err != nil {
-			s.discard(in)
+			s.bodies.Discard(in)
 			return nil, err
 		}
 	}
 	part := c.part
-	c.inline, c.crc, c.seal = in.behind(sl)
+	c.inline, c.crc, c.seal = in.Behind()
 	if err := s.keep(ctx, c, in); err != nil {
 		return nil, err
 	}
@@ -337,7 +334,7 @@ func (s *Store) CopyPart(ctx context.Context, p PartPut, src *Object, off, n int
 		return nil, err
 	}
 	defer r.Close()
-	if !sealed(cut(src.body, off, n)) {
+	if !src.body.Cut(off, n).Sealed() {
 		p.Body, p.Size, p.Finish = r, n, nil
 		return s.StorePart(ctx, p)
 	}
@@ -347,7 +344,7 @@ func (s *Store) CopyPart(ctx context.Context, p PartPut, src *Object, off, n int
 	}
 	part := object.Part{Number: p.Number, Size: n, ETag: hex.EncodeToString(h.Sum(nil)), Modified: s.opt.Now().UTC()}
 	err = s.sharing(src, func(src *Object) error {
-		body, err := s.reseal(cut(src.body, off, n), u.Encryption, p.CustomerKey)
+		body, err := s.bodies.Reseal(src.body.Cut(off, n), u.Encryption, p.CustomerKey)
 		if err != nil {
 			return err
 		}
@@ -372,7 +369,7 @@ func (s *Store) upload(ctx context.Context, bucket, key, id string) (*Upload, er
 		return nil, fault.Wrap("store.upload", id, err)
 	}
 	c := new(uploadCommand)
-	if err := errors.Join(fields(v, c.decode), closer.Close()); err != nil {
+	if err := errors.Join(fields.Each(v, c.decode), closer.Close()); err != nil {
 		return nil, err
 	}
 	return c.upload(), nil
@@ -407,7 +404,7 @@ func readParts(r pebble.Reader, id string, above, max int) ([]*partCommand, erro
 	var parts []*partCommand
 	for ok := it.First(); ok && err == nil && len(parts) < max; ok = it.Next() {
 		c := new(partCommand)
-		err = fields(it.Value(), c.decode)
+		err = fields.Each(it.Value(), c.decode)
 		parts = append(parts, c)
 	}
 	return parts, fault.Wrap("store.parts", id, errors.Join(err, it.Error(), it.Close()))
@@ -443,7 +440,7 @@ func readUploads(r pebble.Reader, bucket, prefix, afterKey, afterID string, max 
 	var ups []*Upload
 	for ; ok && err == nil && len(ups) <= max; ok = it.Next() {
 		c := new(uploadCommand)
-		err = fields(it.Value(), c.decode)
+		err = fields.Each(it.Value(), c.decode)
 		ups = append(ups, c.upload())
 	}
 	if err := errors.Join(err, it.Error(), it.Close()); err != nil {
@@ -546,7 +543,7 @@ func (s *Store) assemble(u *Upload, chosen []Chosen) (*Object, error) {
 		}
 		digest, err := hex.DecodeString(p.part.ETag)
 		if err != nil {
-			return nil, errEncoding
+			return nil, fields.ErrEncoding
 		}
 		sum.Write(digest)
 		o.Size += p.part.Size

@@ -7,6 +7,7 @@ import (
 
 	"twinbucket/acl"
 	"twinbucket/fault"
+	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
 )
@@ -38,7 +39,7 @@ func (s *Store) SetRetention(ctx context.Context, bucket, key, id string, r Rete
 // SetLegalHold turns the legal hold of a version on or off; id "" is the
 // current one.
 func (s *Store) SetLegalHold(ctx context.Context, bucket, key, id string, on bool) (*Object, error) {
-	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, hold: holdValue(object.Lock{Hold: on, Released: !on})})
+	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, hold: fields.Hold(object.Lock{Hold: on, Released: !on})})
 }
 
 func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
@@ -80,22 +81,6 @@ func locked(key string) error {
 		WithHint("wait until the retention ends or take off the legal hold; governance mode gives way to x-amz-bypass-governance-retention: true, from who may s3:BypassGovernanceRetention")
 }
 
-// A legal hold as it is stored; 0 is none.
-const (
-	holdOn  = 1
-	holdOff = 2
-)
-
-func holdValue(l object.Lock) uint64 {
-	switch {
-	case l.Hold:
-		return holdOn
-	case l.Released:
-		return holdOff
-	}
-	return 0
-}
-
 // patchCommand changes what can be changed of a version.
 type patchCommand struct {
 	bucket, key, id string
@@ -112,86 +97,86 @@ type patchCommand struct {
 
 func (c *patchCommand) number() byte { return cmdPatch }
 
-func (c *patchCommand) encode(w *writer) {
-	w.str(fBucket, c.bucket)
-	w.str(fKey, c.key)
-	w.str(fID, c.id)
+func (c *patchCommand) encode(w *fields.Writer) {
+	w.Text(fields.Bucket, c.bucket)
+	w.Text(fields.Key, c.key)
+	w.Text(fields.ID, c.id)
 	if c.tags != nil {
-		w.msg(fSetTags, func(w *writer) {
+		w.Message(fSetTags, func(w *fields.Writer) {
 			for _, t := range *c.tags {
-				w.msg(1, pair(t.Key, t.Value))
+				w.Pair(1, t.Key, t.Value)
 			}
 		})
 	}
 	if c.retention != nil {
-		w.msg(fRetention, func(w *writer) {
-			w.str(1, c.retention.Mode)
-			w.time(2, c.retention.Until)
-			w.bool(3, c.retention.Bypass)
+		w.Message(fRetention, func(w *fields.Writer) {
+			w.Text(1, c.retention.Mode)
+			w.Time(2, c.retention.Until)
+			w.Bool(3, c.retention.Bypass)
 		})
 	}
-	w.time(fNow, c.now)
-	w.uint(fHold, c.hold)
-	w.bool(fRelist, c.relist)
-	w.acl(fSetACL, c.acl)
+	w.Time(fNow, c.now)
+	w.Uint(fHold, c.hold)
+	w.Bool(fRelist, c.relist)
+	w.ACL(fSetACL, c.acl)
 	for _, name := range c.resend {
-		w.str(fDestination, name)
+		w.Text(fDestination, name)
 	}
 }
 
-func (c *patchCommand) decode(f field) (err error) {
-	switch f.n {
-	case fBucket:
-		c.bucket = f.str()
-	case fKey:
-		c.key = f.str()
-	case fID:
-		c.id = f.str()
+func (c *patchCommand) decode(f fields.Field) (err error) {
+	switch f.Number {
+	case fields.Bucket:
+		c.bucket = f.Text()
+	case fields.Key:
+		c.key = f.Text()
+	case fields.ID:
+		c.id = f.Text()
 	case fSetTags:
 		c.tags = &[]object.Tag{}
-		return fields(f.b, func(f field) error {
-			k, v, err := readPair(f.b)
+		return fields.Each(f.Bytes, func(f fields.Field) error {
+			k, v, err := fields.ReadPair(f.Bytes)
 			*c.tags = append(*c.tags, object.Tag{Key: k, Value: v})
 			return err
 		})
 	case fSetLock:
 		c.lock = &object.Lock{}
-		return fields(f.b, func(f field) error {
-			switch f.n {
+		return fields.Each(f.Bytes, func(f fields.Field) error {
+			switch f.Number {
 			case 1:
-				c.lock.Mode = f.str()
+				c.lock.Mode = f.Text()
 			case 2:
-				c.lock.Until = f.time()
+				c.lock.Until = f.Time()
 			case 3:
-				c.lock.Hold = f.u == 1
+				c.lock.Hold = f.Bool()
 			}
 			return nil
 		})
 	case fRetention:
 		c.retention = &Retention{}
-		return fields(f.b, c.retention.decode)
+		return fields.Each(f.Bytes, c.retention.decode)
 	case fNow:
-		c.now = f.time()
+		c.now = f.Time()
 	case fHold:
-		c.hold = f.u
+		c.hold = f.Uint
 	case fRelist:
-		c.relist = f.u == 1
+		c.relist = f.Bool()
 	case fSetACL:
-		c.acl, err = readACL(f.b)
+		c.acl, err = fields.ReadACL(f.Bytes)
 	case fDestination:
-		c.resend = append(c.resend, f.str())
+		c.resend = append(c.resend, f.Text())
 	}
 	return err
 }
 
-func (r *Retention) decode(f field) error {
-	switch f.n {
+func (r *Retention) decode(f fields.Field) error {
+	switch f.Number {
 	case 1:
-		r.Mode = f.str()
+		r.Mode = f.Text()
 	case 2:
-		r.Until = f.time()
+		r.Until = f.Time()
 	case 3:
-		r.Bypass = f.u == 1
+		r.Bypass = f.Bool()
 	}
 	return nil
 }
@@ -209,7 +194,7 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 		o.Lock.Mode, o.Lock.Until = r.Mode, r.Until
 	}
 	if c.hold != 0 {
-		o.Lock.Hold, o.Lock.Released = c.hold == holdOn, c.hold == holdOff
+		o.Lock.Hold, o.Lock.Released = c.hold == fields.HoldOn, c.hold == fields.HoldOff
 	}
 	if c.tags != nil {
 		o.Tags = *c.tags

@@ -7,6 +7,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -50,7 +51,7 @@ func TestADeletedVersionIsReadToItsEnd(t *testing.T) {
 	}
 	finish := func(r io.ReadCloser, want string, files int) {
 		t.Helper()
-		s.sweep.Wait()
+		s.bodies.Wait()
 		data, err := io.ReadAll(r)
 		if err != nil || string(data) != want {
 			t.Errorf("%d bytes, %v", len(data), err)
@@ -58,7 +59,7 @@ func TestADeletedVersionIsReadToItsEnd(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Error(err)
 		}
-		s.sweep.Wait()
+		s.bodies.Wait()
 		if n := countFiles(t, fs); n != files {
 			t.Errorf("%d files, want %d", n, files)
 		}
@@ -72,7 +73,7 @@ func TestADeletedVersionIsReadToItsEnd(t *testing.T) {
 	check(t, s, fs)
 
 	// What a crash leaves of it goes at the next start.
-	o = put(t, s, "bkt", "large", strings.Repeat("x", inlineMax+1))
+	o = put(t, s, "bkt", "large", strings.Repeat("x", bodies.InlineMax+1))
 	r := open(0, -1)
 	if _, err := s.Delete(t.Context(), "bkt", "large", o.ID, owner); err != nil {
 		t.Fatal(err)
@@ -81,8 +82,8 @@ func TestADeletedVersionIsReadToItsEnd(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
-	s.sweep.Wait()
-	s = openInline(t, fs, inlineMax)
+	s.bodies.Wait()
+	s = openInline(t, fs, bodies.InlineMax)
 	check(t, s, fs)
 	closeStore(t, s)
 }

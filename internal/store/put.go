@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"twinbucket/bucket"
-	"twinbucket/internal/keyring"
+	"twinbucket/internal/bodies"
 	"twinbucket/object"
 )
 
@@ -43,32 +43,36 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 		return nil, err
 	}
 	encrypted(&p.Version)
-	key, sl, err := s.newSeal(p.Version.Encryption, p.CustomerKey)
+	in, err := s.ingest(ctx, p.Body, p.Size, p.Version.Encryption, p.CustomerKey)
 	if err != nil {
 		return nil, err
 	}
-	in, err := s.ingest(ctx, p.Body, p.Size, keyring.NewGCM(key))
-	if err != nil {
-		return nil, err
-	}
-	o := &Object{Version: p.Version, body: in.body(sl)}
-	o.Size, o.ETag = in.size, in.etag()
+	o := &Object{Version: p.Version, body: in.Body()}
+	o.Size, o.ETag = in.Size(), in.ETag()
 	if p.Finish != nil {
 		if err := p.Finish(&o.Version); err != nil {
-			s.discard(in)
+			s.bodies.Discard(in)
 			return nil, err
 		}
 	}
 	if err := s.stamp(b, &o.Version); err != nil {
-		s.discard(in)
+		s.bodies.Discard(in)
 		return nil, err
 	}
 	c := &putCommand{o: o, cond: p.If}
-	c.inline, c.crc, c.seal = in.behind(sl)
+	c.inline, c.crc, c.seal = in.Behind()
 	if err := s.keep(ctx, c, in); err != nil {
 		return nil, err
 	}
 	return o, nil
+}
+
+// ingest reads a body, unless the disk is full.
+func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, e object.Encryption, customer []byte) (*bodies.Ingested, error) {
+	if err := s.admit(); err != nil {
+		return nil, err
+	}
+	return s.bodies.Ingest(ctx, body, size, e, customer)
 }
 
 // precheck refuses a conditional put before its body is read; the condition is
@@ -133,12 +137,12 @@ func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 	if src, err = s.whole(src); err != nil {
 		return nil, err
 	}
-	if !sealed(src.body) {
+	if !src.body.Sealed() {
 		return s.copyAnew(ctx, src, p)
 	}
 	var o *Object
 	err = s.sharing(src, func(src *Object) error {
-		body, err := s.reseal(src.body, p.Version.Encryption, p.CustomerKey)
+		body, err := s.bodies.Reseal(src.body, p.Version.Encryption, p.CustomerKey)
 		if err != nil {
 			return err
 		}
@@ -186,7 +190,7 @@ func (s *Store) again(o *Object) (*Object, error) {
 		err = errReplaced(o.Key)
 	}
 	if err == nil {
-		now.unlockLike(o)
+		now.body.UnlockLike(o.body)
 	}
 	return now, err
 }

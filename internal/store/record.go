@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 )
 
@@ -93,26 +94,26 @@ type recordCommand struct {
 
 func (c *recordCommand) number() byte { return cmdRecord }
 
-func (c *recordCommand) encode(w *writer) {
-	w.str(fKind, c.kind)
-	w.str(fName, c.name)
-	w.uint(fRevision, c.revision)
-	w.bool(fRemove, c.remove)
-	w.bytes(fValue, c.value)
+func (c *recordCommand) encode(w *fields.Writer) {
+	w.Text(fKind, c.kind)
+	w.Text(fName, c.name)
+	w.Uint(fRevision, c.revision)
+	w.Bool(fRemove, c.remove)
+	w.Bytes(fValue, c.value)
 }
 
-func (c *recordCommand) decode(f field) error {
-	switch f.n {
+func (c *recordCommand) decode(f fields.Field) error {
+	switch f.Number {
 	case fKind:
-		c.kind = f.str()
+		c.kind = f.Text()
 	case fName:
-		c.name = f.str()
+		c.name = f.Text()
 	case fRevision:
-		c.revision = f.u
+		c.revision = f.Uint
 	case fRemove:
-		c.remove = f.u == 1
+		c.remove = f.Bool()
 	case fValue:
-		c.value = bytes.Clone(f.b)
+		c.value = bytes.Clone(f.Bytes)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -39,7 +40,7 @@ func setVersioning(t testing.TB, s *Store, name string, v bucket.Versioning) {
 // not be synced may be there after a restart, but then with its body.
 func TestAFailedSyncMayHaveWritten(t *testing.T) {
 	t.Parallel()
-	body := strings.Repeat("x", inlineMax+1)
+	body := strings.Repeat("x", bodies.InlineMax+1)
 	for k := int64(1); k <= 4; k++ {
 		mem := vfs.Memory()
 		faults := &vfs.Faults{Under: "/journal"}
@@ -61,45 +62,6 @@ func TestAFailedSyncMayHaveWritten(t *testing.T) {
 		s = open(t, mem)
 		check(t, s, mem)
 		closeStore(t, s)
-	}
-}
-
-// TestFoldersOfBodiesAreDurable: a folder that a program left behind when it
-// died is made durable before a body in it is acknowledged.
-func TestFoldersOfBodiesAreDurable(t *testing.T) {
-	t.Parallel()
-	body := strings.Repeat("x", inlineMax+1)
-	for k := int64(1); ; k++ {
-		mem := vfs.Memory()
-		faults := &vfs.Faults{Under: "/bodies"}
-		s := open(t, faults.Wrap(mem))
-		makeBucket(t, s, "bkt", bucket.Enabled)
-		s.sweep.Wait()
-		s.fileClock.Store(1 << 32)
-		faults.FailFrom(k)
-		_, failed := s.Put(t.Context(), Put{Version: object.Version{Bucket: "bkt", Key: "a"}, Body: strings.NewReader(body), Size: -1})
-		closeStore(t, s)
-		s = open(t, mem)
-		s.sweep.Wait()
-		s.fileClock.Store(1<<32 + 256) // the same folder again
-		o := put(t, s, "bkt", "b", body)
-		crashed := mem.Crash(0, nil)
-		closeStore(t, s)
-		s = open(t, crashed)
-		r, err := s.Open(t.Context(), o, 0, -1)
-		if err != nil {
-			t.Fatalf("k=%d: %v", k, err)
-		}
-		if n, err := io.Copy(io.Discard, r); n != o.Size || err != nil {
-			t.Fatalf("k=%d: %d bytes, %v", k, n, err)
-		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
-		closeStore(t, s)
-		if failed == nil {
-			break
-		}
 	}
 }
 
@@ -187,9 +149,9 @@ func TestNullReplicas(t *testing.T) {
 	s := open(t, fs)
 	makeBucket(t, s, "src", bucket.Unversioned)
 	makeBucket(t, s, "dst", bucket.Unversioned)
-	theirs := put(t, s, "dst", "k", strings.Repeat("t", inlineMax+1))
-	ours := put(t, s, "src", "k", strings.Repeat("o", inlineMax+1))
-	first := put(t, s, "src", "free", strings.Repeat("1", inlineMax+1))
+	theirs := put(t, s, "dst", "k", strings.Repeat("t", bodies.InlineMax+1))
+	ours := put(t, s, "src", "k", strings.Repeat("o", bodies.InlineMax+1))
+	first := put(t, s, "src", "free", strings.Repeat("1", bodies.InlineMax+1))
 	setVersioning(t, s, "dst", bucket.Enabled)
 	if d := deliver(t, s, ours, object.Completed); d.Code != "DstPutObjectNotPermitted" || d.Reason == "" {
 		t.Fatalf("%+v", d)
@@ -197,7 +159,7 @@ func TestNullReplicas(t *testing.T) {
 	if d := deliver(t, s, first, object.Completed); d.Status != object.Completed {
 		t.Fatalf("%+v", d)
 	}
-	second := put(t, s, "src", "free", strings.Repeat("2", inlineMax+1))
+	second := put(t, s, "src", "free", strings.Repeat("2", bodies.InlineMax+1))
 	if d := deliver(t, s, second, object.Completed); d.Status != object.Completed {
 		t.Fatalf("%+v", d)
 	}
@@ -217,8 +179,8 @@ func TestASourceThatWasReplacedIsNotDelivered(t *testing.T) {
 	s := open(t, fs)
 	makeBucket(t, s, "src", bucket.Unversioned)
 	makeBucket(t, s, "dst", bucket.Enabled)
-	seen := put(t, s, "src", "k", strings.Repeat("1", inlineMax+1))
-	now := put(t, s, "src", "k", strings.Repeat("2", inlineMax+1))
+	seen := put(t, s, "src", "k", strings.Repeat("1", bodies.InlineMax+1))
+	now := put(t, s, "src", "k", strings.Repeat("2", bodies.InlineMax+1))
 	if d := deliver(t, s, seen, object.Completed); d.Code != "SrcVersionNotFound" {
 		t.Errorf("%+v", d)
 	}
@@ -239,9 +201,9 @@ func TestReadingWhatWasReplaced(t *testing.T) {
 	s := open(t, vfs.Memory())
 	defer closeStore(t, s)
 	makeBucket(t, s, "bkt", bucket.Unversioned)
-	old := put(t, s, "bkt", "k", strings.Repeat("1", inlineMax+1))
+	old := put(t, s, "bkt", "k", strings.Repeat("1", bodies.InlineMax+1))
 	put(t, s, "bkt", "k", "2")
-	s.sweep.Wait()
+	s.bodies.Wait()
 	if _, err := s.Open(t.Context(), old, 0, -1); !errors.Is(err, fault.Busy) {
 		t.Errorf("%v", err)
 	}
@@ -260,7 +222,7 @@ func TestAPartSentAgainIsTheSamePart(t *testing.T) {
 	fs := vfs.Memory()
 	s := open(t, fs)
 	makeBucket(t, s, "bkt", bucket.Enabled)
-	body := strings.Repeat("x", inlineMax+1)
+	body := strings.Repeat("x", bodies.InlineMax+1)
 	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"})
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +326,7 @@ func TestAVersionThatComesBackStaysAsItIs(t *testing.T) {
 	t.Parallel()
 	fs := vfs.Memory()
 	s := replicated(t, fs)
-	a := put(t, s, "src", "k", strings.Repeat("x", inlineMax+1))
+	a := put(t, s, "src", "k", strings.Repeat("x", bodies.InlineMax+1))
 	deliver(t, s, a, object.Completed)
 	replica, err := s.Head(t.Context(), "dst", "k", a.ID)
 	if err != nil {

@@ -7,9 +7,10 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
-	"google.golang.org/protobuf/encoding/protowire"
 
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
+	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 )
 
@@ -68,7 +69,7 @@ func join(list []journal.Segment, add ...journal.Segment) []journal.Segment {
 
 // Fields of the commands of compaction and of the row of spans.
 const (
-	fStage protowire.Number = iota + 121
+	fStage fields.Number = iota + 121
 	fSpan
 	fRow
 	fFrom
@@ -77,38 +78,38 @@ const (
 	fDropped
 )
 
-func (w *writer) span(n protowire.Number, s journal.Segment) {
-	w.msg(n, func(w *writer) { w.uint(1, uint64(s.Start)); w.uint(2, uint64(s.End)) })
+func writeSpan(w *fields.Writer, n fields.Number, s journal.Segment) {
+	w.Message(n, func(w *fields.Writer) { w.Uint(1, uint64(s.Start)); w.Uint(2, uint64(s.End)) })
 }
 
 func readSpan(b []byte) (s journal.Segment, err error) {
-	err = fields(b, func(f field) error {
-		switch f.n {
+	err = fields.Each(b, func(f fields.Field) error {
+		switch f.Number {
 		case 1:
-			s.Start = journal.Position(f.u)
+			s.Start = journal.Position(f.Uint)
 		case 2:
-			s.End = journal.Position(f.u)
+			s.End = journal.Position(f.Uint)
 		}
 		return nil
 	})
 	return s, err
 }
 
-func (c *spans) encode(w *writer) {
+func (c *spans) encode(w *fields.Writer) {
 	for _, s := range c.closing {
-		w.span(fClosing, s)
+		writeSpan(w, fClosing, s)
 	}
 	for _, s := range c.retired {
-		w.span(fRetired, s)
+		writeSpan(w, fRetired, s)
 	}
 	for _, s := range c.dropped {
-		w.span(fDropped, s)
+		writeSpan(w, fDropped, s)
 	}
 }
 
-func (c *spans) decode(f field) error {
-	s, err := readSpan(f.b)
-	switch f.n {
+func (c *spans) decode(f fields.Field) error {
+	s, err := readSpan(f.Bytes)
+	switch f.Number {
 	case fClosing:
 		c.closing = append(c.closing, s)
 	case fRetired:
@@ -124,7 +125,7 @@ func (s *Store) loadSpans() error {
 	c := new(spans)
 	v, closer, err := s.db.Get(spansRow)
 	if err == nil {
-		err = errors.Join(fields(v, c.decode), closer.Close())
+		err = errors.Join(fields.Each(v, c.decode), closer.Close())
 	} else if errors.Is(err, pebble.ErrNotFound) {
 		err = nil
 	}
@@ -140,19 +141,19 @@ type stageCommand struct {
 
 func (c *stageCommand) number() byte { return cmdStage }
 
-func (c *stageCommand) encode(w *writer) {
-	w.uint(fStage, uint64(c.stage))
+func (c *stageCommand) encode(w *fields.Writer) {
+	w.Uint(fStage, uint64(c.stage))
 	for _, s := range c.spans {
-		w.span(fSpan, s)
+		writeSpan(w, fSpan, s)
 	}
 }
 
-func (c *stageCommand) decode(f field) error {
-	switch f.n {
+func (c *stageCommand) decode(f fields.Field) error {
+	switch f.Number {
 	case fStage:
-		c.stage = int(f.u)
+		c.stage = int(f.Uint)
 	case fSpan:
-		s, err := readSpan(f.b)
+		s, err := readSpan(f.Bytes)
 		c.spans = append(c.spans, s)
 		return err
 	}
@@ -172,9 +173,9 @@ func (c *stageCommand) apply(a *applier, _, _ journal.Position) error {
 		next.dropped = join(next.dropped, c.spans...)
 		a.forgetMoves()
 	}
-	var w writer
+	var w fields.Writer
 	next.encode(&w)
-	a.set(spansRow, w.b)
+	a.set(spansRow, w.Encoded())
 	// Only commands look at it, which come one after the other, and compaction,
 	// which waits for this one.
 	a.s.spans.Store(&next)
@@ -195,20 +196,20 @@ type moveCommand struct {
 
 func (c *moveCommand) number() byte { return cmdMove }
 
-func (c *moveCommand) encode(w *writer) {
-	w.bytes(fRow, c.row)
-	w.uint(fFrom, uint64(c.from))
-	w.uint(fInline, uint64(c.inline))
+func (c *moveCommand) encode(w *fields.Writer) {
+	w.Bytes(fRow, c.row)
+	w.Uint(fFrom, uint64(c.from))
+	w.Uint(fInline, uint64(c.inline))
 }
 
-func (c *moveCommand) decode(f field) error {
-	switch f.n {
+func (c *moveCommand) decode(f fields.Field) error {
+	switch f.Number {
 	case fRow:
-		c.row = slices.Clone(f.b)
+		c.row = slices.Clone(f.Bytes)
 	case fFrom:
-		c.from = journal.Position(f.u)
+		c.from = journal.Position(f.Uint)
 	case fInline:
-		c.inline = int64(f.u)
+		c.inline = int64(f.Uint)
 	}
 	return nil
 }
@@ -257,27 +258,27 @@ var errMoved = &fault.Error{Op: "store.apply", Kind: fault.Busy, Code: "SlowDown
 // adopt returns a body that row is to share with other versions. It was looked
 // up before the command came here, and may have been deleted or moved since:
 // adopt finds where it is now.
-func (a *applier) adopt(row []byte, body []extent) ([]extent, error) {
+func (a *applier) adopt(row []byte, body bodies.Body) (bodies.Body, error) {
 	sp := a.s.spans.Load()
 	own := false
 	for i, e := range body {
-		if e.file != 0 {
-			if !a.has(fileRow(e.file)) {
+		if e.File != 0 {
+			if !a.has(fileRow(e.File)) {
 				return nil, noSuchVersion("")
 			}
 			continue
 		}
-		closing := within(sp.closing, e.pos)
-		if !closing && !within(sp.retired, e.pos) {
+		closing := within(sp.closing, e.Pos)
+		if !closing && !within(sp.retired, e.Pos) {
 			continue
 		}
-		to, moved := a.moved(e.pos)
+		to, moved := a.moved(e.Pos)
 		switch {
 		case moved:
 			if !own {
 				body, own = slices.Clone(body), true // the caller's may be read meanwhile
 			}
-			body[i].pos = to
+			body[i].Pos = to
 		case closing:
 			a.s.late.add(row)
 		default:
@@ -310,16 +311,16 @@ func (l *lateRows) take() [][]byte {
 }
 
 // extentsOf returns the bodies that a row of the index points to.
-func extentsOf(row, value []byte) ([]extent, error) {
-	var out []extent
+func extentsOf(row, value []byte) (bodies.Body, error) {
+	var out bodies.Body
 	if row[0] != rowVersion && row[0] != rowDetail && row[0] != rowPart {
 		return nil, nil
 	}
-	err := fields(value, func(f field) error {
-		if f.n != fExtent {
+	err := fields.Each(value, func(f fields.Field) error {
+		if f.Number != fExtent {
 			return nil
 		}
-		e, err := readExtent(f.b)
+		e, err := bodies.ReadExtent(f.Bytes)
 		out = append(out, e)
 		return err
 	})
@@ -328,12 +329,12 @@ func extentsOf(row, value []byte) ([]extent, error) {
 
 // pointTo returns the row's value with the bodies at from pointing to to.
 func pointTo(row, value []byte, from, to journal.Position) ([]byte, bool, error) {
-	var w writer
+	var w fields.Writer
 	changed := false
-	move := func(body []extent) {
+	move := func(body bodies.Body) {
 		for i := range body {
-			if body[i].file == 0 && body[i].pos == from {
-				body[i].pos, changed = to, true
+			if body[i].File == 0 && body[i].Pos == from {
+				body[i].Pos, changed = to, true
 			}
 		}
 	}
@@ -344,21 +345,21 @@ func pointTo(row, value []byte, from, to journal.Position) ([]byte, bool, error)
 			return nil, false, err
 		}
 		move(o.body)
-		w.object(o)
+		o.encode(&w)
 	case rowDetail:
 		o := new(Object)
-		if err := fields(value, o.list); err != nil {
+		if err := fields.Each(value, o.decode); err != nil {
 			return nil, false, err
 		}
 		move(o.body)
-		w.detail(o)
+		o.encodeDetail(&w)
 	case rowPart:
 		c := new(partCommand)
-		if err := fields(value, c.decode); err != nil {
+		if err := fields.Each(value, c.decode); err != nil {
 			return nil, false, err
 		}
 		move(c.body)
 		c.encode(&w)
 	}
-	return w.b, changed, nil
+	return w.Encoded(), changed, nil
 }

@@ -44,7 +44,7 @@ func (s *Store) holdReserve() error {
 	if err = f.Preallocate(0, reserveSize); err != nil && !vfs.IsFull(err) {
 		// This file system cannot; with bytes it can.
 		err = nil
-		for n, zeros := 0, make([]byte, pieceSize); n < reserveSize && err == nil; n += len(zeros) {
+		for n, zeros := 0, make([]byte, roomSize); n < reserveSize && err == nil; n += len(zeros) {
 			_, err = f.Write(zeros)
 		}
 	}
@@ -60,7 +60,7 @@ func (s *Store) openReserve() {
 	err := s.holdReserve()
 	s.reserve.out = vfs.IsFull(err)
 	if err != nil {
-		s.opt.Log.Warn("there is no room for the reserve: only deletes are taken until there is", "file", s.reservePath(), "cause", err, "hint", noSpaceHint)
+		s.opt.Log.Warn("there is no room for the reserve: only deletes are taken until there is", "file", s.reservePath(), "cause", err, "hint", vfs.FullHint)
 	}
 }
 
@@ -72,7 +72,7 @@ func (s *Store) giveReserve() bool {
 	s.wakeCompaction()
 	err := s.fs.Remove(s.reservePath())
 	if err == nil {
-		s.opt.Log.Error("the disk is full: only deletes are taken until there is room", "dir", s.dir, "hint", noSpaceHint)
+		s.opt.Log.Error("the disk is full: only deletes are taken until there is room", "dir", s.dir, "hint", vfs.FullHint)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		s.opt.Log.Error("cannot give the reserve up", "file", s.reservePath(), "cause", err)
 	}
@@ -101,7 +101,7 @@ func (s *Store) admit() error {
 			return nil
 		}
 	}
-	return &fault.Error{Op: "store.admit", Kind: fault.NoSpace, Thing: s.dir, Message: "the disk is full", Hint: noSpaceHint}
+	return &fault.Error{Op: "store.admit", Kind: fault.NoSpace, Thing: s.dir, Message: "the disk is full", Hint: vfs.FullHint}
 }
 
 // frees reports whether a command makes room, or leads to it.
@@ -130,7 +130,7 @@ func (s *Store) append(ctx context.Context, free bool, records ...*journal.Recor
 		err = s.journal.Append(ctx, records...)
 	}
 	if vfs.IsReadOnly(err) {
-		err = &fault.Error{Op: "store.append", Thing: s.dir, Hint: readOnlyHint, Err: err}
+		err = &fault.Error{Op: "store.append", Thing: s.dir, Hint: vfs.ReadOnlyHint, Err: err}
 	}
 	return err
 }

@@ -16,10 +16,22 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
+
+// How bodies are read and stored, in bytes.
+const (
+	pieceSize   = 256 << 10
+	chunkSize   = 64 << 10
+	tagSize     = 16
+	storedChunk = chunkSize + tagSize
+)
+
+// sealedSize is how many bytes are stored of a body of n.
+func sealedSize(n int64) int64 { return n + (n+chunkSize-1)/chunkSize*tagSize }
 
 // The encryptions that tests use.
 var (
@@ -87,7 +99,7 @@ func stored(t testing.TB, fs vfs.FS, dir string) []byte {
 
 func TestSealedBodiesOfEverySize(t *testing.T) {
 	t.Parallel()
-	for _, inline := range []int{100, chunkSize, chunkSize + 1, inlineMax} {
+	for _, inline := range []int{100, chunkSize, chunkSize + 1, bodies.InlineMax} {
 		mem := vfs.Memory()
 		s := openInline(t, mem, inline)
 		makeBucket(t, s, "bkt", bucket.Unversioned)
@@ -95,7 +107,7 @@ func TestSealedBodiesOfEverySize(t *testing.T) {
 			n := rapid.IntRange(0, 9).Draw(rt, "chunks")*chunkSize + rapid.SampledFrom([]int{-17, -16, -1, 0, 1, 15, 16, 100, chunkSize / 2}).Draw(rt, "rest")
 			n = max(n, 0)
 			if rapid.IntRange(0, 20).Draw(rt, "large") == 0 {
-				n += inlineMax
+				n += bodies.InlineMax
 			}
 			body := noise(n)
 			e := rapid.SampledFrom([]object.Encryption{underS3, underKMS, underMine}).Draw(rt, "encryption")
@@ -115,7 +127,7 @@ func TestSealedBodiesOfEverySize(t *testing.T) {
 				rt.Fatalf("%+v, %d bytes", o.Encryption, o.Size)
 			}
 			for _, x := range o.body {
-				if (x.file == 0) != (n <= inline) || x.whole != sealedSize(int64(n)) || x.size != int64(n) {
+				if (x.File == 0) != (n <= inline) || x.Whole != sealedSize(int64(n)) || x.Size != int64(n) {
 					rt.Fatalf("%d bytes are stored as %+v", n, x)
 				}
 			}
@@ -131,9 +143,9 @@ func TestSealedBodiesOfEverySize(t *testing.T) {
 					rt.Fatalf("bytes from %d, %d of them: %v", r[0], r[1], err)
 				}
 			}
-			if n >= 16 && len(o.body) == 1 && o.body[0].file != 0 {
-				raw, _ := vfs.ReadFile(mem, s.filePath(o.body[0].file))
-				if int64(len(raw)) != o.body[0].whole || bytes.Contains(raw, body[:16]) {
+			if n >= 16 && len(o.body) == 1 && o.body[0].File != 0 {
+				raw, _ := vfs.ReadFile(mem, s.bodies.Path(o.body[0].File))
+				if int64(len(raw)) != o.body[0].Whole || bytes.Contains(raw, body[:16]) {
 					rt.Fatal("the file has the body, or another size")
 				}
 			}
@@ -150,7 +162,7 @@ func TestNothingReadableIsOnTheDisk(t *testing.T) {
 	makeBucket(t, s, "bkt", bucket.Enabled)
 	var secrets [][]byte
 	for i, e := range []object.Encryption{underS3, underKMS, underMine} {
-		for _, n := range []int{40, 5000, inlineMax + 1} {
+		for _, n := range []int{40, 5000, bodies.InlineMax + 1} {
 			body := noise(n + i)
 			secrets = append(secrets, body[:32], body[len(body)-32:])
 			putUnder(t, s, fmt.Sprintf("%d/%d", i, n), e, body)
@@ -177,12 +189,12 @@ func TestSealsFindTampering(t *testing.T) {
 	const n = 3*chunkSize + 1000
 	o := putUnder(t, s, "k", underS3, noise(n))
 	twin := putUnder(t, s, "twin", underS3, noise(n))
-	name := s.filePath(o.body[0].file)
+	name := s.bodies.Path(o.body[0].File)
 	good, err := vfs.ReadFile(mem, name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := vfs.ReadFile(mem, s.filePath(twin.body[0].file))
+	other, err := vfs.ReadFile(mem, s.bodies.Path(twin.body[0].File))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,13 +226,13 @@ func TestSealsFindTampering(t *testing.T) {
 	check(t, "a cut", good[:len(good)-1], o)
 	// Who can change the index too cannot make a body shorter.
 	short := *o
-	short.body = []extent{o.body[0]}
-	short.Size, short.body[0].size, short.body[0].whole = 3*chunkSize, 3*chunkSize, 3*storedChunk
+	short.body = bodies.Body{o.body[0]}
+	short.Size, short.body[0].Size, short.body[0].Whole = 3*chunkSize, 3*chunkSize, 3*storedChunk
 	check(t, "a chunk less", good[:3*storedChunk], &short)
 	long := *o
-	long.body = []extent{o.body[0]}
+	long.body = bodies.Body{o.body[0]}
 	long.Size++
-	long.body[0].size++
+	long.body[0].Size++
 	check(t, "a byte more", good, &long)
 }
 
@@ -247,7 +259,7 @@ func TestSharedBodiesKeepTheirBytes(t *testing.T) {
 					t.Errorf("%+v to %+v: %d bytes", from, to, len(got))
 				}
 				for i, e := range c.body {
-					if e.file != src.body[i].file || e.pos != src.body[i].pos {
+					if e.File != src.body[i].File || e.Pos != src.body[i].Pos {
 						t.Errorf("%+v to %+v moved the body", from, to)
 					}
 				}
@@ -364,7 +376,7 @@ func TestBodiesFromBeforeTheyWereSealed(t *testing.T) {
 		if _, err := s.Copy(t.Context(), o, Put{Version: object.Version{Bucket: "dst", Key: key, Owner: owner, Encryption: underKMS}}); err != nil {
 			t.Fatal(err)
 		}
-		if c, err := s.Head(t.Context(), "dst", key, ""); err != nil || read(t, s, c) != want || c.Encryption != underKMS || c.body[0].seal == nil || c.ETag != o.ETag {
+		if c, err := s.Head(t.Context(), "dst", key, ""); err != nil || read(t, s, c) != want || c.Encryption != underKMS || c.body[0].Seal == nil || c.ETag != o.ETag {
 			t.Fatalf("copy of %s: %+v, %v", key, c, err)
 		}
 		// A replica is as its source is.
@@ -537,7 +549,7 @@ func TestCompactionMovesSealedBodies(t *testing.T) {
 	churn(t, s, "bkt")
 	retireAll(t, s)
 	for key, o := range before {
-		if found(t, s, key).body[0].pos == o.body[0].pos {
+		if found(t, s, key).body[0].Pos == o.body[0].Pos {
 			t.Errorf("%s was not moved", key)
 		}
 		// o is of before.

@@ -117,7 +117,7 @@ func (st *Stats) disk(ctx context.Context, c *compaction) error {
 		st.Checkpoint.Bytes = info.Size()
 	}
 	return eachRow(ctx, c.snap, []byte{rowFile}, func(row, _ []byte) error {
-		info, err := s.fs.Stat(s.filePath(binary.BigEndian.Uint64(row[1:])))
+		info, err := s.fs.Stat(s.bodies.Path(binary.BigEndian.Uint64(row[1:])))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // deleted meanwhile
 		}

@@ -7,11 +7,11 @@
 // and conditions are decided where commands are applied, one after the other:
 // no lock is held across a disk write.
 //
-// Bodies up to inlineMax bytes stand in the journal beside their command;
+// Bodies up to bodies.InlineMax bytes stand in the journal beside their command;
 // larger ones in files under bodies/, synced before the command that names
 // them. Bodies never change and are shared: a copy or a replica within the
 // store moves no byte. They are encrypted, each under a key of its own that is
-// wrapped with one of the key ring's or of a customer (seal.go).
+// wrapped with one of the key ring's or of a customer (internal/bodies).
 package store
 
 import (
@@ -29,6 +29,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
@@ -62,7 +63,7 @@ type Options struct {
 	Keys []keyring.Key
 
 	compactEvery int64 // compactEvery if 0
-	inline       int   // the largest body in the journal, in bytes; inlineMax if 0 or more than that
+	inline       int   // the largest body in the journal, in bytes; bodies.InlineMax if 0 or more than that
 	passed       int   // deleted keys that a page passes over; mostPassed if 0
 	few          int   // parts or extents in a version's own row; rowParts if 0, none if less
 }
@@ -76,16 +77,12 @@ type Store struct {
 	db      *pebble.DB
 	journal *journal.Journal
 	keys    *keyring.Ring
+	bodies  *bodies.Disk
 	lock    interface{ Close() error }
 
-	clock     atomic.Int64 // the last time given out, in nanoseconds
-	fileClock atomic.Uint64
-	buckets   atomic.Pointer[map[string]*bucket.Bucket]
+	clock   atomic.Int64 // the last time given out, in nanoseconds
+	buckets atomic.Pointer[map[string]*bucket.Bucket]
 
-	folderMu sync.Mutex
-	folders  map[string]bool // of bodies, whose names are durable
-
-	pins      pins
 	pending   signal
 	settings  signal // of the buckets
 	sinceSync int64  // bytes journaled since the index was last flushed; the committer's
@@ -101,7 +98,6 @@ type Store struct {
 
 	latest int64 // what latestRow says; the committer's
 
-	sweep   sync.WaitGroup // removals of unused files
 	closing atomic.Bool
 	full    atomic.Bool   // the disk has no room for the index
 	failed  chan struct{} // holds something if the index failed in the background
@@ -115,7 +111,7 @@ type Store struct {
 // Object is a version and where its body is.
 type Object struct {
 	object.Version
-	body      []extent
+	body      bodies.Body
 	apart     apart            // what was left out: Parts and body then are nil
 	pendingAt journal.Position // where it stands among the pending; 0: it does not
 	upload    string           // the multipart upload that was completed to make it
@@ -139,7 +135,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 		opt.Region = "us-east-1"
 	}
 	if opt.inline == 0 {
-		opt.inline = inlineMax
+		opt.inline = bodies.InlineMax
 	}
 	if opt.passed == 0 {
 		opt.passed = mostPassed
@@ -148,7 +144,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 		opt.few = rowParts
 	}
 	opt.few = max(opt.few, 0)
-	s := &Store{fs: fs, dir: dir, opt: opt, folders: make(map[string]bool), failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), down: make(chan struct{})}
+	s := &Store{fs: fs, dir: dir, opt: opt, failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), down: make(chan struct{})}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
 		return nil, s.unusable(err)
@@ -215,7 +211,7 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
-	if err := s.startFiles(); err != nil {
+	if err := s.openBodies(); err != nil {
 		return err
 	}
 	s.openReserve()
@@ -230,7 +226,7 @@ func (s *Store) open() (err error) {
 func (s *Store) unusable(err error) error {
 	hint := "the data directory has to be one that can be written to; choose another with --data"
 	if vfs.IsFull(err) {
-		hint = noSpaceHint
+		hint = vfs.FullHint
 	}
 	return &fault.Error{Op: "store.open", Thing: s.dir, Err: err, Hint: hint}
 }
@@ -335,7 +331,9 @@ func (s *Store) Close() error {
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())
 	}
-	s.sweep.Wait()
+	if s.bodies != nil {
+		s.bodies.Wait()
+	}
 	if s.db != nil {
 		errs = append(errs, s.closeIndex())
 	}
@@ -345,6 +343,32 @@ func (s *Store) Close() error {
 	s.pending.close()
 	s.settings.close()
 	return fault.Wrap("store.close", s.dir, errors.Join(errs...))
+}
+
+// openBodies opens the bodies, and has the files go that no version has.
+func (s *Store) openBodies() error {
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowFile}, UpperBound: []byte{rowFile + 1}})
+	if err != nil {
+		return fault.Wrap("store.open", s.dir, err)
+	}
+	newest := uint64(s.clock.Load())
+	if it.Last() {
+		newest = max(newest, binary.BigEndian.Uint64(it.Key()[1:]))
+	}
+	if err := errors.Join(it.Error(), it.Close()); err != nil {
+		return fault.Wrap("store.open", s.dir, err)
+	}
+	s.bodies = bodies.New(bodies.Options{
+		FS: s.fs, Dir: s.dir, Journal: s.journal, Keys: s.keys, Inline: s.opt.inline, Newest: newest, Log: s.opt.Log,
+	})
+	s.bodies.Sweep(func(file uint64) (bool, error) {
+		if s.closing.Load() {
+			return false, fault.New(fault.Closed, "", "the store is closed")
+		}
+		users, err := getUint(s.db, fileRow(file))
+		return users > 0, err
+	})
+	return nil
 }
 
 func (s *Store) path(elem ...string) string {

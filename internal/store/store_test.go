@@ -16,6 +16,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
@@ -27,7 +28,7 @@ var quiet = slog.New(slog.DiscardHandler)
 
 func open(t testing.TB, fs vfs.FS) *Store {
 	t.Helper()
-	return openInline(t, fs, inlineMax)
+	return openInline(t, fs, bodies.InlineMax)
 }
 
 // fewInline has bodies in files that are small, for tests that make many.
@@ -39,7 +40,7 @@ const fewInline = 8 << 10
 func openInline(t testing.TB, fs vfs.FS, inline int) *Store {
 	t.Helper()
 	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, Keys: []keyring.Key{{ID: "key"}}, SegmentSize: 4 << 10, inline: inline}
-	if inline < inlineMax {
+	if inline < bodies.InlineMax {
 		opt.few = -1
 	}
 	s, err := Open(fs, "/data", opt)
@@ -204,14 +205,14 @@ func TestSuspendedVersioning(t *testing.T) {
 }
 
 // sizes are around every limit of a body's path: in a piece, inline, in a file.
-var sizes = []int{0, 1, pieceSize - 1, pieceSize, pieceSize + 1, inlineMax - 1, inlineMax, inlineMax + 1, inlineMax + pieceSize + 7}
+var sizes = []int{0, 1, pieceSize - 1, pieceSize, pieceSize + 1, bodies.InlineMax - 1, bodies.InlineMax, bodies.InlineMax + 1, bodies.InlineMax + pieceSize + 7}
 
 func TestBodiesOfEverySize(t *testing.T) {
 	t.Parallel()
 	fs := vfs.Memory()
 	s := open(t, fs)
 	makeBucket(t, s, "bkt", bucket.Unversioned)
-	body := bytes.Repeat([]byte("0123456789abcdef"), (inlineMax+pieceSize+16)/16)
+	body := bytes.Repeat([]byte("0123456789abcdef"), (bodies.InlineMax+pieceSize+16)/16)
 	for _, known := range []bool{true, false} {
 		for _, n := range sizes {
 			key := fmt.Sprintf("%v-%d", known, n)
@@ -268,7 +269,7 @@ func TestBadBodiesLeaveNothing(t *testing.T) {
 	s := open(t, fs)
 	makeBucket(t, s, "bkt", bucket.Unversioned)
 	broken := fault.New(fault.Invalid, "BadDigest", "no")
-	for _, n := range []int{10, inlineMax + 10} {
+	for _, n := range []int{10, bodies.InlineMax + 10} {
 		body := bytes.Repeat([]byte("x"), n)
 		for name, p := range map[string]Put{
 			"short":  {Body: bytes.NewReader(body), Size: int64(n) + 1},
@@ -318,7 +319,7 @@ func TestFilesGoWithTheirLastUser(t *testing.T) {
 	fs := vfs.Memory()
 	s := open(t, fs)
 	makeBucket(t, s, "bkt", bucket.Unversioned)
-	big := strings.Repeat("x", inlineMax+1)
+	big := strings.Repeat("x", bodies.InlineMax+1)
 	a := put(t, s, "bkt", "a", big)
 	b, err := s.Copy(t.Context(), a, Put{Version: object.Version{Bucket: "bkt", Key: "b"}})
 	if err != nil {
@@ -404,7 +405,7 @@ func TestBucketsAreDeletedEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.PutPart(t.Context(), "bkt", "big", id, 1, strings.NewReader(strings.Repeat("x", inlineMax+1)), -1, nil); err != nil {
+	if _, err := s.PutPart(t.Context(), "bkt", "big", id, 1, strings.NewReader(strings.Repeat("x", bodies.InlineMax+1)), -1, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.DeleteBucket(t.Context(), "bkt"); err != nil {
@@ -514,7 +515,7 @@ func TestDamageIsSeen(t *testing.T) {
 	defer closeStore(t, s)
 	makeBucket(t, s, "bkt", bucket.Unversioned)
 	small := put(t, s, "bkt", "small", "some bytes that will be changed")
-	large := put(t, s, "bkt", "large", strings.Repeat("y", 3*inlineMax))
+	large := put(t, s, "bkt", "large", strings.Repeat("y", 3*bodies.InlineMax))
 	flip := func(name string, off int64) {
 		f, err := fs.OpenReadWrite(name, "")
 		if err != nil {
@@ -530,8 +531,8 @@ func TestDamageIsSeen(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	flip("/data/journal/00000000000000000000.seg", int64(small.body[0].pos)+3)
-	flip(s.filePath(large.body[0].file), 2*inlineMax)
+	flip("/data/journal/00000000000000000000.seg", int64(small.body[0].Pos)+3)
+	flip(s.bodies.Path(large.body[0].File), 2*bodies.InlineMax)
 	if _, err := s.Open(t.Context(), small, 0, -1); !errors.Is(err, fault.Damaged) || fault.HintOf(err) == "" {
 		t.Errorf("small: %v", err)
 	}

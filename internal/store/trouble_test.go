@@ -10,6 +10,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -50,7 +51,7 @@ func TestDeletesOnAFullDisk(t *testing.T) {
 	}
 	s := start()
 	makeBucket(t, s, "bkt", bucket.Enabled)
-	large := strings.Repeat("x", inlineMax+1)
+	large := strings.Repeat("x", bodies.InlineMax+1)
 	o := put(t, s, "bkt", "k", large)
 	var ids []string
 	for range 3 {
@@ -84,7 +85,7 @@ func TestDeletesOnAFullDisk(t *testing.T) {
 		t.Errorf("delete: %v", err)
 	}
 	refused("the reserve is given up")
-	s.sweep.Wait()
+	s.bodies.Wait()
 	if n := countFiles(t, mem); n != 0 {
 		t.Errorf("%d bodies are left", n)
 	}
@@ -157,9 +158,9 @@ func TestADiskThatIsReadOnly(t *testing.T) {
 	makeBucket(t, s, "bkt", bucket.Enabled)
 	o := put(t, s, "bkt", "k", "body")
 	faults.FailFrom(1)
-	for _, body := range []string{"small", strings.Repeat("x", inlineMax+1)} {
+	for _, body := range []string{"small", strings.Repeat("x", bodies.InlineMax+1)} {
 		_, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "bkt", Key: "new"}, Body: strings.NewReader(body), Size: -1})
-		if fault.HintOf(err) != readOnlyHint {
+		if fault.HintOf(err) != vfs.ReadOnlyHint {
 			t.Errorf("%v, hint %q", err, fault.HintOf(err))
 		}
 	}

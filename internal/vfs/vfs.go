@@ -93,6 +93,12 @@ func ReadFile(fs FS, name string) ([]byte, error) {
 	return data, errors.Join(err, f.Close())
 }
 
+// What to do about a disk that takes no more, for who runs the server.
+const (
+	FullHint     = "free space on the disk that holds the data directory; writing then goes on by itself"
+	ReadOnlyHint = "the disk that holds the data directory is read-only, as after an error of the disk: see to it and mount it to be written to"
+)
+
 // IsFull reports whether err says that the disk has no room left.
 func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)

@@ -1,8 +1,7 @@
-package store
+package bodies
 
 import (
 	"context"
-	"crypto/cipher"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
@@ -12,52 +11,63 @@ import (
 	"sync"
 
 	"twinbucket/fault"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
+	"twinbucket/object"
 )
 
-// ingested is a body that has been read and sealed: in memory, or synced in a
+// Ingested is a body that has been read and sealed: in memory, or synced in a
 // file.
-type ingested struct {
+type Ingested struct {
 	inline []byte  // as it is stored
 	room   int     // which of the rooms pooled came from
 	pooled *[]byte // nil: given back
-	extent extent  // if not inline
-	size   int64   // of the body
+	extent Extent  // if not inline
+	seal   *Seal
+	size   int64 // of the body
 	md5    [md5.Size]byte
 }
 
-func (in *ingested) etag() string { return hex.EncodeToString(in.md5[:]) }
+// Size returns the size of the body, in bytes.
+func (in *Ingested) Size() int64 { return in.size }
 
-// release gives the memory back once the body is journaled.
-func (in *ingested) release() {
+// ETag returns the body's MD5, in hex.
+func (in *Ingested) ETag() string { return hex.EncodeToString(in.md5[:]) }
+
+// Release gives the memory back once the body is journaled.
+func (in *Ingested) Release() {
 	if in.pooled != nil {
 		rooms[in.room].Put(in.pooled)
 		in.pooled, in.inline = nil, nil
 	}
 }
 
-// body returns the extents of what was ingested, if it is not inline.
-func (in *ingested) body(s *seal) []extent {
-	if in.extent.file == 0 {
+// Body returns where the body is, if it is in a file.
+func (in *Ingested) Body() Body {
+	if in.extent.File == 0 {
 		return nil
 	}
 	e := in.extent
-	e.seal = s
-	return []extent{e}
+	e.Seal = in.seal
+	return Body{e}
 }
 
-// behind returns what a command says of the body that stands behind it.
-func (in *ingested) behind(s *seal) (size int64, crc uint32, sealed *seal) {
-	if in.extent.file != 0 || len(in.inline) == 0 {
+// Inline returns the body as it is to be stored in the journal; nil if it is in
+// a file. It is valid until Release.
+func (in *Ingested) Inline() []byte { return in.inline }
+
+// Behind returns what a command has to say of the body that stands behind it.
+func (in *Ingested) Behind() (size int64, crc uint32, s *Seal) {
+	if len(in.inline) == 0 {
 		return 0, 0, nil
 	}
-	return int64(len(in.inline)), crc32.Checksum(in.inline, castagnoli), s
+	return int64(len(in.inline)), crc32.Checksum(in.inline, castagnoli), in.seal
 }
 
 // roomSizes are the sizes of the buffers that small bodies are read into, in
 // bytes, with room for the tags of their chunks. A body moves to the next one
 // when it has filled its own: what a client merely announces takes no memory.
-var roomSizes = [...]int{8<<10 + tagSize, storedChunk, 8 * storedChunk, inlineMax / chunkSize * storedChunk}
+var roomSizes = [...]int{8<<10 + tagSize, storedChunk, 8 * storedChunk, InlineMax / chunkSize * storedChunk}
 
 var rooms = func() (r [len(roomSizes)]*sync.Pool) {
 	for i, n := range roomSizes {
@@ -71,7 +81,7 @@ var rooms = func() (r [len(roomSizes)]*sync.Pool) {
 const step = 1
 
 // grow takes the first buffer, or the next larger one with what was read.
-func (in *ingested) grow() {
+func (in *Ingested) grow() {
 	next := 0
 	if in.pooled != nil {
 		next = in.room + 1
@@ -79,16 +89,19 @@ func (in *ingested) grow() {
 	larger := rooms[next].Get().(*[]byte)
 	copy(*larger, in.inline)
 	n := len(in.inline)
-	in.release()
+	in.Release()
 	in.room, in.pooled, in.inline = next, larger, (*larger)[:n]
 }
 
 var hashers = sync.Pool{New: func() any { return md5.New() }}
 
-// ingest reads a body of size bytes, or of unknown size if that is -1, hashes
-// and seals it on the way, and puts it into a file if it is large.
-func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, gcm cipher.AEAD) (*ingested, error) {
-	if err := s.admit(); err != nil {
+// Ingest reads a body of size bytes, or of unknown size if that is -1, hashes
+// and seals it on the way, and puts it into a file if it is large. e says what
+// wraps its key; customer is the key of 32 bytes that e may name.
+func (d *Disk) Ingest(ctx context.Context, body io.Reader, size int64, e object.Encryption, customer []byte) (*Ingested, error) {
+	key := keyring.NewDataKey()
+	seal, err := d.wrap(key, e, customer)
+	if err != nil {
 		return nil, err
 	}
 	if body == nil {
@@ -97,20 +110,20 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, gcm ciph
 	h := hashers.Get().(hash.Hash)
 	h.Reset()
 	defer hashers.Put(h)
-	in := &ingested{}
-	c := &chunker{from: body, expect: size, hash: h, sealer: sealer{gcm: gcm}}
-	err := s.readInline(in, c)
-	if err == nil && (!c.done || c.read > int64(s.opt.inline)) {
-		err = s.spill(ctx, in, c)
+	in := &Ingested{seal: seal}
+	c := &chunker{from: body, expect: size, hash: h, sealer: sealer{gcm: keyring.NewGCM(key)}}
+	err = d.readInline(in, c)
+	if err == nil && (!c.done || c.read > int64(d.opt.Inline)) {
+		err = d.spill(ctx, in, c)
 	}
 	if err != nil {
-		in.release()
+		in.Release()
 		return nil, err
 	}
 	in.size = c.read
 	h.Sum(in.md5[:0])
 	if size >= 0 && in.size != size {
-		s.discard(in)
+		d.Discard(in)
 		return nil, fault.New(fault.Invalid, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 	}
 	return in, nil
@@ -118,8 +131,8 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, gcm ciph
 
 // readInline reads a body into memory, up to the chunk with which it is too
 // large for the journal or has ended.
-func (s *Store) readInline(in *ingested, c *chunker) error {
-	limit := (s.opt.inline + chunkSize - 1) / chunkSize * storedChunk
+func (d *Disk) readInline(in *Ingested, c *chunker) error {
+	limit := (d.opt.Inline + chunkSize - 1) / chunkSize * storedChunk
 	for !c.done && len(in.inline) < limit {
 		if in.pooled == nil || len(in.inline)+tagSize >= len(*in.pooled) {
 			in.grow()
@@ -214,34 +227,34 @@ type eofReader struct{}
 func (eofReader) Read([]byte) (int, error) { return 0, io.EOF }
 
 // spill writes what was read and the rest of the body to a new file.
-func (s *Store) spill(ctx context.Context, in *ingested, rest *chunker) error {
-	id := s.newFile()
-	f, err := s.createFile(id)
+func (d *Disk) spill(ctx context.Context, in *Ingested, rest *chunker) error {
+	id := d.clock.Add(1)
+	f, err := d.create(id)
 	if err != nil {
-		return s.diskError(id, err)
+		return d.diskError(id, err)
 	}
 	in.extent, err = writeBody(ctx, f, in, rest)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = vfs.SyncDir(s.fs, s.fs.PathDir(s.filePath(id)))
+		err = vfs.SyncDir(d.opt.FS, d.opt.FS.PathDir(d.Path(id)))
 	}
 	if err != nil {
-		s.removeFiles([]uint64{id})
-		return s.diskError(id, err)
+		d.Remove([]uint64{id})
+		return d.diskError(id, err)
 	}
-	in.extent.file = id
+	in.extent.File = id
 	return nil
 }
 
 // writeBody writes to f and syncs it; the extent says how much it was.
-func writeBody(ctx context.Context, f vfs.File, in *ingested, rest *chunker) (e extent, err error) {
+func writeBody(ctx context.Context, f vfs.File, in *Ingested, rest *chunker) (e Extent, err error) {
 	write := func(p []byte) error {
-		e.crc = crc32.Update(e.crc, castagnoli, p)
-		e.whole += int64(len(p))
+		e.CRC = crc32.Update(e.CRC, castagnoli, p)
+		e.Whole += int64(len(p))
 		_, err := f.Write(p)
 		return err
 	}
 	err = write(in.inline)
-	in.release()
+	in.Release()
 	buf := rooms[step].Get().(*[]byte)
 	defer rooms[step].Put(buf)
 	for err == nil && !rest.done {
@@ -256,29 +269,29 @@ func writeBody(ctx context.Context, f vfs.File, in *ingested, rest *chunker) (e 
 	if err == nil {
 		err = f.Sync()
 	}
-	e.size = rest.read
+	e.Size = rest.read
 	return e, err
 }
 
 // diskError gives a failure of the disk its kind and leaves the caller's own alone.
-func (s *Store) diskError(id uint64, err error) error {
+func (d *Disk) diskError(id uint64, err error) error {
 	if err == nil || isBodyError(err) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	kind, hint := fault.Other, ""
 	if vfs.IsFull(err) {
-		kind, hint = fault.NoSpace, noSpaceHint
+		kind, hint = fault.NoSpace, vfs.FullHint
 	}
 	if vfs.IsReadOnly(err) {
-		hint = readOnlyHint
+		hint = vfs.ReadOnlyHint
 	}
-	return &fault.Error{Op: "store.body", Kind: kind, Thing: s.filePath(id), Hint: hint, Err: err}
+	return &fault.Error{Op: "store.body", Kind: kind, Thing: d.Path(id), Hint: hint, Err: err}
 }
 
-// discard removes the file of a body that was not stored after all.
-func (s *Store) discard(in *ingested) {
-	if in.extent.file != 0 {
-		s.removeFiles([]uint64{in.extent.file})
+// Discard removes the file of a body that was not stored after all.
+func (d *Disk) Discard(in *Ingested) {
+	if in.extent.File != 0 {
+		d.Remove([]uint64{in.extent.File})
 	}
-	in.release()
+	in.Release()
 }

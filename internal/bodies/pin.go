@@ -1,10 +1,10 @@
-package store
+package bodies
 
 import "sync"
 
 // pins are the files that open readers need. A file that no body uses any more
 // is removed when its last reader closes; what a crash leaves is an orphan at
-// the next start.
+// the next Sweep.
 type pins struct {
 	mu      sync.Mutex
 	readers map[uint64]int
@@ -12,18 +12,18 @@ type pins struct {
 }
 
 // pin keeps the files of a body until they are given to unpin.
-func (p *pins) pin(body []extent) (files []uint64) {
+func (p *pins) pin(body Body) (files []uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, e := range body {
-		if e.file == 0 || i > 0 && body[i-1].file == e.file {
+		if e.File == 0 || i > 0 && body[i-1].File == e.File {
 			continue
 		}
 		if p.readers == nil {
 			p.readers, p.unused = make(map[uint64]int), make(map[uint64]bool)
 		}
-		p.readers[e.file]++
-		files = append(files, e.file)
+		p.readers[e.File]++
+		files = append(files, e.File)
 	}
 	return files
 }

@@ -39,7 +39,7 @@ func (c *call) deleteObjects() error {
 	if err != nil {
 		return err
 	}
-	if !d.given() {
+	if !d.Given() {
 		return missingDigest()
 	}
 	if err := c.xml("Delete", &doc); err != nil {

@@ -10,6 +10,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -125,8 +126,8 @@ func (c *call) allowLock(l object.Lock) error {
 
 // needDigest refuses a write without a digest where the object will be
 // retained.
-func (c *call) needDigest(d *digests, l object.Lock) error {
-	if d.given() || l == (object.Lock{}) && c.bucket.DefaultRetention().Mode == "" {
+func (c *call) needDigest(d *checksum.Digests, l object.Lock) error {
+	if d.Given() || l == (object.Lock{}) && c.bucket.DefaultRetention().Mode == "" {
 		return nil
 	}
 	return fault.New(fault.Invalid, "InvalidRequest", "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters")
@@ -163,7 +164,7 @@ func (c *call) sealedXML(root string, v any) error {
 		return err
 	case len(data) == 0:
 		return fault.New(fault.Invalid, "MissingRequestBodyError", "Request Body is empty")
-	case !d.given():
+	case !d.Given():
 		return fault.New(fault.Invalid, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 	}
 	return wire.Decode(data, root, v)

@@ -8,6 +8,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -23,7 +24,7 @@ func (c *call) createUpload() error {
 		return err
 	}
 	// What the checksum of the object will be is kept as one without a value.
-	sum, err := uploadChecksum(c.r.Header)
+	sum, err := checksum.ForUpload(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -39,7 +40,7 @@ func (c *call) createUpload() error {
 	}
 	if sum.Algorithm != "" {
 		wire.Set(c.h, "x-amz-checksum-algorithm", sum.Algorithm)
-		wire.Set(c.h, "x-amz-checksum-type", sumType(&sum))
+		wire.Set(c.h, "x-amz-checksum-type", checksum.Type(&sum))
 	}
 	if started, ok := object.IDTime(id); ok {
 		c.showAbort(c.key, started)
@@ -54,48 +55,11 @@ func (c *call) createUpload() error {
 	return c.send(x)
 }
 
-// uploadChecksum reads which checksum the object of an upload is to have.
-func uploadChecksum(h http.Header) (object.Checksum, error) {
-	var sum object.Checksum
-	kind := strings.ToUpper(h.Get("X-Amz-Checksum-Type"))
-	name := h.Get("X-Amz-Checksum-Algorithm")
-	if kind != "" && kind != "COMPOSITE" && kind != "FULL_OBJECT" {
-		return sum, badChecksumType(kind)
-	}
-	if name == "" {
-		if kind != "" {
-			return sum, fault.New(fault.Invalid, "InvalidRequest",
-				"The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.")
-		}
-		return sum, nil
-	}
-	a := algorithmOf(name)
-	if a == nil {
-		return sum, badAlgorithm(name)
-	}
-	sum.Algorithm = a.name
-	switch {
-	case kind == "":
-		sum.Composite = !a.only
-	case kind == "COMPOSITE" && !a.only:
-		sum.Composite = true
-	case kind == "FULL_OBJECT" && a.crc != nil:
-	default:
-		return sum, fault.Newf(fault.Invalid, "InvalidRequest",
-			"The %s checksum type cannot be used with the %s checksum algorithm.", kind, strings.ToLower(a.name))
-	}
-	return sum, nil
-}
-
-func badChecksumType(kind string) error {
-	return fault.New(fault.Invalid, "InvalidRequest", "Value for x-amz-checksum-type header is invalid.").On(kind)
-}
-
 // writeUploadChecksum writes which checksum an upload's object is to have.
 func writeUploadChecksum(x *wire.Document, v *object.Version) {
 	if len(v.Checksums) > 0 {
 		x.Text("ChecksumAlgorithm", v.Checksums[0].Algorithm)
-		x.Text("ChecksumType", sumType(&v.Checksums[0]))
+		x.Text("ChecksumType", checksum.Type(&v.Checksums[0]))
 	}
 }
 
@@ -138,15 +102,15 @@ func (c *call) uploadPart() error {
 	if err != nil {
 		return err
 	}
-	if err := d.expect(u.Checksums); err != nil {
+	if err := d.Expect(u.Checksums); err != nil {
 		return err
 	}
-	p := store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number, Body: d.reader(c.body), Size: size}
+	p := store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number, Body: d.Reader(c.body), Size: size}
 	if p.CustomerKey, err = c.partKey(u); err != nil {
 		return err
 	}
 	p.Finish = func(p *object.Part) (err error) {
-		p.Checksums, err = d.sum(p.ETag)
+		p.Checksums, err = d.Sum(p.ETag)
 		return err
 	}
 	part, err := c.store.StorePart(c.r.Context(), p)
@@ -156,33 +120,9 @@ func (c *call) uploadPart() error {
 	c.showEncryption(&u.Encryption)
 	wire.Set(c.h, "ETag", `"`+part.ETag+`"`)
 	for _, s := range part.Checksums {
-		wire.Set(c.h, algorithmOf(s.Algorithm).header, s.Value)
+		wire.Set(c.h, checksum.Find(s.Algorithm).Header, s.Value)
 	}
 	return c.empty(http.StatusOK)
-}
-
-// expect compares a part's checksum with the one that the upload was created
-// with, and chooses one where the part has none.
-func (d *digests) expect(upload []object.Checksum) error {
-	if len(upload) == 0 {
-		if d.alg == nil {
-			d.alg = preferred
-		}
-		return nil
-	}
-	want := algorithmOf(upload[0].Algorithm)
-	if d.alg == nil && !upload[0].Composite {
-		d.alg = want
-	}
-	if d.alg == want {
-		return nil
-	}
-	got := "null"
-	if d.alg != nil {
-		got = strings.ToLower(d.alg.name)
-	}
-	return fault.Newf(fault.Invalid, "InvalidRequest",
-		"Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(want.name), got)
 }
 
 // copyPart is UploadPartCopy.
@@ -238,10 +178,10 @@ func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what spa
 		return nil, err
 	}
 	defer body.Close()
-	d := &digests{alg: algorithmOf(u.Checksums[0].Algorithm)}
-	p.Body = d.reader(body)
+	d := checksum.By(checksum.Find(u.Checksums[0].Algorithm))
+	p.Body = d.Reader(body)
 	p.Finish = func(p *object.Part) (err error) {
-		p.Checksums, err = d.sum(p.ETag)
+		p.Checksums, err = d.Sum(p.ETag)
 		return err
 	}
 	return c.store.StorePart(c.r.Context(), p)

@@ -3,9 +3,9 @@ package s3api
 import (
 	"net/url"
 	"strconv"
-	"strings"
 
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -37,23 +37,31 @@ type completedPart struct {
 
 // checksum returns the part's checksum and by which algorithm it is; nil if
 // none is given.
-func (p *completedPart) checksum() (found *algorithm, value string, err error) {
+func (p *completedPart) checksum() (found *checksum.Algorithm, value string, err error) {
 	text := ""
-	for i, v := range [...]string{
-		p.ChecksumCRC32, p.ChecksumCRC32C, p.ChecksumCRC64NVME, p.ChecksumMD5, p.ChecksumSHA1, p.ChecksumSHA256,
-		p.ChecksumSHA512, p.ChecksumXXHASH128, p.ChecksumXXHASH3, p.ChecksumXXHASH64,
-	} { // in the order of algorithms
-		if v == "" {
+	for _, e := range [...]struct{ algorithm, value string }{
+		{"CRC32", p.ChecksumCRC32},
+		{"CRC32C", p.ChecksumCRC32C},
+		{"CRC64NVME", p.ChecksumCRC64NVME},
+		{"MD5", p.ChecksumMD5},
+		{"SHA1", p.ChecksumSHA1},
+		{"SHA256", p.ChecksumSHA256},
+		{"SHA512", p.ChecksumSHA512},
+		{"XXHASH128", p.ChecksumXXHASH128},
+		{"XXHASH3", p.ChecksumXXHASH3},
+		{"XXHASH64", p.ChecksumXXHASH64},
+	} {
+		if e.value == "" {
 			continue
 		}
-		text += algorithms[i].name + ":" + v + ";"
+		text += e.algorithm + ":" + e.value + ";"
 		if found != nil {
 			return nil, "", badPartChecksum(text)
 		}
-		found, value = algorithms[i], v
+		found, value = checksum.Find(e.algorithm), e.value
 	}
 	if found != nil {
-		if _, err := found.decode(value); err != nil {
+		if _, err := found.Decode(value); err != nil {
 			return nil, "", badPartChecksum(value)
 		}
 	}
@@ -77,7 +85,7 @@ func (c *call) completeUpload() error {
 	if err != nil {
 		return err
 	}
-	want, wantSum, err := c.wholeChecksum()
+	want, wantSum, err := checksum.GivenWhole(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -106,7 +114,7 @@ func (c *call) completeUpload() error {
 	x.Quoted("ETag", done.ETag)
 	writeChecksums(x, done.Checksums)
 	for i := range done.Checksums {
-		x.Text("ChecksumType", sumType(&done.Checksums[i]))
+		x.Text("ChecksumType", checksum.Type(&done.Checksums[i]))
 	}
 	x.Close("CompleteMultipartUploadResult")
 	return c.send(x)
@@ -114,7 +122,7 @@ func (c *call) completeUpload() error {
 
 // wanted is the checksum that a client says the object has.
 type wanted struct {
-	alg   *algorithm // nil: it says nothing
+	alg   *checksum.Algorithm // nil: it says nothing
 	value string
 }
 
@@ -135,11 +143,11 @@ func (c *call) finishUpload(doc *completion, chosen []store.Chosen, cond store.C
 			return nil
 		}
 		for _, s := range v.Checksums {
-			if s.Algorithm == want.alg.name && s.Value == want.value {
+			if s.Algorithm == want.alg.Name && s.Value == want.value {
 				return nil
 			}
 		}
-		return fault.Newf(fault.Invalid, "BadDigest", "The %s you specified did not match the calculated checksum.", want.alg.name)
+		return fault.Newf(fault.Invalid, "BadDigest", "The %s you specified did not match the calculated checksum.", want.alg.Name)
 	}, cond)
 }
 
@@ -157,8 +165,8 @@ func (c *call) location() string {
 func (c *call) completion() (*completion, []store.Chosen, error) {
 	// The checksum headers of this request are those of the object, not of
 	// the document: only Content-MD5 is of the document.
-	d := &digests{}
-	if err := d.readMD5(c.r.Header); err != nil {
+	d, err := checksum.ReadMD5(c.r.Header)
+	if err != nil {
 		return nil, nil, err
 	}
 	data, err := c.read(maxCompletion, d)
@@ -185,23 +193,6 @@ func (c *call) completion() (*completion, []store.Chosen, error) {
 	return &doc, chosen, nil
 }
 
-// wholeChecksum reads the checksum of the whole object, if the request gives
-// one.
-func (c *call) wholeChecksum() (*algorithm, string, error) {
-	found, value, err := givenChecksum(c.r.Header)
-	if found == nil || err != nil {
-		return nil, "", err
-	}
-	plain, count, composite := strings.Cut(value, "-")
-	if _, err := found.decode(plain); err != nil {
-		return nil, "", err
-	}
-	if n, err := strconv.ParseUint(count, 10, 31); composite && (err != nil || n == 0) {
-		return nil, "", found.invalidValue()
-	}
-	return found, value, nil
-}
-
 // checkUploadSize compares the object's size with x-amz-mp-object-size.
 func (c *call) checkUploadSize(size int64) error {
 	v := c.r.Header.Get("X-Amz-Mp-Object-Size")
@@ -224,71 +215,19 @@ func (c *call) checkUploadSize(size int64) error {
 // finishChecksum returns the checksum of an upload's object, after comparing
 // the parts' checksums with those that the client lists.
 func (c *call) finishChecksum(upload []object.Checksum, doc *completion, parts []object.Part) ([]object.Checksum, error) {
-	sum := object.Checksum{Algorithm: preferred.name}
-	if len(upload) > 0 {
-		sum = upload[0]
+	sum, err := checksum.Promised(upload, c.r.Header)
+	if err != nil {
+		return nil, err
 	}
-	v := c.r.Header.Get("X-Amz-Checksum-Type")
-	switch {
-	case v != "" && v != "COMPOSITE" && v != "FULL_OBJECT":
-		return nil, badChecksumType(v)
-	case v != "" && v != sumType(&sum):
-		return nil, fault.Newf(fault.Invalid, "InvalidRequest",
-			"The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", sumType(&sum))
-	}
-	a := algorithmOf(sum.Algorithm)
+	a := checksum.Find(sum.Algorithm)
 	for i := range doc.Part {
-		if err := a.comparePart(&doc.Part[i], &parts[i], sum.Composite); err != nil {
+		given, value, err := doc.Part[i].checksum()
+		if err == nil {
+			err = a.Compare(given, value, &parts[i], sum.Composite)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	whole, ok := object.Checksum{}, false
-	switch {
-	case sum.Composite:
-		whole, ok = a.composite(parts)
-	case len(upload) > 0:
-		whole, ok = a.whole(parts)
-	default:
-		whole, ok = wholeOfAny(parts)
-	}
-	if !ok {
-		return nil, nil // parts that were copied have no checksums
-	}
-	return []object.Checksum{whole}, nil
-}
-
-// wholeOfAny returns the checksum of the object by whichever algorithm all
-// parts have a checksum of.
-func wholeOfAny(parts []object.Part) (object.Checksum, bool) {
-	for _, s := range parts[0].Checksums {
-		if a := algorithmOf(s.Algorithm); a != nil && a.crc != nil {
-			return a.whole(parts)
-		}
-	}
-	return object.Checksum{}, false
-}
-
-// comparePart compares a part with what the client lists of it; a is the
-// algorithm of the upload, which has to be given if needed.
-func (a *algorithm) comparePart(listed *completedPart, p *object.Part, needed bool) error {
-	given, value, err := listed.checksum()
-	switch {
-	case err != nil:
-		return err
-	case given == nil && needed:
-		return fault.Newf(fault.Invalid, "InvalidRequest",
-			"The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
-			strings.ToLower(a.name), p.Number)
-	case given == nil:
-		return nil
-	case given != a:
-		return fault.Newf(fault.Invalid, "BadDigest", "The %s you specified for part %d did not match what we received.", strings.ToLower(given.name), p.Number)
-	}
-	have, _ := a.partValue(p)
-	if want, _ := a.decode(value); string(want) != string(have) {
-		return fault.New(fault.Invalid, "InvalidPart",
-			"One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.").
-			WithHint("the %s of part %d is another one", a.name, p.Number)
-	}
-	return nil
+	return checksum.Complete(upload, parts), nil
 }

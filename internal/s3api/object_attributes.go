@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
 )
@@ -56,7 +57,7 @@ func (c *call) getAttributes() error {
 	if want["Checksum"] && len(o.Checksums) > 0 {
 		x.Open("Checksum")
 		writeChecksums(x, o.Checksums)
-		x.Text("ChecksumType", sumType(&o.Checksums[0]))
+		x.Text("ChecksumType", checksum.Type(&o.Checksums[0]))
 		x.Close("Checksum")
 	}
 	if want["ObjectParts"] && len(o.Parts) > 0 {

@@ -12,6 +12,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -113,8 +114,8 @@ func directive(h http.Header, name, message string) (replace bool, err error) {
 
 // copyObject is CopyObject.
 func (c *call) copyObject() error {
-	if name := c.r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" && algorithmOf(name) == nil {
-		return badAlgorithm(name)
+	if name := c.r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" && checksum.Find(name) == nil {
+		return checksum.Unsupported(name)
 	}
 	src, err := c.copySource()
 	if err != nil {
@@ -153,7 +154,7 @@ func (c *call) copyObject() error {
 	x.Quoted("ETag", o.ETag)
 	x.Time("LastModified", o.Modified)
 	for i := range o.Checksums {
-		x.Text("ChecksumType", sumType(&o.Checksums[i]))
+		x.Text("ChecksumType", checksum.Type(&o.Checksums[i]))
 	}
 	writeChecksums(x, o.Checksums)
 	x.Close("CopyObjectResult")
@@ -220,13 +221,13 @@ func (c *call) allowSource(src *source, action string) error {
 // parts becomes one put at once, with the ETag of its bytes: they are read once
 // for it, and if a checksum is asked for that the source does not have.
 func (c *call) copyBody(src *store.Object, p store.Put) (*store.Object, error) {
-	alg := preferred
+	alg := checksum.Default
 	if name := c.r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
-		alg = algorithmOf(name)
+		alg = checksum.Find(name)
 	} else if len(src.Checksums) > 0 {
-		alg = algorithmOf(src.Checksums[0].Algorithm)
+		alg = checksum.Find(src.Checksums[0].Algorithm)
 	}
-	if len(src.Parts) == 0 && hasChecksum(src.Checksums, alg.name) {
+	if len(src.Parts) == 0 && hasChecksum(src.Checksums, alg.Name) {
 		return c.store.Copy(c.r.Context(), src, p)
 	}
 	etag, sum, err := c.digest(src, alg)
@@ -242,19 +243,19 @@ func (c *call) copyBody(src *store.Object, p store.Put) (*store.Object, error) {
 
 // digest reads an object's body and returns the MD5 of it, in hex, and its
 // checksum.
-func (c *call) digest(src *store.Object, alg *algorithm) (etag string, sum object.Checksum, err error) {
+func (c *call) digest(src *store.Object, alg *checksum.Algorithm) (etag string, sum object.Checksum, err error) {
 	body, err := c.store.Open(c.r.Context(), src, 0, -1)
 	if err != nil {
 		return "", sum, err
 	}
 	defer body.Close()
-	m, h := md5.New(), alg.get()
-	defer alg.pool.Put(h)
+	m, h := md5.New(), alg.New()
+	defer alg.Free(h)
 	if _, err := io.Copy(io.MultiWriter(m, h), body); err != nil {
 		return "", sum, err
 	}
 	return hex.EncodeToString(m.Sum(nil)), object.Checksum{
-		Algorithm: alg.name, Value: base64.StdEncoding.EncodeToString(h.Sum(nil)),
+		Algorithm: alg.Name, Value: base64.StdEncoding.EncodeToString(h.Sum(nil)),
 	}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -197,7 +198,7 @@ func (c *call) part(v *object.Version, number string) (span, int, error) {
 		if c.wantsChecksums() {
 			showChecksums(c.h, v.Parts[n-1].Checksums)
 			if len(v.Checksums) > 0 { // the type is that of the object's
-				wire.Set(c.h, "x-amz-checksum-type", sumType(&v.Checksums[0]))
+				wire.Set(c.h, "x-amz-checksum-type", checksum.Type(&v.Checksums[0]))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/markup"
@@ -215,7 +216,7 @@ func (l *listing) content(v *object.Version) {
 	l.Quoted("ETag", v.ETag)
 	for i := range v.Checksums {
 		l.Text("ChecksumAlgorithm", v.Checksums[i].Algorithm)
-		l.Text("ChecksumType", sumType(&v.Checksums[i]))
+		l.Text("ChecksumType", checksum.Type(&v.Checksums[i]))
 	}
 	l.Int("Size", v.Size)
 }

@@ -3,6 +3,7 @@ package s3api
 import (
 	"net/http"
 
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -45,12 +46,10 @@ func (c *call) putObject() error {
 	if err := c.needDigest(d, v.Lock); err != nil {
 		return err
 	}
-	if d.alg == nil {
-		d.alg = preferred
-	}
-	p.Body = d.reader(c.body)
+	d.Or(checksum.Default)
+	p.Body = d.Reader(c.body)
 	p.Finish = func(v *object.Version) (err error) {
-		v.Checksums, err = d.sum(v.ETag)
+		v.Checksums, err = d.Sum(v.ETag)
 		return err
 	}
 	o, err := c.store.Put(c.r.Context(), p)

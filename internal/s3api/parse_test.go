@@ -1,45 +1,15 @@
 package s3api
 
 import (
-	"hash"
-	"hash/crc32"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	"github.com/minio/crc64nvme"
-	"pgregory.net/rapid"
-
 	"twinbucket/internal/wire"
 	"twinbucket/object"
 )
-
-func TestCombinedCRC(t *testing.T) {
-	t.Parallel()
-	sum := func(h hash.Hash, s []byte) uint64 {
-		h.Write(s)
-		return number(h.Sum(nil))
-	}
-	kinds := []struct {
-		a     *algorithm
-		fresh func() hash.Hash
-	}{
-		{algorithmOf("crc32"), func() hash.Hash { return crc32.NewIEEE() }},
-		{algorithmOf("crc32c"), func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }},
-		{algorithmOf("crc64nvme"), func() hash.Hash { return crc64nvme.New() }},
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := rapid.SliceOf(rapid.Byte()).Draw(t, "a"), rapid.SliceOf(rapid.Byte()).Draw(t, "b")
-		for _, k := range kinds {
-			got := k.a.crc.combine(sum(k.fresh(), a), sum(k.fresh(), b), int64(len(b)))
-			if want := sum(k.fresh(), append(append([]byte(nil), a...), b...)); got != want {
-				t.Fatalf("%s: %x, want %x", k.a.name, got, want)
-			}
-		}
-	})
-}
 
 func TestParseCopySource(t *testing.T) {
 	t.Parallel()

@@ -21,6 +21,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/form"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/sigv4"
@@ -194,21 +195,21 @@ func (c *call) document(limit int64) ([]byte, error) {
 }
 
 // read reads the request's body, at most limit bytes, and checks it against d.
-func (c *call) read(limit int64, d *digests) ([]byte, error) {
+func (c *call) read(limit int64, d *checksum.Digests) ([]byte, error) {
 	tooLarge := fault.New(fault.TooLarge, "MaxMessageLengthExceeded", "Your request was too big.").
 		With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10)).
 		WithHint("the body of this request has at most %d bytes", limit)
 	if c.length > limit {
 		return nil, tooLarge
 	}
-	data, err := io.ReadAll(io.LimitReader(d.reader(c.body), limit+1))
+	data, err := io.ReadAll(io.LimitReader(d.Reader(c.body), limit+1))
 	if err != nil {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
 		return nil, tooLarge
 	}
-	return data, d.checkDocument(data)
+	return data, d.CheckDocument(data)
 }
 
 // xml reads the request's body into v, an XML document with the given root.

@@ -119,7 +119,7 @@ func (c *call) setting(name bucket.Document, digest bool) (*setting.Document, er
 	if err != nil {
 		return nil, err
 	}
-	if digest && !d.given() {
+	if digest && !d.Given() {
 		return nil, missingDigest()
 	}
 	data, err := c.read(int64(setting.Limit(name)), d)

@@ -30,6 +30,7 @@ var rooms = map[string]string{
 	// Plumbing without I/O of its own.
 	"internal/sigv4":    "fault",
 	"internal/form":     "fault",
+	"internal/checksum": "object fault",
 	"internal/wire":     "fault",
 	"internal/compare":  "object fault",
 	"internal/progress": "",
@@ -56,7 +57,7 @@ var rooms = map[string]string{
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.
-	"internal/s3api":     "internal/form internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
+	"internal/s3api":     "internal/checksum internal/form internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/cfnapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",

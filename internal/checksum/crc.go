@@ -1,4 +1,4 @@
-package s3api
+package checksum
 
 import (
 	"encoding/base64"
@@ -56,7 +56,7 @@ func (c *crc) combine(a, b uint64, n int64) uint64 {
 
 // whole returns the checksum of the object that parts make up, false if one of
 // them lacks a's checksum.
-func (a *algorithm) whole(parts []object.Part) (object.Checksum, bool) {
+func (a *Algorithm) whole(parts []object.Part) (object.Checksum, bool) {
 	var total uint64
 	for i := range parts {
 		v, ok := a.partValue(&parts[i])
@@ -67,13 +67,13 @@ func (a *algorithm) whole(parts []object.Part) (object.Checksum, bool) {
 	}
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], total)
-	return object.Checksum{Algorithm: a.name, Value: base64.StdEncoding.EncodeToString(b[8-a.size:])}, true
+	return object.Checksum{Algorithm: a.Name, Value: base64.StdEncoding.EncodeToString(b[8-a.size:])}, true
 }
 
 // composite returns the checksum of the parts' checksums.
-func (a *algorithm) composite(parts []object.Part) (object.Checksum, bool) {
-	h := a.get()
-	defer a.pool.Put(h)
+func (a *Algorithm) composite(parts []object.Part) (object.Checksum, bool) {
+	h := a.New()
+	defer a.Free(h)
 	for i := range parts {
 		v, ok := a.partValue(&parts[i])
 		if !ok {
@@ -82,14 +82,14 @@ func (a *algorithm) composite(parts []object.Part) (object.Checksum, bool) {
 		h.Write(v)
 	}
 	value := base64.StdEncoding.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(parts))
-	return object.Checksum{Algorithm: a.name, Value: value, Composite: true}, true
+	return object.Checksum{Algorithm: a.Name, Value: value, Composite: true}, true
 }
 
 // partValue returns a's checksum of a part.
-func (a *algorithm) partValue(p *object.Part) ([]byte, bool) {
+func (a *Algorithm) partValue(p *object.Part) ([]byte, bool) {
 	for i := range p.Checksums {
-		if p.Checksums[i].Algorithm == a.name {
-			v, err := a.decode(p.Checksums[i].Value)
+		if p.Checksums[i].Algorithm == a.Name {
+			v, err := a.Decode(p.Checksums[i].Value)
 			return v, err == nil
 		}
 	}

@@ -2,6 +2,9 @@
 // process alone, per operation, with 64 clients over loopback.
 //
 //	go test ./test/bench -run xxx -bench . -benchtime 20000x
+//
+// The S3 benchmarks run against Twinbucket, against a floor (see floor), and
+// against versitygw if -versitygw names its program.
 package bench
 
 import (
@@ -9,15 +12,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,89 +29,6 @@ import (
 )
 
 const clients = 64
-
-// server is a running server process with two accounts.
-type server struct {
-	b        *testing.B
-	cmd      *exec.Cmd
-	src, dst *client.Client
-}
-
-// build builds the program once.
-var build = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "twinbucket-bench-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "twinbucket")
-	out, err := exec.Command("go", "build", "-o", bin, "twinbucket/cmd/twinbucket").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
-})
-
-func start(b *testing.B) *server {
-	b.Helper()
-	bin, err := build()
-	check(b, err)
-	data := b.TempDir()
-	s := &server{b: b, cmd: exec.Command(bin, "serve", "--data", data, "--listen", "127.0.0.1:0",
-		"--account", "source=111111111111", "--account", "destination=222222222222")}
-	s.cmd.Stderr = os.Stderr
-	out, err := s.cmd.StdoutPipe()
-	check(b, err)
-	check(b, s.cmd.Start())
-	b.Cleanup(func() {
-		_ = s.cmd.Process.Signal(syscall.SIGTERM)
-		_ = s.cmd.Wait()
-	})
-	line := make([]byte, 512)
-	n, err := out.Read(line)
-	check(b, err)
-	_, rest, _ := strings.Cut(string(line[:n]), "http://")
-	addr, _, _ := strings.Cut(rest, "\n")
-	go func() { _, _ = io.Copy(io.Discard, out) }()
-	keys := credentials(b, filepath.Join(data, "credentials"))
-	s.src, s.dst = connect(b, addr, keys["source"]), connect(b, addr, keys["destination"])
-	return s
-}
-
-func connect(b *testing.B, addr string, cred client.Credentials) *client.Client {
-	b.Helper()
-	c, err := client.New(client.Config{
-		Endpoint: "http://" + addr, Region: "us-east-1", Credentials: cred,
-		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: clients, DisableCompression: true}},
-	})
-	check(b, err)
-	return c
-}
-
-// credentials reads a shared credentials file.
-func credentials(b *testing.B, name string) map[string]client.Credentials {
-	b.Helper()
-	text, err := os.ReadFile(name)
-	check(b, err)
-	out := map[string]client.Credentials{}
-	profile := ""
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "[") {
-			profile = strings.Trim(line, "[]")
-			continue
-		}
-		k, v, _ := strings.Cut(line, " = ")
-		c := out[profile]
-		switch k {
-		case "aws_access_key_id":
-			c.AccessKey = v
-		case "aws_secret_access_key":
-			c.Secret = v
-		}
-		out[profile] = c
-	}
-	return out
-}
 
 func check(b *testing.B, err error) {
 	b.Helper()
@@ -199,41 +115,45 @@ func (s *server) get(name string, keys int) func(context.Context, int) error {
 	}
 }
 
-func BenchmarkPut4K(b *testing.B) {
-	s := start(b)
-	s.versioned("bench", s.src)
-	s.measure(b.N, s.put("bench", make([]byte, 4096)))
+func BenchmarkPut4K(b *testing.B) { put(b, 4<<10) }
+
+func BenchmarkGet4K(b *testing.B) { get(b, 4<<10, 2000) }
+
+func BenchmarkPut1M(b *testing.B) { put(b, 1<<20) }
+
+func BenchmarkGet1M(b *testing.B) { get(b, 1<<20, 50) }
+
+func BenchmarkPut256M(b *testing.B) { put(b, 256<<20) }
+
+func BenchmarkGet256M(b *testing.B) { get(b, 256<<20, 1) }
+
+// put measures PUTs of new keys with bodies of size bytes.
+func put(b *testing.B, size int) {
+	compare(b, true, func(s *server) {
+		s.versioned("bench", s.src)
+		s.b.SetBytes(int64(size))
+		s.measure(s.b.N, s.put("bench", make([]byte, size)))
+	})
 }
 
-func BenchmarkGet4K(b *testing.B) {
-	s := start(b)
-	s.versioned("bench", s.src)
-	s.each(2000, s.put("bench", make([]byte, 4096)))
-	s.measure(b.N, s.get("bench", 2000))
-}
-
-func BenchmarkPut1M(b *testing.B) {
-	s := start(b)
-	s.versioned("bench", s.src)
-	b.SetBytes(1 << 20)
-	s.measure(b.N, s.put("bench", make([]byte, 1<<20)))
-}
-
-func BenchmarkGet1M(b *testing.B) {
-	s := start(b)
-	s.versioned("bench", s.src)
-	s.each(50, s.put("bench", make([]byte, 1<<20)))
-	b.SetBytes(1 << 20)
-	s.measure(b.N, s.get("bench", 50))
+// get measures GETs of bodies of size bytes, of so many keys.
+func get(b *testing.B, size, keys int) {
+	compare(b, true, func(s *server) {
+		s.versioned("bench", s.src)
+		s.each(keys, s.put("bench", make([]byte, size)))
+		s.b.SetBytes(int64(size))
+		s.measure(s.b.N, s.get("bench", keys))
+	})
 }
 
 func BenchmarkListPage(b *testing.B) {
-	s := start(b)
-	s.versioned("bench", s.src)
-	s.each(5000, s.put("bench", nil))
-	s.measure(b.N, func(ctx context.Context, _ int) error {
-		_, err := s.src.ListObjectsV2(ctx, "bench", client.List{Max: 1000})
-		return err
+	compare(b, false, func(s *server) {
+		s.versioned("bench", s.src)
+		s.each(5000, s.put("bench", nil))
+		s.measure(s.b.N, func(ctx context.Context, _ int) error {
+			_, err := s.src.ListObjectsV2(ctx, "bench", client.List{Max: 1000})
+			return err
+		})
 	})
 }
 

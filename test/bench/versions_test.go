@@ -42,6 +42,8 @@ func TestMain(m *testing.M) {
 		}
 	case "open":
 		err = openStore(os.Args[1])
+	case "floor":
+		err = serveFloor(os.Args[1])
 	}
 	if err != nil {
 		fmt.Println("failed:", err)

@@ -10,9 +10,11 @@
 // into pieces, each named by the position it starts at:
 //
 //	segment: header (32 bytes) frame...
-//	header:  "TWBJRNL1" start(8) reserved(12) crc32c(4)
-//	frame:   "TWBF" length(4) position(8) records(4) crc32c(4) payload
+//	header:  "TWBJRNL2" start(8) reserved(12) crc32c(4)
+//	frame:   "TWBF" length(4) position(8) records(4) crc64nvme(8) payload
 //	payload: (length(uvarint) record)...
+//
+// The frames of segments that begin with "TWBJRNL1" have a crc32c(4) instead.
 //
 // The next frame is written only after the one before it was synced, so a
 // frame that fails its checksum is the torn end of a crash if nothing follows
@@ -23,7 +25,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"sort"
 	"strings"
 	"sync"
@@ -33,23 +34,15 @@ import (
 )
 
 const (
-	headerSize  = 32
-	frameSize   = 24
-	headerMagic = "TWBJRNL1"
-	frameMagic  = "TWBF"
-	suffix      = ".seg"
+	suffix = ".seg"
 
 	// maxGroup bounds what one frame gathers, in bytes; one larger record
 	// makes a frame of its own.
 	maxGroup = 8 << 20
-	// maxFrame is the largest payload that replay accepts.
-	maxFrame = 1 << 30
 	// maxAppend is the largest append: a group of small records, each with its
 	// length, may stand before it in a frame.
 	maxAppend = maxFrame - 2*maxGroup
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Position is a byte offset in the log. 0 is before everything.
 type Position uint64
@@ -288,14 +281,15 @@ func (j *Journal) write(group []*Record) error {
 			return j.failed(err)
 		}
 	}
-	buf := append(j.buf[:0], make([]byte, frameSize)...)
+	format := formats[0]
+	buf := append(j.buf[:0], make([]byte, format.frameSize())...)
 	for _, r := range group {
 		buf = binary.AppendUvarint(buf, uint64(len(r.Head)+len(r.Body)))
 		r.Pos = j.at + Position(len(buf))
 		buf = append(buf, r.Head...)
 		buf = append(buf, r.Body...)
 	}
-	sealFrame(buf, j.at, len(group))
+	format.seal(buf, j.at, len(group))
 	if cap(buf) <= 2*maxGroup {
 		j.buf = buf
 	}
@@ -330,17 +324,6 @@ func (j *Journal) failed(err error) error {
 	return &fault.Error{Op: "journal.append", Kind: kind, Thing: j.dir, Hint: hint, Err: err}
 }
 
-// sealFrame fills the header of a frame whose payload stands in buf behind it.
-func sealFrame(buf []byte, at Position, records int) {
-	copy(buf, frameMagic)
-	binary.BigEndian.PutUint32(buf[4:], uint32(len(buf)-frameSize))
-	binary.BigEndian.PutUint64(buf[8:], uint64(at))
-	binary.BigEndian.PutUint32(buf[16:], uint32(records))
-	sum := crc32.Checksum(buf[:20], castagnoli)
-	sum = crc32.Update(sum, castagnoli, buf[frameSize:])
-	binary.BigEndian.PutUint32(buf[20:], sum)
-}
-
 // begin starts a new segment at the end of what is durable.
 func (j *Journal) begin() error {
 	if j.out != nil {
@@ -355,7 +338,7 @@ func (j *Journal) begin() error {
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(header(j.at)); err == nil {
+	if _, err = f.Write(formats[0].header(j.at)); err == nil {
 		if err = f.Sync(); err == nil {
 			err = vfs.SyncDir(j.fs, j.dir)
 		}
@@ -377,14 +360,6 @@ func (j *Journal) begin() error {
 	j.at += headerSize
 	j.mu.Unlock()
 	return nil
-}
-
-func header(start Position) []byte {
-	h := make([]byte, headerSize)
-	copy(h, headerMagic)
-	binary.BigEndian.PutUint64(h[8:], uint64(start))
-	binary.BigEndian.PutUint32(h[28:], crc32.Checksum(h[:28], castagnoli))
-	return h
 }
 
 func (j *Journal) path(start Position) string {

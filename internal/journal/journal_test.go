@@ -101,7 +101,7 @@ func TestAppendReplayAndRead(t *testing.T) {
 	check(j)
 	mustClose(t, j)
 
-	half := log{end: all[50].Pos - frameSize - 1}
+	half := log{end: all[50].Pos - Position(formats[0].frameSize()) - 1}
 	j = mustOpen(t, &half, fs, 200)
 	if len(half.records) != 50 || half.records[0] != "record 50" {
 		t.Fatalf("replay from the middle gave %d records from %q", len(half.records), half.records[0])

@@ -1,13 +1,11 @@
 package journal
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
+	"slices"
 
 	"twinbucket/fault"
 	"twinbucket/internal/vfs"
@@ -35,10 +33,9 @@ func (j *Journal) load() error {
 		if err != nil {
 			return fault.Wrap("journal.open", j.path(start), err)
 		}
-		var h [headerSize]byte
-		_, err = f.ReadAt(h[:], 0)
-		if err != nil || !bytes.Equal(h[:], header(start)) {
-			torn := last && !hasFrame(f, start, headerSize)
+		format := formatOf(f, start)
+		if format == nil {
+			torn := last && !hasFrame(f, start)
 			f.Close()
 			if torn {
 				// A crash while the segment was made: nothing in it was acknowledged.
@@ -50,9 +47,9 @@ func (j *Journal) load() error {
 		j.segments = append(j.segments, newSegment(start, f))
 		switch {
 		case last:
-			j.at, err = j.replay(f, start, 0)
+			j.at, err = j.replay(f, format, start, 0)
 		case starts[i+1] > j.opt.From:
-			_, err = j.replay(f, start, starts[i+1])
+			_, err = j.replay(f, format, start, starts[i+1])
 		}
 		if err != nil {
 			return err
@@ -96,6 +93,12 @@ func (j *Journal) settle(starts []Position) error {
 	return errors.Join(vfs.SyncDir(j.fs, j.dir), vfs.SyncDir(j.fs, j.fs.PathDir(j.dir)))
 }
 
+// hasFrame reports whether a whole frame stands in a segment's file that has
+// no whole header.
+func hasFrame(f io.ReaderAt, start Position) bool {
+	return slices.ContainsFunc(formats, func(format *format) bool { return format.within(f, start, headerSize) })
+}
+
 func damaged(file string, at Position, what string) error {
 	return &fault.Error{
 		Op: "journal.open", Kind: fault.Damaged, Thing: file,
@@ -107,25 +110,26 @@ func damaged(file string, at Position, what string) error {
 // replay reads the segment's frames after From and returns where they end.
 // until is the next segment's start, which the frames must reach; 0 for the
 // last segment, whose torn end is cut off.
-func (j *Journal) replay(f io.ReaderAt, start, until Position) (Position, error) {
+func (j *Journal) replay(f io.ReaderAt, format *format, start, until Position) (Position, error) {
 	at := max(start+headerSize, j.opt.From)
 	r := sectionReader(f, int64(at-start))
 	var payload []byte
 	for until == 0 || at < until {
-		head, err := readFrame(r, at, &payload)
+		records, err := format.read(r, at, &payload)
 		if err != nil {
 			if !errors.Is(err, errBadFrame) {
 				return 0, fault.Wrap("journal.open", j.path(start), err)
 			}
-			if until != 0 || hasFrame(f, start, int64(at-start)+1) {
+			if until != 0 || format.within(f, start, int64(at-start)+1) {
 				return 0, damaged(j.path(start), at, "a record fails its checksum and others follow it")
 			}
 			return at, nil
 		}
-		if err := j.each(head, at+frameSize, payload); err != nil {
+		at += Position(format.frameSize())
+		if err := j.each(records, at, payload); err != nil {
 			return 0, err
 		}
-		at += frameSize + Position(len(payload))
+		at += Position(len(payload))
 		if err := j.opt.Replayed(at); err != nil {
 			return 0, fault.Wrap("journal.replay", j.path(start), err)
 		}
@@ -149,70 +153,4 @@ func (j *Journal) each(records int, pos Position, payload []byte) error {
 		payload = payload[n:]
 	}
 	return nil
-}
-
-// sectionReader reads a segment's file from offset off on.
-func sectionReader(f io.ReaderAt, off int64) io.Reader {
-	return bufio.NewReaderSize(io.NewSectionReader(f, off, 1<<62), 1<<20)
-}
-
-var errBadFrame = errors.New("bad frame")
-
-// readFrame reads the frame at position at into *payload and returns its
-// number of records. errBadFrame means that no whole frame is there.
-func readFrame(r io.Reader, at Position, payload *[]byte) (int, error) {
-	var h [frameSize]byte
-	if _, err := io.ReadFull(r, h[:]); err != nil {
-		return 0, ended(err)
-	}
-	n := binary.BigEndian.Uint32(h[4:])
-	if string(h[:4]) != frameMagic || Position(binary.BigEndian.Uint64(h[8:])) != at || n > maxFrame {
-		return 0, errBadFrame
-	}
-	if cap(*payload) < int(n) {
-		*payload = make([]byte, n)
-	}
-	*payload = (*payload)[:n]
-	if _, err := io.ReadFull(r, *payload); err != nil {
-		return 0, ended(err)
-	}
-	sum := crc32.Update(crc32.Checksum(h[:20], castagnoli), castagnoli, *payload)
-	if sum != binary.BigEndian.Uint32(h[20:]) {
-		return 0, errBadFrame
-	}
-	return int(binary.BigEndian.Uint32(h[16:])), nil
-}
-
-func ended(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errBadFrame
-	}
-	return err
-}
-
-// hasFrame reports whether a whole frame stands anywhere in the segment from
-// offset off on.
-func hasFrame(f io.ReaderAt, start Position, off int64) bool {
-	const window = 1 << 20
-	buf := make([]byte, window)
-	var payload []byte
-	for {
-		n, err := f.ReadAt(buf, off)
-		chunk := buf[:n]
-		for i := 0; ; i++ {
-			k := bytes.Index(chunk[i:], []byte(frameMagic))
-			if k < 0 {
-				break
-			}
-			i += k
-			at := off + int64(i)
-			if _, err := readFrame(io.NewSectionReader(f, at, 1<<62), start+Position(at), &payload); err == nil {
-				return true
-			}
-		}
-		if err != nil || n < window {
-			return false
-		}
-		off += window - int64(len(frameMagic)-1)
-	}
 }

@@ -171,6 +171,10 @@ func (j *Journal) Verify(ctx context.Context, seg Segment, read func(bytes int) 
 }
 
 func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment, read func(bytes int) error) error {
+	format := formatOf(f, seg.Start)
+	if format == nil {
+		return damaged(j.path(seg.Start), seg.Start, "the segment's header is wrong")
+	}
 	at := seg.Start + headerSize
 	r := sectionReader(f, int64(at-seg.Start))
 	var payload []byte
@@ -178,15 +182,16 @@ func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment, read func
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		_, err := readFrame(r, at, &payload)
+		_, err := format.read(r, at, &payload)
 		if errors.Is(err, errBadFrame) {
 			return damaged(j.path(seg.Start), at, "a record fails its checksum")
 		}
 		if err != nil {
 			return err
 		}
-		at += frameSize + Position(len(payload))
-		if err := read(frameSize + len(payload)); err != nil {
+		size := format.frameSize() + len(payload)
+		at += Position(size)
+		if err := read(size); err != nil {
 			return err
 		}
 	}

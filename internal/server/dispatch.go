@@ -43,17 +43,13 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *dispatcher) door(r *http.Request) http.Handler {
-	// A wrong signature is the S3 door's to refuse.
-	claim, err := sigv4.Parse(r)
+	service, signed := sigv4.ServiceOf(r)
 	switch {
-	case err == nil && claim != nil:
-		switch claim.Scope().Service {
-		case "iam", "sts":
-			return d.iam
-		case "cloudformation":
-			return d.stacks
-		}
-	case r.URL.Path == healthPath:
+	case service == "iam" || service == "sts":
+		return d.iam
+	case service == "cloudformation":
+		return d.stacks
+	case r.URL.Path == healthPath && !signed:
 		return http.HandlerFunc(d.health) // signed, it is an object of a bucket that the host names
 	}
 	if strings.HasPrefix(r.URL.Path, controlPath) && (hasAccountPrefix(r.Host) || r.Header.Get("X-Amz-Account-Id") != "") {

@@ -23,6 +23,7 @@ type exchange struct {
 	body  io.ReadCloser
 	begun time.Time // when the body was first read
 	got   int64     // bytes of it
+	limit time.Time // the connection's deadline for reading
 }
 
 // watch returns the writer and the request to go on with. The deadlines that
@@ -37,12 +38,18 @@ func watch(w http.ResponseWriter, r *http.Request, patience time.Duration) (*exc
 	_ = e.conn.SetWriteDeadline(time.Time{}) // the one before it was for the request before
 	if r.ContentLength != 0 {
 		// Also if nobody reads the body: the server skips the rest of it.
-		_ = e.conn.SetReadDeadline(time.Now().Add(patience))
+		e.readBy(time.Now().Add(patience))
 		e.body = r.Body
 		r = r.WithContext(r.Context())
 		r.Body = &received{e}
 	}
 	return e, r
+}
+
+// readBy sets the connection's deadline for reading.
+func (e *exchange) readBy(limit time.Time) {
+	e.limit = limit
+	_ = e.conn.SetReadDeadline(limit)
 }
 
 // end leaves time for what is still in the server's buffers, which may have to
@@ -72,7 +79,9 @@ func (b *received) Read(p []byte) (int, error) {
 	if enough := b.begun.Add(b.patience * time.Duration(1+b.got/quantum)); enough.Before(limit) {
 		limit = enough
 	}
-	_ = b.conn.SetReadDeadline(limit)
+	if d := limit.Sub(b.limit); d < 0 || d > b.patience/8 { // it costs as much as a small read
+		b.readBy(limit)
+	}
 	n, err := b.body.Read(p)
 	b.got += int64(n)
 	switch {
@@ -81,7 +90,7 @@ func (b *received) Read(p []byte) (int, error) {
 			"Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.").
 			WithHint("the client stopped sending the body, or sends it too slowly")
 	case err != nil:
-		_ = b.conn.SetReadDeadline(time.Time{}) // the server goes on reading
+		b.readBy(time.Time{}) // the server goes on reading
 	}
 	return n, err
 }

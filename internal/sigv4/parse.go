@@ -65,6 +65,29 @@ func Parse(r *http.Request) (*Claim, error) {
 	return nil, nil
 }
 
+// ServiceOf returns the service that a request claims to be signed for, "" if
+// it does not say, and whether it bears a signature at all. It is for choosing
+// who is to Parse the request, and checks nothing.
+func ServiceOf(r *http.Request) (service string, signed bool) {
+	headers, raw := r.Header["Authorization"], r.URL.RawQuery
+	credential := ""
+	switch {
+	case len(headers) > 0:
+		_, credential, _ = strings.Cut(headers[0], "Credential=")
+		credential, _, _ = strings.Cut(credential, ",")
+	case hasVersion4(raw):
+		_, credential, _ = strings.Cut("&"+raw, "&X-Amz-Credential=")
+		credential, _, _ = strings.Cut(credential, "&")
+		credential, _ = url.QueryUnescape(credential) // "" if it is broken
+	default:
+		return "", hasVersion2(raw)
+	}
+	if parts := strings.SplitN(credential, "/", 5); len(parts) == 5 {
+		return parts[3], true
+	}
+	return "", true
+}
+
 // hasVersion4 reports whether a query string holds a signature of Version 4.
 func hasVersion4(raw string) bool {
 	return hasParameter(raw, "&X-Amz-Algorithm=") || hasParameter(raw, "&X-Amz-Signature=") || hasParameter(raw, "&X-Amz-Credential=")
@@ -90,12 +113,11 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 			WithHint("sign with %s", Algorithm).With("ArgumentName", "Authorization").With("ArgumentValue", shorten(s))
 	}
 	c := &Claim{version: 4, token: r.Header.Get("X-Amz-Security-Token")}
-	fields, err := components(rest)
+	credential, names, signature, err := components(rest)
 	if err != nil {
 		return nil, err
 	}
-	credential, names := fields["Credential"], fields["SignedHeaders"]
-	c.signature = fields["Signature"]
+	c.signature = signature
 	if err := c.setCredential(credential); err != nil {
 		return nil, err
 	}
@@ -115,27 +137,37 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 }
 
 // components reads "NAME=VALUE, ...", each of the three once.
-func components(s string) (map[string]string, error) {
-	fields := make(map[string]string, 3)
+func components(s string) (credential, names, signature string, err error) {
+	fields := [...]struct {
+		name  string
+		value *string
+		given bool
+	}{{"Credential", &credential, false}, {"SignedHeaders", &names, false}, {"Signature", &signature, false}}
+	given := 0
 	for field := range strings.SplitSeq(s, ",") {
 		if field = strings.TrimSpace(field); field == "" {
 			continue
 		}
 		name, value, ok := strings.Cut(field, "=")
 		if !ok {
-			return nil, malformed("the authorization component \"" + shorten(field) + "\" is malformed.")
+			return "", "", "", malformed("the authorization component \"" + shorten(field) + "\" is malformed.")
 		}
-		fields[name] = value
-	}
-	if len(fields) < 3 {
-		return nil, malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
-	}
-	for _, name := range []string{"Credential", "SignedHeaders", "Signature"} {
-		if _, ok := fields[name]; !ok {
-			return nil, malformed("missing " + name + ".")
+		given++
+		for i := range fields {
+			if f := &fields[i]; f.name == name {
+				*f.value, f.given = value, true
+			}
 		}
 	}
-	return fields, nil
+	if given < len(fields) {
+		return "", "", "", malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
+	}
+	for _, f := range fields {
+		if !f.given {
+			return "", "", "", malformed("missing " + f.name + ".")
+		}
+	}
+	return credential, names, signature, nil
 }
 
 // setCredential reads KEY/DATE/REGION/SERVICE/aws4_request.

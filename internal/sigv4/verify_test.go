@@ -135,6 +135,34 @@ func TestParseErrors(t *testing.T) {
 }
 
 // TestDate checks that a Date header takes the place of X-Amz-Date.
+func TestServiceOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		authorization, query string
+		service              string
+		signed               bool
+	}{
+		{},
+		{query: "list-type=2"},
+		{"AWS4-HMAC-SHA256 Credential=AKID/20261124/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=x", "", "iam", true},
+		{"AWS4-HMAC-SHA256 Signature=x,SignedHeaders=host,Credential=AKID/20261124/us-east-1/s3/aws4_request", "", "s3", true},
+		{"AWS4-HMAC-SHA256 Credential=AKID/20261124, SignedHeaders=host, Signature=x", "", "", true},
+		{"AWS AKID:signature", "", "", true},
+		{"", "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKID%2F20261124%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date=x", "sts", true},
+		{"", "a=b&X-Amz-Credential=AKID/20261124/us-east-1/s3/aws4_request", "s3", true},
+		{"", "X-Amz-Credential=%zz", "", true},
+		{"", "AWSAccessKeyId=AKID&Signature=x&Expires=1", "", true},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/?"+tt.query, nil)
+		if tt.authorization != "" {
+			r.Header.Set("Authorization", tt.authorization)
+		}
+		if service, signed := ServiceOf(r); service != tt.service || signed != tt.signed {
+			t.Errorf("%q ?%s: %q, %t; want %q, %t", tt.authorization, tt.query, service, signed, tt.service, tt.signed)
+		}
+	}
+}
+
 func TestDate(t *testing.T) {
 	t.Parallel()
 	for _, date := range []string{"Fri, 24 May 2013 00:00:00 GMT", "20130524T000000Z"} {

@@ -89,6 +89,9 @@ func Read(body io.Reader, contentType string, length int64) (*Form, error) {
 			f.file = &file{part: part, parts: parts, body: limited, most: MaxFile}
 			return f, f.useFilename(filename)
 		}
+		if name == "" && filename != nil {
+			return nil, malformed("a part holds a file and has no name; the name of the file's part is file")
+		}
 		value, err := io.ReadAll(part)
 		if err != nil {
 			return nil, parseError(err)

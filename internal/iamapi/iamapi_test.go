@@ -304,9 +304,9 @@ func TestErrors(t *testing.T) {
 		{"action of sts at iam", w.root[src], "iam", form("iam", "AssumeRole"), 400, []string{"<Code>InvalidAction</Code>"}},
 		{"not offered", w.root[src], "iam", form("iam", "CreateUser"), 501, []string{"<Code>NotImplemented</Code>", "CreateUser is not offered", "ListRoles"}},
 		{"marker", w.root[src], "iam", form("iam", "ListRoles", "Marker=%"), 400, []string{"Invalid Marker."}},
-		{"max items", w.root[src], "iam", form("iam", "ListRoles", "MaxItems=1001"), 400, []string{"Value at &#39;maxItems&#39; failed to satisfy constraint: Member must have value less than or equal to 1000"}},
+		{"max items", w.root[src], "iam", form("iam", "ListRoles", "MaxItems=1001"), 400, []string{"Value at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000"}},
 		{"max items text", w.root[src], "iam", form("iam", "ListRoles", "MaxItems=x"), 400, []string{"<Code>MalformedInput</Code>"}},
-		{"no role name", w.root[src], "iam", form("iam", "GetRole"), 400, []string{"Value at &#39;roleName&#39; failed to satisfy constraint: Member must not be null"}},
+		{"no role name", w.root[src], "iam", form("iam", "GetRole"), 400, []string{"Value at 'roleName' failed to satisfy constraint: Member must not be null"}},
 		{"wrong service", w.root[src], "s3", form("iam", "ListRoles"), 403, []string{"<Code>SignatureDoesNotMatch</Code>"}},
 	}
 	for _, tt := range tests {

@@ -100,7 +100,7 @@ func TestLockHeaders(t *testing.T) {
 		{"/bkt/k", "InvalidArgument", "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied", []string{mode, "GOVERNANCE"}},
 		{"/bkt/k", "InvalidArgument", "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied", []string{until, later}},
 		{"/bkt/k", "InvalidArgument", "Unknown wormMode directive.", []string{mode, "governance", until, later}},
-		{"/bkt/k", "InvalidArgument", "Legal Hold must be either of &#39;ON&#39; or &#39;OFF&#39;", []string{hold, "on"}},
+		{"/bkt/k", "InvalidArgument", "Legal Hold must be either of 'ON' or 'OFF'", []string{hold, "on"}},
 		{"/bkt/k", "InvalidArgument", "The retain until date must be provided in ISO 8601 format", []string{mode, "GOVERNANCE", until, "tomorrow"}},
 		{"/bkt/k", "InvalidArgument", "The retain until date must be in the future!", []string{mode, "GOVERNANCE", until, "2026-01-02T03:04:05Z"}},
 	} {

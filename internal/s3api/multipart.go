@@ -105,6 +105,9 @@ func (c *call) uploadPart() error {
 	if err := d.Expect(u.Checksums); err != nil {
 		return err
 	}
+	if err := c.refuseSSE(); err != nil {
+		return err
+	}
 	p := store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number, Body: d.Reader(c.body), Size: size}
 	if p.CustomerKey, err = c.partKey(u); err != nil {
 		return err
@@ -165,6 +168,9 @@ func (c *call) copyPart(number int) error {
 // copyInto copies a part, without moving a byte unless the upload needs a
 // checksum of it.
 func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what span) (*object.Part, error) {
+	if err := c.sameSSE(&u.Encryption); err != nil {
+		return nil, err
+	}
 	key, err := c.partKey(u)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package s3api
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"twinbucket/fault"
 	"twinbucket/internal/checksum"
@@ -78,9 +79,6 @@ func (c *call) completeUpload() error {
 	if err := c.allowObject("s3:PutObject"); err != nil {
 		return err
 	}
-	if err := c.refuseSSE(); err != nil {
-		return err
-	}
 	cond, err := c.writeCondition()
 	if err != nil {
 		return err
@@ -132,6 +130,9 @@ func (c *call) finishUpload(doc *completion, chosen []store.Chosen, cond store.C
 	if err != nil {
 		return nil, err
 	}
+	if err := c.sameSSE(&u.Encryption); err != nil {
+		return nil, err
+	}
 	return c.store.CompleteUpload(c.r.Context(), c.name, c.key, u.ID, chosen, func(v *object.Version) (err error) {
 		if err := c.checkUploadSize(v.Size); err != nil {
 			return err
@@ -143,7 +144,9 @@ func (c *call) finishUpload(doc *completion, chosen []store.Chosen, cond store.C
 			return nil
 		}
 		for _, s := range v.Checksums {
-			if s.Algorithm == want.alg.Name && s.Value == want.value {
+			// MinIO's clients send a composite checksum without its number of parts.
+			plain, _, _ := strings.Cut(s.Value, "-")
+			if s.Algorithm == want.alg.Name && (s.Value == want.value || plain == want.value) {
 				return nil
 			}
 		}

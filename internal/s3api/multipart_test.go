@@ -1,6 +1,7 @@
 package s3api_test
 
 import (
+	"encoding/base64"
 	"encoding/xml"
 	"fmt"
 	"strings"
@@ -111,6 +112,25 @@ func (w *world) sum(body, algorithm string) string {
 	w.call(200, "PUT", "/bkt/sum-plain", body)
 	w.call(200, "PUT", "/bkt/sum", "", "x-amz-copy-source", "bkt/sum-plain", "x-amz-checksum-algorithm", algorithm)
 	return w.call(200, "HEAD", "/bkt/sum", "", "x-amz-checksum-mode", "ENABLED").header.Get("x-amz-checksum-" + strings.ToLower(algorithm))
+}
+
+// TestCompositeChecksumOfAClient: it may leave out the number of parts.
+func TestCompositeChecksumOfAClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.versioned("bkt")
+	sum := w.sum("x", "SHA256")
+	raw, err := base64.StdEncoding.DecodeString(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := w.sum(string(raw), "SHA256")
+	for _, value := range []string{whole, whole + "-1"} {
+		target := "/bkt/k?uploadId=" + w.begin("k", "x-amz-checksum-algorithm", "SHA256")
+		p := part{w.call(200, "PUT", target+"&partNumber=1", "x", "x-amz-checksum-sha256", sum).header.Get("ETag"), sum}
+		w.call(400, "POST", target, parts("ChecksumSHA256", []part{p}), "x-amz-checksum-sha256", whole+"-2")
+		w.call(200, "POST", target, parts("ChecksumSHA256", []part{p}), "x-amz-checksum-sha256", value)
+	}
 }
 
 func TestMultipartRefusals(t *testing.T) {

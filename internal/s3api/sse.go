@@ -170,6 +170,22 @@ func (c *call) refuseSSE() error {
 	return nil
 }
 
+// sameSSE is refuseSSE for the requests of an upload, unless they say how it is
+// encrypted anyhow: MinIO's clients send the headers of its beginning with each.
+func (c *call) sameSSE(e *object.Encryption) error {
+	if v := c.r.Header[sseHeader]; e.Customer() || len(v) == 0 || v[0] != e.Algorithm {
+		return c.refuseSSE()
+	}
+	id := c.r.Header.Get(sseKeyHeader)
+	if id == "" {
+		return nil
+	}
+	if key, err := c.store.Keys().Resolve(c.caller.Account, id); err != nil || key != e.KeyARN {
+		return c.refuseSSE()
+	}
+	return nil
+}
+
 // unlock makes an object that is to be read readable, with the customer's key
 // in the headers with a prefix if that encrypts it.
 func (c *call) unlock(o *store.Object, prefix string) error {
@@ -207,9 +223,6 @@ func (c *call) unlockBody(o *store.Object, prefix string) error {
 // partKey returns the customer's key of a part, which has to be the upload's,
 // and asks whether the caller may use the upload's key of KMS.
 func (c *call) partKey(u *store.Upload) ([]byte, error) {
-	if err := c.refuseSSE(); err != nil {
-		return nil, err
-	}
 	key, err := c.customerKey(ofObject)
 	if err != nil {
 		return nil, err

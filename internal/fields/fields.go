@@ -20,6 +20,9 @@ type Number = protowire.Number
 // Writer appends fields to a message; empty values are left out.
 type Writer struct{ b []byte }
 
+// Sized returns a writer with room for so many bytes; it grows if it must.
+func Sized(bytes int) Writer { return Writer{make([]byte, 0, bytes)} }
+
 // Encoded returns the message that was written.
 func (w *Writer) Encoded() []byte { return w.b }
 
@@ -61,9 +64,16 @@ func (w *Writer) Time(n Number, t time.Time) {
 
 // Message writes a nested message, also if it is empty.
 func (w *Writer) Message(n Number, fill func(*Writer)) {
-	var in Writer
-	fill(&in)
-	w.Bytes(n, in.b)
+	w.b = protowire.AppendTag(w.b, n, protowire.BytesType)
+	at := len(w.b)
+	w.b = append(w.b, 0) // most are so short that their length takes a byte
+	fill(w)
+	size := uint64(len(w.b) - at - 1)
+	if more := protowire.SizeVarint(size) - 1; more > 0 {
+		w.b = append(w.b, make([]byte, more)...)
+		copy(w.b[at+1+more:], w.b[at+1:])
+	}
+	protowire.AppendVarint(w.b[:at], size)
 }
 
 // Field is one field read back: what it was written as says which of its

@@ -143,7 +143,7 @@ func (s *Store) doAll(ctx context.Context, cs []command) ([]error, error) {
 }
 
 func record(p *pendingCommand, body []byte) *journal.Record {
-	var w fields.Writer
+	w := fields.Sized(rowSize)
 	p.encode(&w)
 	head := make([]byte, 0, len(w.Encoded())+binary.MaxVarintLen32+1)
 	head = append(head, p.number())

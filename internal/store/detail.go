@@ -14,6 +14,9 @@ import (
 // versions does not read it.
 const rowParts = 16
 
+// rowSize is the size of most versions' rows, or more.
+const rowSize = 512
+
 // errNoDetail says that a version's detail is not there: its version was
 // deleted since its row was read.
 var errNoDetail = errors.New("a version's detail is missing")
@@ -29,11 +32,12 @@ func (o *Object) large(few int) bool { return len(o.Parts) > few || len(o.body) 
 // rows writes a version's row and, if it has one, its detail. The detail of a
 // version that was read without it is nil: it stays as it is.
 func (o *Object) rows(few int) (row, detail []byte) {
-	var w, d fields.Writer
+	w := fields.Sized(rowSize)
 	if !o.large(few) {
 		o.encode(&w)
 		return w.Encoded(), nil
 	}
+	var d fields.Writer
 	o.encodeDetail(&d)
 	short := *o
 	short.apart = apart{len(o.Parts), len(o.body)}

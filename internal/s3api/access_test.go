@@ -324,3 +324,37 @@ func TestPolicyDocument(t *testing.T) {
 	w.call(204, "DELETE", "/bkt?policy", "")
 	w.call(200, "GET", "/bkt/k", "")
 }
+
+// TestNotAnonymous: what an unsigned request may not do, though the policy lets
+// everybody.
+func TestNotAnonymous(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/open", "")
+	w.call(200, "PUT", "/open/k", "body")
+	w.call(204, "PUT", "/open?policy", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::open","arn:aws:s3:::open/*"]}}`)
+	for _, c := range []struct {
+		request
+		message string
+	}{
+		{request{method: "PUT", path: "/another"}, "Anonymous users cannot invoke this API. Please authenticate."},
+		{request{method: "PUT", path: "/open", query: "acl", header: map[string]string{"x-amz-acl": "private"}}, "Anonymous users cannot invoke this API. Please authenticate."},
+		{request{method: "PUT", path: "/open/k", query: "acl", header: map[string]string{"x-amz-acl": "private"}}, "Anonymous users cannot invoke this API. Please authenticate."},
+		{request{method: "POST", path: "/open/k", query: "uploads"}, "Anonymous users cannot initiate multipart uploads. Please authenticate."},
+		{request{method: "PUT", path: "/open/c", header: map[string]string{"x-amz-copy-source": "open/k"}}, "Anonymous users cannot copy objects. Please authenticate."},
+		{request{method: "GET", path: "/open", query: "ownershipControls"}, "s3:GetBucketOwnershipControls does not support Anonymous requests!"},
+		{request{method: "PUT", path: "/open", query: "ownershipControls"}, "s3:PutBucketOwnershipControls does not support Anonymous requests!"},
+		{request{method: "DELETE", path: "/open", query: "ownershipControls"}, "s3:PutBucketOwnershipControls does not support Anonymous requests!"},
+		{request{method: "GET", path: "/"}, "Access Denied"},
+	} {
+		c.as = nobody
+		if got := w.do(c.request); got.status != 403 || !strings.Contains(got.body, "<Message>"+c.message+"</Message>") {
+			t.Errorf("%s %s?%s: %d %s, want %q", c.method, c.path, c.query, got.status, got.body, c.message)
+		}
+	}
+	chunks := map[string]string{"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "x-amz-decoded-content-length": "0"}
+	got := w.do(request{as: nobody, method: "PUT", path: "/open", query: "cors", header: chunks, body: "0\r\n\r\n"})
+	if got.status != 400 || got.code != "InvalidRequest" {
+		t.Errorf("a document in chunks: %d %s", got.status, got.body)
+	}
+}

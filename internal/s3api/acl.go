@@ -80,6 +80,9 @@ func (c *call) nameOf(id string) string {
 
 // putBucketACL is PutBucketAcl.
 func (c *call) putBucketACL() error {
+	if err := c.signedIn(notAnonymous); err != nil {
+		return err
+	}
 	if err := c.allow("s3:PutBucketAcl"); err != nil {
 		return err
 	}
@@ -115,6 +118,9 @@ func setList(b *bucket.Bucket, list acl.List) error {
 
 // putObjectACL is PutObjectAcl.
 func (c *call) putObjectACL() error {
+	if err := c.signedIn(notAnonymous); err != nil {
+		return err
+	}
 	o, err := c.find("s3:PutObjectAcl", "s3:PutObjectVersionAcl")
 	if err != nil {
 		return err

@@ -66,10 +66,18 @@ func (c *call) allowService(action, resource string) error {
 	})
 }
 
-// signedIn refuses callers without a signature.
-func (c *call) signedIn() error {
+// What AWS says to callers without a signature, whatever policies allow.
+const (
+	notAnonymous       = "Anonymous users cannot invoke this API. Please authenticate."
+	noAnonymousCopy    = "Anonymous users cannot copy objects. Please authenticate."
+	noAnonymousUpload  = "Anonymous users cannot initiate multipart uploads. Please authenticate."
+	noAnonymousControl = "s3:%sBucketOwnershipControls does not support Anonymous requests!"
+)
+
+// signedIn refuses callers without a signature, in AWS's words.
+func (c *call) signedIn(message string) error {
 	if c.caller.Type == policy.Anonymous {
-		return fault.New(fault.Denied, "AccessDenied", "Access Denied").
+		return fault.New(fault.Denied, "AccessDenied", message).
 			WithHint("the request is not signed; this operation is for accounts only")
 	}
 	return nil

@@ -28,7 +28,7 @@ type creation struct {
 
 // createBucket is CreateBucket.
 func (c *call) createBucket() error {
-	if err := c.signedIn(); err != nil {
+	if err := c.signedIn(notAnonymous); err != nil {
 		return err
 	}
 	if err := bucket.CheckName(c.name); err != nil {
@@ -254,7 +254,7 @@ func (c *call) deleteBucket() error {
 
 // listBuckets is ListBuckets: the buckets of the caller's account.
 func (c *call) listBuckets() error {
-	if err := c.signedIn(); err != nil {
+	if err := c.signedIn("Access Denied"); err != nil {
 		return err
 	}
 	most, err := c.query.number("max-buckets", 10000, math.MaxInt32)

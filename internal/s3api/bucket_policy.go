@@ -13,7 +13,7 @@ import (
 // Only the owning account may, whatever the policy itself says; its root user
 // always, so that nobody is locked out of the own bucket for good.
 func (c *call) allowPolicy(action string) error {
-	if err := c.signedIn(); err != nil {
+	if err := c.signedIn("Access Denied"); err != nil {
 		return err
 	}
 	if c.caller.Account != c.bucket.Owner {

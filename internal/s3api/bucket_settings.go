@@ -1,6 +1,7 @@
 package s3api
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -127,6 +128,9 @@ func ownershipXML(v string) []byte {
 // getOwnership is GetBucketOwnershipControls. A bucket that never had the
 // setting behaves as new buckets of AWS do, and says so.
 func (c *call) getOwnership() error {
+	if err := c.signedIn(fmt.Sprintf(noAnonymousControl, "Get")); err != nil {
+		return err
+	}
 	if err := c.allow("s3:GetBucketOwnershipControls"); err != nil {
 		return err
 	}
@@ -139,6 +143,9 @@ func (c *call) getOwnership() error {
 
 // putOwnership is PutBucketOwnershipControls.
 func (c *call) putOwnership() error {
+	if err := c.signedIn(fmt.Sprintf(noAnonymousControl, "Put")); err != nil {
+		return err
+	}
 	var doc struct {
 		Rule  []struct{ ObjectOwnership string }
 		Extra []extra `xml:",any"`
@@ -172,6 +179,9 @@ func (c *call) putOwnership() error {
 // deleteOwnership is DeleteBucketOwnershipControls: the bucket has none from
 // now on, which is not the setting of new buckets.
 func (c *call) deleteOwnership() error {
+	if err := c.signedIn(fmt.Sprintf(noAnonymousControl, "Put")); err != nil {
+		return err
+	}
 	if err := c.allow("s3:PutBucketOwnershipControls"); err != nil {
 		return err
 	}

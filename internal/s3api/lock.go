@@ -47,8 +47,6 @@ func (c *call) newLock() (object.Lock, error) {
 	}
 	const both = "x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied"
 	switch {
-	case !c.bucket.Locked():
-		return l, lockMissing("Bucket is missing ObjectLockConfiguration")
 	case mode == "" && until != "":
 		return l, invalid("x-amz-object-lock-mode", both)
 	case mode != "" && until == "":
@@ -59,15 +57,20 @@ func (c *call) newLock() (object.Lock, error) {
 		return l, invalid("x-amz-object-lock-legal-hold", "Legal Hold must be either of 'ON' or 'OFF'")
 	}
 	l.Hold, l.Released = hold == "ON", hold == "OFF"
-	if mode == "" {
-		return l, nil
+	if mode != "" {
+		t, ok := isoTime(until)
+		if !ok {
+			return l, invalid("x-amz-object-lock-retain-until-date", "The retain until date must be provided in ISO 8601 format").With("ArgumentValue", until)
+		}
+		if err := c.inFuture(t); err != nil {
+			return l, err
+		}
+		l.Mode, l.Until = mode, t
 	}
-	t, ok := isoTime(until)
-	if !ok {
-		return l, invalid("x-amz-object-lock-retain-until-date", "The retain until date must be provided in ISO 8601 format")
+	if !c.bucket.Locked() {
+		return l, lockMissing("Bucket is missing ObjectLockConfiguration")
 	}
-	l.Mode, l.Until = mode, t
-	return l, c.inFuture(t)
+	return l, nil
 }
 
 func validMode(mode string) bool { return mode == object.Governance || mode == object.Compliance }
@@ -326,16 +329,14 @@ func (c *call) putRetention() error {
 		if r.Until, ok = isoTime(doc.RetainUntilDate); !ok || !validMode(doc.Mode) {
 			return wire.Malformed("Retention holds a Mode, GOVERNANCE or COMPLIANCE, and a RetainUntilDate in the form of ISO 8601")
 		}
+		if err := c.inFuture(r.Until); err != nil {
+			return err
+		}
 	}
 	c.knowLock(object.Lock{Mode: r.Mode, Until: r.Until})
 	o, err := c.lockOf("s3:PutObjectRetention")
 	if err != nil {
 		return err
-	}
-	if r.Mode != "" {
-		if err := c.inFuture(r.Until); err != nil {
-			return err
-		}
 	}
 	r.Bypass = c.mayBypass(o.Key)
 	if o, err = c.store.SetRetention(c.r.Context(), o.Bucket, o.Key, o.ID, r); err != nil {

@@ -169,7 +169,7 @@ func TestRetentionAndLegalHold(t *testing.T) {
 	w.seal(404, "NoSuchKey", "/bkt/none?retention", retention("GOVERNANCE", hour))
 	w.seal(400, "MalformedXML", "/bkt/k?retention", retention("governance", hour))
 	w.seal(400, "MalformedXML", "/bkt/k?retention", "<Retention><Mode>GOVERNANCE</Mode></Retention>")
-	w.seal(400, "InvalidArgument", "/bkt/k?retention", retention("GOVERNANCE", start))
+	w.seal(400, "InvalidArgument", "/bkt/none?retention", retention("GOVERNANCE", start))
 	w.seal(400, "MalformedXML", "/bkt/k?legal-hold", "<LegalHold><Status>on</Status></LegalHold>")
 	if got := w.call(400, "PUT", "/bkt/k?retention", retention("GOVERNANCE", hour)); got.code != "InvalidRequest" {
 		t.Errorf("without a digest: %s", got.body)

@@ -16,6 +16,9 @@ import (
 
 // createUpload is CreateMultipartUpload.
 func (c *call) createUpload() error {
+	if err := c.signedIn(noAnonymousUpload); err != nil {
+		return err
+	}
 	v, err := c.newVersion()
 	if err != nil {
 		return err

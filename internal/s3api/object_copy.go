@@ -114,6 +114,9 @@ func directive(h http.Header, name, message string) (replace bool, err error) {
 
 // copyObject is CopyObject.
 func (c *call) copyObject() error {
+	if err := c.signedIn(noAnonymousCopy); err != nil {
+		return err
+	}
 	if name := c.r.Header.Get("X-Amz-Checksum-Algorithm"); name != "" && checksum.Find(name) == nil {
 		return checksum.Unsupported(name)
 	}

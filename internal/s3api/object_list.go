@@ -237,6 +237,9 @@ func readToken(token string) (string, error) {
 
 // listVersions is ListObjectVersions.
 func (c *call) listVersions() error {
+	if v := c.query.get("max-keys"); strings.HasPrefix(v, "-") {
+		return invalid("maxKeys", "max-keys cannot be negative").With("ArgumentValue", v)
+	}
 	l, err := c.listing("max-keys")
 	if err != nil {
 		return err
@@ -320,8 +323,8 @@ func (c *call) listUploads() error {
 	if keyMarker == "" {
 		idMarker = "" // ignored without a key marker
 	}
-	if idMarker != "" && checkVersionID(idMarker) != nil {
-		return invalid("upload-id-marker", "Invalid uploadId marker")
+	if _, ours := object.IDTime(idMarker); idMarker != "" && !ours {
+		return invalid("upload-id-marker", "Invalid uploadId marker").With("ArgumentValue", idMarker)
 	}
 	page, err := c.uploads(l, keyMarker, idMarker)
 	if err != nil {

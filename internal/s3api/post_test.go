@@ -277,7 +277,7 @@ func TestPostRefused(t *testing.T) {
 		{"unsigned policy", upload{fields: k, skip: []string{"x-amz-signature", "x-amz-credential", "x-amz-algorithm", "x-amz-date"}}, 403, "AccessDenied", ""},
 		{"another account", upload{as: dest, fields: k}, 403, "AccessDenied", ""},
 		{"no signature", upload{fields: k, skip: []string{"x-amz-signature"}}, 400, "InvalidArgument", "Bucket POST must contain a field named 'X-Amz-Signature'.  If it is specified, please check the order of the fields."},
-		{"signed in the header too", upload{fields: k, header: map[string]string{"Authorization": "x"}}, 400, "InvalidArgument", "Unsupported Authorization Type"},
+		{"signed in the header too", upload{fields: k, header: map[string]string{"Authorization": "x y"}}, 400, "InvalidArgument", "Unsupported Authorization Type"},
 		{"unsigned header", upload{fields: k, header: map[string]string{"X-Amz-Meta-A": "1"}}, 403, "AccessDenied", "There were headers present in the request which were not signed"},
 		{"conflicting header", upload{fields: field("acl", "private"), header: map[string]string{"X-Amz-Acl": "bucket-owner-full-control"}}, 400, "InvalidRequest", "Conflicting values provided in HTTP headers and POST form fields."},
 		{"another owner", upload{fields: field("x-amz-expected-bucket-owner", "222222222222")}, 403, "AccessDenied", ""},

@@ -185,6 +185,10 @@ func (c *call) operation() (operation, error) {
 
 // checkTarget refuses what is asked of the wrong thing, in AWS's words.
 func (c *call) checkTarget(rt route) error {
+	if rt.method != "PUT" && len(c.r.Header["X-Amz-Copy-Source"]) > 0 {
+		return invalid("x-amz-copy-source", "You can only specify a copy source header for copy requests.").
+			With("ArgumentValue", c.r.Header.Get("X-Amz-Copy-Source"))
+	}
 	if rt.level != onObject {
 		return nil
 	}
@@ -198,8 +202,6 @@ func (c *call) checkTarget(rt route) error {
 		return invalid("partNumber", "This operation does not accept partNumber without uploadId")
 	case rt.method == "PUT" && rt.sub == "uploadId" && !c.query.has("partNumber"):
 		return c.notAllowed(rt)
-	case rt.method != "PUT" && len(c.r.Header["X-Amz-Copy-Source"]) > 0:
-		return invalid("x-amz-copy-source", "You can only specify a copy source header for copy requests.")
 	}
 	return nil
 }
@@ -208,15 +210,18 @@ func (c *call) checkTarget(rt route) error {
 func (c *call) notAllowed(rt route) error {
 	wire.Set(c.h, "Allow", rt.allowed())
 	kind := [...]string{onService: "SERVICE", onBucket: "BUCKET", onObject: "OBJECT"}[rt.level]
+	if rt.sub == "uploadId" {
+		kind = "UPLOAD"
+	}
 	return fault.New(fault.Unsupported, "MethodNotAllowed", "The specified method is not allowed against this resource.").
 		On(rt.method).With("Method", rt.method).With("ResourceType", kind)
 }
 
-// allowed returns the methods of a resource, for the header Allow.
+// allowed returns the other methods of a resource, for the header Allow.
 func (rt route) allowed() string {
 	var methods []string
 	for other := range routes {
-		if other.level == rt.level && other.sub == rt.sub {
+		if other.level == rt.level && other.sub == rt.sub && other.method != rt.method {
 			methods = append(methods, other.method)
 		}
 	}
@@ -238,6 +243,7 @@ var refused = []struct{ name, hint string }{
 	{"X-Amz-Write-Offset-Bytes", "appending is a feature of directory buckets; write the whole object"},
 	{"X-Amz-If-Match-Last-Modified-Time", "this condition is one of directory buckets; use If-Match"},
 	{"X-Amz-If-Match-Size", "this condition is one of directory buckets; use If-Match"},
+	{"X-Amz-If-Match-Initiated-Time", "this condition is one of directory buckets; the upload's id is enough"},
 }
 
 func (c *call) refuseHeaders() error {

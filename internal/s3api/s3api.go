@@ -118,7 +118,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *call) serve() error {
-	var err error
+	err := checkHeaderSize(c.r.Header)
+	if err != nil {
+		return err
+	}
 	c.name, c.key, err = c.target(c.r)
 	if err != nil {
 		return err
@@ -150,6 +153,24 @@ func (c *call) serve() error {
 	return op.run(c)
 }
 
+// maxHeaders is how many bytes the names and values of a request's headers have
+// at most together.
+const maxHeaders = 8 << 10
+
+func checkHeaderSize(h http.Header) error {
+	size := 0
+	for name, values := range h {
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	if size <= maxHeaders {
+		return nil
+	}
+	return fault.New(fault.Invalid, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").
+		With("MaxSizeAllowed", strconv.Itoa(maxHeaders)).WithHint("the headers have %d bytes", size)
+}
+
 // openBody makes the payload ready to be read.
 func (c *call) openBody() (err error) {
 	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
@@ -167,6 +188,12 @@ func (c *call) openBody() (err error) {
 	}
 	c.length = c.verified.Size(length)
 	c.body = payload{c.verified.Body(c.r.Body, length)}
+	if c.length == 0 {
+		// Nothing more will come by which the digest could become right.
+		if _, err := c.body.Read(nil); err != nil && err != io.EOF {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -196,6 +223,10 @@ func (c *call) document(limit int64) ([]byte, error) {
 
 // read reads the request's body, at most limit bytes, and checks it against d.
 func (c *call) read(limit int64, d *checksum.Digests) ([]byte, error) {
+	if c.verified.Payload.Streaming() {
+		return nil, fault.New(fault.Invalid, "InvalidRequest", "The value of x-amz-content-sha256 header is invalid.").
+			WithHint("only what becomes an object or a part comes in chunks")
+	}
 	tooLarge := fault.New(fault.TooLarge, "MaxMessageLengthExceeded", "Your request was too big.").
 		With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10)).
 		WithHint("the body of this request has at most %d bytes", limit)

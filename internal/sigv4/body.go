@@ -16,20 +16,17 @@ import (
 // Anonymous describes the body of a request without a signature, which may
 // come in unsigned chunks or with its SHA-256 like any other. Errors:
 // InvalidArgument, MissingContentLength, MalformedTrailerError, and
-// AccessDenied for signed chunks.
+// InvalidRequest for signed chunks.
 func Anonymous(r *http.Request) (*Verified, error) {
 	v := &Verified{Decoded: -1, digest: UnsignedPayload}
 	if s := r.Header.Get("X-Amz-Content-Sha256"); s != "" {
 		v.digest = s
 	}
-	if err := v.setPayload(v.digest, r.Header); err != nil {
-		return nil, err
+	if p, _ := payloadOf(v.digest); p.signed() {
+		return nil, fault.New(fault.Invalid, "InvalidRequest", "Anonymous requests don't support this x-amz-content-sha256 value. "+
+			"Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.")
 	}
-	if v.Payload.signed() {
-		return nil, fault.New(fault.Denied, "AccessDenied", "Access Denied").
-			WithHint("a body in signed chunks needs a signed request")
-	}
-	return v, nil
+	return v, v.setPayload(v.digest, r.Header)
 }
 
 // Body returns a reader of the request's body as the client meant it: without
@@ -45,7 +42,7 @@ func (v *Verified) Body(r io.Reader, contentLength int64) io.Reader {
 	if r == nil {
 		r = http.NoBody
 	}
-	if v.Payload.streaming() {
+	if v.Payload.Streaming() {
 		c := &chunked{v: v, r: bufio.NewReaderSize(r, maxLine), total: v.Decoded, previous: v.seed}
 		if v.Payload.signed() {
 			c.hash = sha256.New()

@@ -113,7 +113,7 @@ func (c *chunked) header(line string) error {
 	}
 	sig, ok := strings.CutPrefix(extension, "chunk-signature=")
 	if !ok || !isDigest(sig) {
-		return mismatch().WithHint("a chunk has no signature, but x-amz-content-sha256 promises signed chunks")
+		return incomplete("a chunk has no signature, but x-amz-content-sha256 promises signed chunks")
 	}
 	c.want = sig
 	c.hash.Reset()
@@ -200,9 +200,12 @@ func (c *chunked) trailerLines() (trailers map[string]string, sig string, err er
 	trailers = map[string]string{}
 	for blank := 0; ; {
 		line, err := c.line()
+		line = strings.TrimSuffix(line, "\r")
 		switch {
-		case err == io.EOF:
+		case err == io.EOF && blank > 0:
 			return trailers, sig, nil
+		case err == io.EOF:
+			return nil, "", incomplete("the body ends without an empty line")
 		case err != nil:
 			return nil, "", err
 		case line == "":
@@ -225,8 +228,8 @@ func (c *chunked) trailerLines() (trailers map[string]string, sig string, err er
 	}
 }
 
-// line reads a line without its line end; io.EOF is the end of the body where
-// a line would begin.
+// line reads a line without its newline; io.EOF is the end of the body where a
+// line would begin.
 func (c *chunked) line() (string, error) {
 	b, err := c.r.ReadSlice('\n')
 	switch {
@@ -239,14 +242,18 @@ func (c *chunked) line() (string, error) {
 	case err != nil:
 		return "", cut(err)
 	}
-	return strings.TrimSuffix(string(b[:len(b)-1]), "\r"), nil
+	return string(b[:len(b)-1]), nil
 }
 
-// chunkLine reads a line that is not the end of the body.
+// chunkLine reads a line that is not the end of the body and ends with CRLF.
 func (c *chunked) chunkLine() (string, error) {
 	line, err := c.line()
 	if err == io.EOF {
 		err = incomplete("the body ends before its last chunk")
+	}
+	line, ok := strings.CutSuffix(line, "\r")
+	if err == nil && !ok {
+		err = incomplete("a chunk or its header does not end with CRLF")
 	}
 	return line, err
 }

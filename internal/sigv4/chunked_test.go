@@ -96,10 +96,13 @@ func TestChunkedErrors(t *testing.T) {
 		want    string
 	}{
 		{name: "good", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\r\nabc\r\n0\r\n\r\n", want: "abc"},
-		{name: "good, bare newlines and an extension", payload: UnsignedChunkedTrailer, decoded: 3, body: "3;x=y\nabc\n0\n\n", want: "abc"},
+		{name: "good, an extension and bare newlines in the trailer", payload: UnsignedChunkedTrailer, decoded: 3, trailer: "x-a", body: "3;x=y\r\nabc\r\n0\r\nx-a:1\n\n", want: "abc"},
+		{name: "bare newline behind a size", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\nabc\r\n0\r\n\r\n", code: "IncompleteBody"},
+		{name: "bare newline behind data", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\r\nabc\n0\r\n\r\n", code: "IncompleteBody"},
 		{name: "good, upper case size", payload: UnsignedChunkedTrailer, decoded: 10, body: "A\r\n0123456789\r\n0\r\n\r\n", want: "0123456789"},
 		{name: "good, trailer", payload: UnsignedChunkedTrailer, decoded: 3, trailer: "x-a,x-b", body: "3\r\nabc\r\n0\r\nX-B: 2\r\nx-a:1\r\n\r\n", want: "abc"},
-		{name: "good, no last line end", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\r\nabc\r\n0\r\n", want: "abc"},
+		{name: "no empty line at the end", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\r\nabc\r\n0\r\n", code: "IncompleteBody"},
+		{name: "no empty line behind the trailer", payload: UnsignedChunkedTrailer, decoded: 3, trailer: "x-a", body: "3\r\nabc\r\n0\r\nx-a:1\r\n", code: "IncompleteBody"},
 		{name: "good, empty", payload: UnsignedChunkedTrailer, body: "0\r\n\r\n"},
 		{name: "nothing", payload: UnsignedChunkedTrailer, body: "", code: "IncompleteBody"},
 		{name: "cut in data", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\r\nab", code: "IncompleteBody"},
@@ -121,7 +124,7 @@ func TestChunkedErrors(t *testing.T) {
 		{name: "trailer without colon", payload: UnsignedChunkedTrailer, decoded: 3, trailer: "x-a", body: "3\r\nabc\r\n0\r\nx-a\r\n\r\n", code: "MalformedTrailerError"},
 		{name: "endless empty lines", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\r\nabc\r\n0\r\n" + strings.Repeat("\r\n", 100), code: "MalformedTrailerError"},
 		{name: "bytes after the end", payload: UnsignedChunkedTrailer, decoded: 3, body: "3\r\nabc\r\n0\r\n\r\nmore\r\n", code: "MalformedTrailerError"},
-		{name: "signature missing", payload: Chunked, decoded: 3, body: "3\r\nabc\r\n0\r\n\r\n", code: "SignatureDoesNotMatch"},
+		{name: "signature missing", payload: Chunked, decoded: 3, body: "3\r\nabc\r\n0\r\n\r\n", code: "IncompleteBody"},
 		{name: "signature wrong", payload: Chunked, decoded: 3, body: "3;chunk-signature=" + chunkedSeed + "\r\nabc\r\n0\r\n\r\n", code: "SignatureDoesNotMatch"},
 		{name: "last chunk not signed", payload: Chunked, body: "0;chunk-signature=" + chunkedSeed + "\r\n\r\n", code: "SignatureDoesNotMatch"},
 	} {

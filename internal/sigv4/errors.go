@@ -44,14 +44,22 @@ func unsupportedAlgorithm() *fault.Error {
 		WithHint("asymmetric signatures are not offered")
 }
 
+// badAuthorization is the fault of an Authorization header that is none of
+// Version 4 or 2.
+func badAuthorization(header, message string) *fault.Error {
+	return fault.New(fault.Invalid, "InvalidArgument", message).WithHint("sign with %s", Algorithm).
+		With("ArgumentName", "Authorization").With("ArgumentValue", shorten(header))
+}
+
 func noDate() *fault.Error {
 	return fault.New(fault.Denied, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
 }
 
 func badPayload(s string) *fault.Error {
-	return fault.Newf(fault.Invalid, "InvalidArgument", "x-amz-content-sha256 must be %s, %s, %s, %s or a valid sha256 value.",
+	return fault.Newf(fault.Invalid, "InvalidArgument", "x-amz-content-sha256 must be %s, %s, %s, %s, "+
+		"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
 		UnsignedPayload, streamingUnsignedTrailer, streamingPayload, streamingTrailer).
-		WithHint("it is %q", shorten(s))
+		With("ArgumentName", "x-amz-content-sha256").With("ArgumentValue", shorten(s))
 }
 
 // shorten cuts text that a client sent down to what a message can hold.

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"twinbucket/fault"
 )
 
 // Claim is what an unverified request says about its signature.
@@ -108,9 +106,10 @@ func parseHeader(r *http.Request, s string) (*Claim, error) {
 	case algorithm == Algorithm && more:
 	case strings.HasPrefix(algorithm, "AWS4-ECDSA-"):
 		return nil, unsupportedAlgorithm()
+	case !more:
+		return nil, badAuthorization(s, "Authorization header is invalid -- one and only one ' ' (space) required.")
 	default:
-		return nil, fault.New(fault.Invalid, "InvalidArgument", "Unsupported Authorization Type").
-			WithHint("sign with %s", Algorithm).With("ArgumentName", "Authorization").With("ArgumentValue", shorten(s))
+		return nil, badAuthorization(s, "Unsupported Authorization Type")
 	}
 	c := &Claim{version: 4, token: r.Header.Get("X-Amz-Security-Token")}
 	credential, names, signature, err := components(rest)
@@ -261,7 +260,7 @@ func parseQuery(r *http.Request) (*Claim, error) {
 	}
 	switch algorithm := q.Get("X-Amz-Algorithm"); {
 	case strings.HasPrefix(algorithm, "AWS4-ECDSA-"):
-		return nil, unsupportedAlgorithm()
+		return nil, badParameter("X-Amz-Algorithm only supports \"" + Algorithm + "\"").WithHint("asymmetric signatures are not offered")
 	case algorithm != Algorithm:
 		return nil, badParameter("X-Amz-Algorithm only supports \"" + Algorithm + " and AWS4-ECDSA-P256-SHA256\"")
 	}

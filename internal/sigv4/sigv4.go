@@ -98,8 +98,8 @@ var payloadNames = [...]string{
 // "SHA256".
 func (p Payload) String() string { return payloadNames[p] }
 
-// streaming reports whether the body is in the aws-chunked encoding.
-func (p Payload) streaming() bool { return p >= Chunked }
+// Streaming reports whether the body is in the aws-chunked encoding.
+func (p Payload) Streaming() bool { return p >= Chunked }
 
 // signed reports whether each chunk carries a signature.
 func (p Payload) signed() bool { return p == Chunked || p == ChunkedTrailer }

@@ -40,7 +40,7 @@ type Verified struct {
 // Size returns the length of the body that Body delivers, given the length
 // that came over the wire; -1 if unknown.
 func (v *Verified) Size(contentLength int64) int64 {
-	if v.Payload.streaming() {
+	if v.Payload.Streaming() {
 		return v.Decoded
 	}
 	return contentLength
@@ -227,7 +227,7 @@ func bufferBody(r *http.Request) (string, error) {
 // setPayload reads what the signed headers say about the body.
 func (v *Verified) setPayload(payload string, h http.Header) error {
 	var err error
-	if v.Payload, err = payloadOf(payload); err != nil || !v.Payload.streaming() {
+	if v.Payload, err = payloadOf(payload); err != nil || !v.Payload.Streaming() {
 		return err
 	}
 	if v.Presigned {

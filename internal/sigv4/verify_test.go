@@ -68,6 +68,7 @@ func TestParseErrors(t *testing.T) {
 		{"version 2, bad date", "AWS AKIA:c2ln", "yesterday", "", "AccessDenied"},
 		{"no components", header("x"), "20130524T000000Z", "", "AuthorizationHeaderMalformed"},
 		{"slash in the access key", header("Credential=A/B/20130524/us-east-1/s3/aws4_request", names, sig), "20130524T000000Z", "", "AuthorizationHeaderMalformed"},
+		{"no space", "Basic", "20130524T000000Z", "", "InvalidArgument"},
 		{"basic", "Basic YTpi", "20130524T000000Z", "", "InvalidArgument"},
 		{"asymmetric", "AWS4-ECDSA-P256-SHA256 " + credential, "20130524T000000Z", "", "InvalidRequest"},
 		{"empty", "", "20130524T000000Z", "X-Amz-Signature=1", "AuthorizationQueryParametersError"},
@@ -98,6 +99,7 @@ func TestParseErrors(t *testing.T) {
 		{"query versions 2 and 4", "", "", query + "&AWSAccessKeyId=AKIA&Signature=x&Expires=1", "InvalidArgument"},
 		{"query twice", "", "", query + "&X-Amz-Date=20130524T000000Z", "AuthorizationQueryParametersError"},
 		{"query algorithm", "", "", strings.Replace(query, "HMAC", "HMOC", 1), "AuthorizationQueryParametersError"},
+		{"query asymmetric", "", "", strings.Replace(query, "HMAC-SHA256", "ECDSA-P256-SHA256", 1), "AuthorizationQueryParametersError"},
 		{"query credential", "", "", strings.Replace(query, "AKIA%2F", "", 1), "AuthorizationQueryParametersError"},
 		{"query signed headers", "", "", strings.Replace(query, "Headers=host", "Headers=date", 1), "AuthorizationQueryParametersError"},
 		{"query signature", "", "", query + "0", "AuthorizationQueryParametersError"},
@@ -334,8 +336,8 @@ func TestPayloads(t *testing.T) {
 		r.Header.Del("Authorization")
 		v, err = Anonymous(r)
 		want := c.code
-		if want == "" && c.want.signed() {
-			want = "AccessDenied"
+		if p, _ := payloadOf(c.hash); p.signed() {
+			want = "InvalidRequest"
 		}
 		if fault.CodeOf(err) != want || (err == nil && v.Payload != c.want) {
 			t.Errorf("anonymous %s: %v, want code %q", c.hash, err, want)

@@ -106,6 +106,9 @@ func (p *parser) condition(operator, name string, value node) (condition, error)
 		return c, p.syntax("Condition.%s.%s is a value or a list of values", operator, name)
 	}
 	c.texts = texts
+	if err := p.address(c.key.name, texts); err != nil {
+		return c, err
+	}
 	compile := compileBool
 	if base == "Null" && c.set == noSet && !c.ifExists {
 		c.null = true
@@ -127,14 +130,27 @@ func (p *parser) condition(operator, name string, value node) (condition, error)
 	return c, nil
 }
 
-// conditionKey checks the form of a key's name. Bucket policies may use global
-// keys and those of S3 only.
+// address refuses values of aws:SourceIp in a bucket policy that are no
+// addresses, whatever the operator is.
+func (p *parser) address(key string, texts []string) error {
+	if p.kind != Resource || key != "aws:sourceip" {
+		return nil
+	}
+	for _, text := range texts {
+		if _, complaint := compileAddress(text, false); complaint != "" {
+			return p.bad("", "Invalid IP address in Conditions", "%s", complaint)
+		}
+	}
+	return nil
+}
+
+// conditionKey checks the form of a key's name. Bucket policies may use the
+// global keys and those of S3 only.
 func (p *parser) conditionKey(name string) error {
 	vendor, rest, ok := strings.Cut(name, ":")
 	known := ok && vendor != "" && rest != ""
 	if p.kind == Resource {
-		vendor = strings.ToLower(vendor)
-		known = known && (vendor == "aws" || vendor == "s3")
+		known = knownKey(name)
 	}
 	if known {
 		return nil

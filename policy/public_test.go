@@ -40,9 +40,9 @@ func TestPublic(t *testing.T) {
 		{everybody(`"ArnEquals":{"aws:PrincipalArn":["arn:aws:iam::111111111111:role/a","arn:aws:iam::111111111111:role/b"]}`), false},
 		{everybody(`"StringEquals":{"aws:userid":"AROAEXAMPLEEXAMPLE123:x"}`), false},
 		{everybody(`"ForAnyValue:StringEquals":{"aws:PrincipalOrgPaths":"o-1/r-1/ou-1/"}`), false},
-		{everybody(`"StringEquals":{"s3:prefix":"a","aws:SourceVpce":"vpce-1"}`), false},
+		{everybody(`"StringEquals":{"s3:authType":"REST-HEADER","aws:SourceVpce":"vpce-1"}`), false},
 		// Keys that do not.
-		{everybody(`"StringEquals":{"s3:prefix":"a"}`), true},
+		{everybody(`"StringEquals":{"s3:authType":"REST-HEADER"}`), true},
 		{everybody(`"Bool":{"aws:SecureTransport":"true"}`), true},
 		{everybody(`"StringLike":{"aws:Referer":"https://example.com/x"}`), true},
 		// Values that are not fixed.

@@ -140,6 +140,9 @@ func (p *parser) statement(n node) (statement, error) {
 		return s, p.bad("", "Allow with NotPrincipal is not allowed.", "name whom to allow in Principal")
 	case s.spare && p.kind == Trust:
 		return s, p.bad("", "Has prohibited field NotPrincipal", "name whom to deny in Principal")
+	case p.kind == Resource && !s.conditioned():
+		return s, p.bad("", "Conditions do not apply to combination of actions and resources in statement",
+			"a condition key such as s3:prefix goes with the actions of listings only: split the statement")
 	case p.kind == Resource && !s.applies():
 		return s, p.bad("", "Action does not apply to any resource(s) in statement",
 			"actions on objects need a resource such as arn:aws:s3:::BUCKET/*, actions on buckets arn:aws:s3:::BUCKET")

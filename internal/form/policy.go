@@ -114,9 +114,12 @@ func badPolicy(message string) error {
 
 // parsePolicy reads a policy in its base64 form.
 func parsePolicy(text string) (*policy, error) {
+	if text == "" {
+		return nil, badPolicy("Expecting '{' but found End-of-Input")
+	}
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return nil, badPolicy("Invalid JSON.")
+		return nil, badPolicy("invalid Base64 encoding.")
 	}
 	var doc map[string]json.RawMessage
 	if !decodeJSON(data, &doc) || doc == nil {

@@ -295,7 +295,7 @@ func TestPolicyDocument(t *testing.T) {
 	}
 	w.callAs(nobody, 400, "GET", "/bkt/k?response-expires=0", "")
 	w.callAs(nobody, 403, "GET", "/bkt?policy", "")
-	w.callAs(dest, 405, "DELETE", "/bkt?policy", "")
+	w.callAs(dest, 403, "DELETE", "/bkt?policy", "")
 	w.call(200, "PUT", "/bkt?publicAccessBlock", "<PublicAccessBlockConfiguration><RestrictPublicBuckets>TRUE</RestrictPublicBuckets><BlockPublicPolicy>true</BlockPublicPolicy></PublicAccessBlockConfiguration>")
 	for _, as := range []int{nobody, dest} {
 		w.callAs(as, 403, "GET", "/bkt/k", "")
@@ -310,10 +310,10 @@ func TestPolicyDocument(t *testing.T) {
 	open := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"]}]}`
 	w.call(204, "PUT", "/bkt?policy", open)
 	w.callAs(nobody, 200, "GET", "/bkt", "")
-	for as, status := range map[int]int{nobody: 403, dest: 405} {
-		w.callAs(as, status, "GET", "/bkt?policy", "")
-		w.callAs(as, status, "PUT", "/bkt?policy", open)
-		w.callAs(as, status, "DELETE", "/bkt?policy", "")
+	for _, as := range []int{nobody, dest} {
+		w.callAs(as, 405, "GET", "/bkt?policy", "")
+		w.callAs(as, 405, "PUT", "/bkt?policy", open)
+		w.callAs(as, 405, "DELETE", "/bkt?policy", "")
 	}
 	// Whatever the policy says, its owner's root user can change it.
 	w.call(204, "PUT", "/bkt?policy", strings.ReplaceAll(strings.ReplaceAll(statement(`"*"`, ""), "Allow", "Deny"), `"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"`, `"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"]`))
@@ -337,11 +337,11 @@ func TestNotAnonymous(t *testing.T) {
 		request
 		message string
 	}{
-		{request{method: "PUT", path: "/another"}, "Anonymous users cannot invoke this API. Please authenticate."},
-		{request{method: "PUT", path: "/open", query: "acl", header: map[string]string{"x-amz-acl": "private"}}, "Anonymous users cannot invoke this API. Please authenticate."},
-		{request{method: "PUT", path: "/open/k", query: "acl", header: map[string]string{"x-amz-acl": "private"}}, "Anonymous users cannot invoke this API. Please authenticate."},
-		{request{method: "POST", path: "/open/k", query: "uploads"}, "Anonymous users cannot initiate multipart uploads. Please authenticate."},
-		{request{method: "PUT", path: "/open/c", header: map[string]string{"x-amz-copy-source": "open/k"}}, "Anonymous users cannot copy objects. Please authenticate."},
+		{request{method: "PUT", path: "/another"}, "Anonymous users cannot invoke this API.  Please authenticate."},
+		{request{method: "PUT", path: "/open", query: "acl", header: map[string]string{"x-amz-acl": "private"}}, "Anonymous users cannot invoke this API.  Please authenticate."},
+		{request{method: "PUT", path: "/open/k", query: "acl", header: map[string]string{"x-amz-acl": "private"}}, "Anonymous users cannot invoke this API.  Please authenticate."},
+		{request{method: "POST", path: "/open/k", query: "uploads"}, "Anonymous users cannot initiate multipart uploads.  Please authenticate."},
+		{request{method: "PUT", path: "/open/c", header: map[string]string{"x-amz-copy-source": "open/k"}}, "Anonymous users cannot copy objects.  Please authenticate."},
 		{request{method: "GET", path: "/open", query: "ownershipControls"}, "s3:GetBucketOwnershipControls does not support Anonymous requests!"},
 		{request{method: "PUT", path: "/open", query: "ownershipControls"}, "s3:PutBucketOwnershipControls does not support Anonymous requests!"},
 		{request{method: "DELETE", path: "/open", query: "ownershipControls"}, "s3:PutBucketOwnershipControls does not support Anonymous requests!"},

@@ -68,9 +68,9 @@ func (c *call) allowService(action, resource string) error {
 
 // What AWS says to callers without a signature, whatever policies allow.
 const (
-	notAnonymous       = "Anonymous users cannot invoke this API. Please authenticate."
-	noAnonymousCopy    = "Anonymous users cannot copy objects. Please authenticate."
-	noAnonymousUpload  = "Anonymous users cannot initiate multipart uploads. Please authenticate."
+	notAnonymous       = "Anonymous users cannot invoke this API.  Please authenticate."
+	noAnonymousCopy    = "Anonymous users cannot copy objects.  Please authenticate."
+	noAnonymousUpload  = "Anonymous users cannot initiate multipart uploads.  Please authenticate."
 	noAnonymousControl = "s3:%sBucketOwnershipControls does not support Anonymous requests!"
 )
 

@@ -102,7 +102,8 @@ func (c *call) writeCondition() (store.Condition, error) {
 	match, none := c.r.Header["If-Match"], c.r.Header["If-None-Match"]
 	switch {
 	case len(match) > 0 && len(none) > 0:
-		return store.Condition{}, unsupported("a write has If-Match or If-None-Match, not both")
+		return store.Condition{}, fault.New(fault.Unsupported, "NotImplemented", "A header you provided implies functionality that is not implemented").
+			With("Header", "If-None-Match").WithHint("a write has If-Match or If-None-Match, not both")
 	case len(match) > 0:
 		return matchCondition(match[0])
 	case len(none) > 0:
@@ -143,6 +144,9 @@ func parseRange(s string, size int64) (r span, ok bool, err error) {
 	case !ok1 || !ok2 || !haveFrom && !haveTo || haveFrom && haveTo && to < from:
 		return span{}, false, nil
 	case !haveFrom: // the last bytes
+		if size == 0 && to > 0 {
+			return span{}, false, nil // all there is
+		}
 		n := min(to, size)
 		r = span{size - n, n}
 	case haveTo:

@@ -91,7 +91,7 @@ func TestErrors(t *testing.T) {
 		{request{as: dest, method: "GET", path: "/bkt/k"}, 403, "AccessDenied"},
 		{request{as: dest, method: "GET", path: "/bkt/none"}, 403, "AccessDenied"},
 		{request{as: dest, method: "DELETE", path: "/bkt"}, 403, "AccessDenied"},
-		{request{as: dest, method: "GET", path: "/bkt", query: "policy"}, 405, "MethodNotAllowed"},
+		{request{as: dest, method: "GET", path: "/bkt", query: "policy"}, 403, "AccessDenied"},
 		{request{method: "GET", path: "/bkt/k", header: h("x-amz-expected-bucket-owner", "222222222222")}, 403, "AccessDenied"},
 		{request{method: "PUT", path: "/Bad_Name"}, 400, "InvalidBucketName"},
 		{request{method: "PUT", path: "/other"}, 409, "BucketAlreadyExists"},

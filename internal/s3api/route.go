@@ -35,18 +35,19 @@ type route struct {
 }
 
 type operation struct {
-	run   func(*call) error
-	needs need
+	run    func(*call) error
+	needs  need
+	chunks bool // the body may come in chunks
 }
 
 var routes = map[route]operation{
-	{onService, "GET", ""}: {(*call).listBuckets, noBucket},
+	{onService, "GET", ""}: {run: (*call).listBuckets, needs: noBucket},
 
-	{onBucket, "PUT", ""}:        {(*call).createBucket, noBucket},
+	{onBucket, "PUT", ""}:        {run: (*call).createBucket, needs: noBucket},
 	{onBucket, "HEAD", ""}:       {run: (*call).headBucket},
 	{onBucket, "GET", ""}:        {run: (*call).listObjects},
 	{onBucket, "DELETE", ""}:     {run: (*call).deleteBucket},
-	{onBucket, "POST", ""}:       {(*call).postObject, noBucket},
+	{onBucket, "POST", ""}:       {run: (*call).postObject, needs: noBucket},
 	{onBucket, "POST", "delete"}: {run: (*call).deleteObjects},
 
 	{onBucket, "GET", "versions"}: {run: (*call).listVersions},
@@ -111,7 +112,7 @@ var routes = map[route]operation{
 
 	{onObject, "GET", ""}:    {run: (*call).getObject},
 	{onObject, "HEAD", ""}:   {run: (*call).getObject},
-	{onObject, "PUT", ""}:    {run: (*call).putOrCopyObject},
+	{onObject, "PUT", ""}:    {run: (*call).putOrCopyObject, chunks: true},
 	{onObject, "DELETE", ""}: {run: (*call).deleteObject},
 
 	{onObject, "GET", "attributes"}: {run: (*call).getAttributes},
@@ -126,7 +127,7 @@ var routes = map[route]operation{
 	{onObject, "PUT", "retention"}:  {run: (*call).putRetention},
 
 	{onObject, "POST", "uploads"}:    {run: (*call).createUpload},
-	{onObject, "PUT", "uploadId"}:    {run: (*call).uploadPart},
+	{onObject, "PUT", "uploadId"}:    {run: (*call).uploadPart, chunks: true},
 	{onObject, "GET", "uploadId"}:    {run: (*call).listParts},
 	{onObject, "POST", "uploadId"}:   {run: (*call).completeUpload},
 	{onObject, "DELETE", "uploadId"}: {run: (*call).abortUpload},

@@ -145,6 +145,10 @@ func (c *call) serve() error {
 	if err := c.openBody(); err != nil {
 		return err
 	}
+	if c.verified != nil && c.verified.Payload.Streaming() && !op.chunks {
+		return fault.New(fault.Invalid, "InvalidRequest", "The value of x-amz-content-sha256 header is invalid.").
+			WithHint("only what becomes an object or a part comes in chunks")
+	}
 	if op.needs == existingBucket {
 		if c.bucket, err = c.lookup(c.name, "X-Amz-Expected-Bucket-Owner"); err != nil {
 			return err
@@ -223,10 +227,6 @@ func (c *call) document(limit int64) ([]byte, error) {
 
 // read reads the request's body, at most limit bytes, and checks it against d.
 func (c *call) read(limit int64, d *checksum.Digests) ([]byte, error) {
-	if c.verified.Payload.Streaming() {
-		return nil, fault.New(fault.Invalid, "InvalidRequest", "The value of x-amz-content-sha256 header is invalid.").
-			WithHint("only what becomes an object or a part comes in chunks")
-	}
 	tooLarge := fault.New(fault.TooLarge, "MaxMessageLengthExceeded", "Your request was too big.").
 		With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10)).
 		WithHint("the body of this request has at most %d bytes", limit)

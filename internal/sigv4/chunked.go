@@ -172,6 +172,9 @@ func (c *chunked) trailer() error {
 	if err != nil {
 		return err
 	}
+	if c.v.Payload == ChunkedTrailer && !isDigest(sig) {
+		return incomplete("the trailer has no signature, but x-amz-content-sha256 promises one")
+	}
 	names := slices.Sorted(maps.Keys(trailers))
 	if !slices.Equal(names, c.v.declared) {
 		return badTrailer("the trailer does not hold exactly the headers that x-amz-trailer names")

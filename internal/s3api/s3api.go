@@ -118,7 +118,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *call) serve() error {
-	err := checkHeaderSize(c.r.Header)
+	err := wire.CheckHeaders(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -155,24 +155,6 @@ func (c *call) serve() error {
 		}
 	}
 	return op.run(c)
-}
-
-// maxHeaders is how many bytes the names and values of a request's headers have
-// at most together.
-const maxHeaders = 8 << 10
-
-func checkHeaderSize(h http.Header) error {
-	size := 0
-	for name, values := range h {
-		for _, v := range values {
-			size += len(name) + len(v)
-		}
-	}
-	if size <= maxHeaders {
-		return nil
-	}
-	return fault.New(fault.Invalid, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").
-		With("MaxSizeAllowed", strconv.Itoa(maxHeaders)).WithHint("the headers have %d bytes", size)
 }
 
 // openBody makes the payload ready to be read.

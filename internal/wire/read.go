@@ -145,3 +145,23 @@ func Structs(form url.Values, name string) []map[string]string {
 	}
 	return list
 }
+
+// MaxHeaders is how many bytes the names and values of a request's headers have
+// at most together.
+const MaxHeaders = 8 << 10
+
+// CheckHeaders refuses headers of more than MaxHeaders:
+// fault.Invalid RequestHeaderSectionTooLarge.
+func CheckHeaders(h http.Header) error {
+	size := 0
+	for name, values := range h {
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	if size <= MaxHeaders {
+		return nil
+	}
+	return fault.New(fault.Invalid, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.").
+		With("MaxSizeAllowed", strconv.Itoa(MaxHeaders)).WithHint("the headers have %d bytes", size)
+}

@@ -1,9 +1,7 @@
 package s3api
 
 import (
-	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -125,51 +123,3 @@ func matchCondition(value string) (store.Condition, error) {
 
 // span is a part of a body.
 type span struct{ off, n int64 }
-
-// parseRange reads a Range header for a body of size bytes. A header that S3
-// does not understand, several ranges among them, asks for the whole: ok is
-// false. One that lies outside the body is an InvalidRange fault.
-func parseRange(s string, size int64) (r span, ok bool, err error) {
-	spec, found := strings.CutPrefix(s, "bytes=")
-	if !found || strings.Contains(spec, ",") {
-		return span{}, false, nil
-	}
-	first, last, found := strings.Cut(spec, "-")
-	if !found {
-		return span{}, false, nil
-	}
-	from, haveFrom, ok1 := bytePosition(first)
-	to, haveTo, ok2 := bytePosition(last)
-	switch {
-	case !ok1 || !ok2 || !haveFrom && !haveTo || haveFrom && haveTo && to < from:
-		return span{}, false, nil
-	case !haveFrom: // the last bytes
-		if size == 0 && to > 0 {
-			return span{}, false, nil // all there is
-		}
-		n := min(to, size)
-		r = span{size - n, n}
-	case haveTo:
-		r = span{from, min(to, size-1) - from + 1}
-	default:
-		r = span{from, size - from}
-	}
-	if r.n <= 0 || r.off >= size {
-		return span{}, false, fault.New(fault.Invalid, "InvalidRange", "The requested range is not satisfiable").
-			WithHint("the range is %s and the object has %d bytes", s, size)
-	}
-	return r, true, nil
-}
-
-// bytePosition reads a number of a range, which may be empty.
-func bytePosition(s string) (n int64, given, ok bool) {
-	if s == "" {
-		return 0, false, true
-	}
-	if s[0] < '0' || s[0] > '9' {
-		return 0, false, false
-	}
-	n, err := strconv.ParseInt(s, 10, 64)
-	// One beyond all numbers is beyond all bodies.
-	return n, true, err == nil || errors.Is(err, strconv.ErrRange)
-}

@@ -208,8 +208,8 @@ func copyRange(header []string, size int64) (span, error) {
 	}
 	bad := func(message string) error { return invalid("x-amz-copy-source-range", message) }
 	first, last, ok := strings.Cut(strings.TrimPrefix(header[0], "bytes="), "-")
-	from, have1, ok1 := bytePosition(first)
-	to, have2, ok2 := bytePosition(last)
+	from, have1, ok1 := wire.BytePosition(first)
+	to, have2, ok2 := wire.BytePosition(last)
 	if !ok || !ok1 || !ok2 || !have1 || !have2 || from > to || !strings.HasPrefix(header[0], "bytes=") {
 		return span{}, bad("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
 	}

@@ -159,12 +159,13 @@ func (c *call) portion(v *object.Version) (span, int, error) {
 		return c.part(v, number)
 	}
 	if len(rng) > 0 {
-		r, ok, err := parseRange(rng[0], v.Size)
+		off, n, ok, err := wire.Range(rng[0], v.Size)
 		if err != nil {
 			wire.Set(c.h, "Content-Range", "bytes */"+strconv.FormatInt(v.Size, 10))
 			return span{}, 0, err
 		}
 		if ok {
+			r := span{off, n}
 			c.showRange(r, v.Size)
 			return r, http.StatusPartialContent, nil
 		}

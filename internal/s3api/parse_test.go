@@ -88,16 +88,13 @@ func FuzzTarget(f *testing.F) {
 	})
 }
 
-func FuzzRange(f *testing.F) {
+func FuzzCopyRange(f *testing.F) {
 	f.Add("bytes=0-1", int64(10))
 	f.Add("bytes=-5", int64(0))
 	f.Add("bytes=9223372036854775807-", int64(1)<<40)
 	f.Fuzz(func(t *testing.T, s string, size int64) {
 		if size < 0 {
 			return
-		}
-		if r, ok, err := parseRange(s, size); err == nil && ok && (r.off < 0 || r.n <= 0 || r.off+r.n > size) {
-			t.Errorf("%q of %d: %+v", s, size, r)
 		}
 		if r, err := copyRange([]string{s}, size); err == nil && (r.off < 0 || r.n <= 0 || r.off+r.n > size) {
 			t.Errorf("copy %q of %d: %+v", s, size, r)

@@ -3,6 +3,18 @@
 // list (ACL) overview".
 package acl
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+// CanonicalID returns the canonical user id of an account: 64 hex digits that
+// follow from its number.
+func CanonicalID(account string) string {
+	sum := sha256.Sum256([]byte("twinbucket canonical user " + account))
+	return hex.EncodeToString(sum[:])
+}
+
 // Permission is what a grant lets its grantee do.
 type Permission string
 

@@ -109,6 +109,11 @@ const (
 	Removed              Ownership = ""
 )
 
+// Valid reports whether o is one of the settings that a bucket can be given.
+func (o Ownership) Valid() bool {
+	return o == BucketOwnerEnforced || o == BucketOwnerPreferred || o == ObjectWriter
+}
+
 // Ownership returns the bucket's setting, BucketOwnerEnforced if there never
 // was one, as in new buckets of AWS.
 func (b *Bucket) Ownership() Ownership {

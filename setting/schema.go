@@ -189,6 +189,14 @@ func (e *element) acceptText(n *node) error {
 	return nil
 }
 
+// document writes n as a document by itself.
+func (e *element) document(n *node) []byte {
+	var b bytes.Buffer
+	b.WriteString(xml.Header)
+	e.write(&b, n, ` xmlns="`+markup.Namespace+`"`)
+	return b.Bytes()
+}
+
 // write writes n in the order of the schema; attributes go with its first tag.
 func (e *element) write(b *bytes.Buffer, n *node, attributes string) {
 	if e.typed {

@@ -1,6 +1,7 @@
 // Package setting reads the settings documents of a bucket that no other room
 // is about: CORS, event notifications, access logs, request payment,
-// acceleration, website, and the configurations with ids (inventory, analytics,
+// acceleration, website, Object Lock, ownership, public access, encryption, and
+// the configurations with ids (inventory, analytics,
 // metrics, intelligent tiering).
 //
 // Parse holds a document against its schema and the rules of the S3 API
@@ -11,12 +12,10 @@ package setting
 
 import (
 	"bytes"
-	"encoding/xml"
 	"strconv"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
-	"twinbucket/markup"
 )
 
 // kind is what is known of one kind of document.
@@ -34,6 +33,10 @@ var kinds = map[bucket.Document]*kind{
 	bucket.RequestPayment:     &paymentKind,
 	bucket.Accelerate:         &accelerateKind,
 	bucket.Website:            &websiteKind,
+	bucket.ObjectLock:         &lockKind,
+	bucket.OwnershipControls:  &ownershipKind,
+	bucket.PublicAccessBlock:  &accessBlockKind,
+	bucket.Encryption:         &encryptionKind,
 	bucket.Inventory:          &inventoryKind,
 	bucket.Analytics:          &analyticsKind,
 	bucket.Metrics:            &metricsKind,
@@ -86,12 +89,7 @@ func Parse(name bucket.Document, data []byte) (*Document, error) {
 
 // XML returns the document as AWS gives it back: in AWS's order, with the
 // ids that were generated, in AWS's namespace.
-func (d *Document) XML() []byte {
-	var b bytes.Buffer
-	b.WriteString(xml.Header)
-	d.kind.root.write(&b, d.root, ` xmlns="`+markup.Namespace+`"`)
-	return b.Bytes()
-}
+func (d *Document) XML() []byte { return d.kind.root.document(d.root) }
 
 // Element returns the document's element alone, as it stands in a listing.
 func (d *Document) Element() []byte {
@@ -117,6 +115,8 @@ func (d *Document) Check(b *bucket.Bucket, lookup func(name string) (*bucket.Buc
 		return checkLogBucket(d.root, b, lookup)
 	case bucket.Accelerate:
 		return checkAccelerated(b)
+	case bucket.ObjectLock:
+		return checkVersioned(b)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 )
@@ -60,6 +61,11 @@ func tiering(tier string, days int) string {
 	return fmt.Sprintf("<Tiering><Days>%d</Days><AccessTier>%s</AccessTier></Tiering>", days, tier)
 }
 
+// retention returns an Object Lock configuration with a default retention.
+func retention(inner string) string {
+	return "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>" + inner + "</DefaultRetention></Rule></ObjectLockConfiguration>"
+}
+
 const (
 	created = "<Event>s3:ObjectCreated:*</Event>"
 	put     = "<Event>s3:ObjectCreated:Put</Event>"
@@ -101,6 +107,26 @@ func TestParseRefuses(t *testing.T) {
 		{bucket.CORS, corsDocument(origin + "<ExposeHeader>x-*</ExposeHeader>"), "InvalidRequest", `ExposeHeader "x-*" contains wildcard. We currently do not support wildcard for ExposeHeader.`},
 		{bucket.CORS, corsDocument(origin + "<ExposeHeader>a b</ExposeHeader>"), "InvalidRequest", `ExposeHeader "a b" contains invalid character.`},
 		{bucket.CORS, corsDocument(origin) + strings.Repeat(" ", 64<<10), "MaxMessageLengthExceeded", "Your request was too big."},
+
+		{bucket.ObjectLock, "<ObjectLockConfiguration/>", "MalformedXML", ""},
+		{bucket.ObjectLock, "<ObjectLockConfiguration><ObjectLockEnabled>Disabled</ObjectLockEnabled></ObjectLockConfiguration>", "MalformedXML", ""},
+		{bucket.ObjectLock, retention(""), "MalformedXML", ""},
+		{bucket.ObjectLock, retention("<Mode>COMPLIANCE</Mode>"), "MalformedXML", ""},
+		{bucket.ObjectLock, retention("<Mode>GENTLE</Mode><Days>1</Days>"), "MalformedXML", ""},
+		{bucket.ObjectLock, retention("<Mode>COMPLIANCE</Mode><Days>1</Days><Years>1</Years>"), "MalformedXML", ""},
+		{bucket.ObjectLock, retention("<Mode>COMPLIANCE</Mode><Days>x</Days>"), "MalformedXML", ""},
+		{bucket.ObjectLock, retention("<Mode>COMPLIANCE</Mode><Days>0</Days>"), "InvalidArgument", "Default retention period must be a positive integer value."},
+		{bucket.ObjectLock, retention("<Mode>COMPLIANCE</Mode><Days>36501</Days>"), "InvalidArgument", "Default retention period too large."},
+		{bucket.ObjectLock, retention("<Mode>COMPLIANCE</Mode><Years>-1</Years>"), "InvalidArgument", "Default retention period must be a positive integer value."},
+		{bucket.ObjectLock, retention("<Mode>COMPLIANCE</Mode><Years>101</Years>"), "InvalidArgument", "Default retention period too large."},
+
+		{bucket.OwnershipControls, "<OwnershipControls/>", "MalformedXML", ""},
+		{bucket.OwnershipControls, "<OwnershipControls><Rule><ObjectOwnership>Mine</ObjectOwnership></Rule></OwnershipControls>", "MalformedXML", ""},
+		{bucket.PublicAccessBlock, "<PublicAccessBlockConfiguration><BlockPublicAcls>maybe</BlockPublicAcls></PublicAccessBlockConfiguration>", "MalformedXML", ""},
+		{bucket.PublicAccessBlock, "<PublicAccessBlockConfiguration><BlockAll>true</BlockAll></PublicAccessBlockConfiguration>", "MalformedXML", ""},
+		{bucket.Encryption, "<ServerSideEncryptionConfiguration/>", "MalformedXML", ""},
+		{bucket.Encryption, "<ServerSideEncryptionConfiguration><Rule><Colour/></Rule></ServerSideEncryptionConfiguration>", "MalformedXML", ""},
+		{bucket.Encryption, "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>rot13</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>", "MalformedXML", ""},
 
 		{bucket.Website, "<WebsiteConfiguration/>", "InvalidArgument", "A value for IndexDocument Suffix must be provided if RedirectAllRequestsTo is empty"},
 		{bucket.Website, strings.Replace(website(""), ">i<", ">a/i<", 1), "InvalidArgument", "The IndexDocument Suffix is not well formed"},
@@ -367,4 +393,90 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q became %q: %v", document, once, err)
 		}
 	})
+}
+
+// TestMadeDocuments: what is made here reads back as what it was made of.
+func TestMadeDocuments(t *testing.T) {
+	t.Parallel()
+	b := &bucket.Bucket{Owner: "111111111111", Documents: map[bucket.Document][]byte{}}
+	for _, o := range []bucket.Ownership{bucket.BucketOwnerEnforced, bucket.BucketOwnerPreferred, bucket.ObjectWriter, bucket.Removed} {
+		b.Documents[bucket.OwnershipControls] = Ownership(o)
+		if got := b.Ownership(); got != o {
+			t.Errorf("%q became %q", o, got)
+		}
+	}
+	for _, want := range []bucket.EncryptionRule{
+		{Algorithm: "AES256"},
+		{Algorithm: "aws:kms", KeyID: "alias/<k>", BucketKey: true, BlockedTypes: []string{"SSE-C"}},
+	} {
+		b.Documents[bucket.Encryption] = Encryption(&want)
+		if diff := cmp.Diff(&want, b.EncryptionRule()); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if b.Documents[bucket.ObjectLock] = ObjectLock(); !b.Locked() || b.DefaultRetention() != (bucket.Retention{}) {
+		t.Errorf("%+v", b.DefaultRetention())
+	}
+	d, err := Parse(bucket.ObjectLock, []byte(retention("<Years>2</Years><Mode>COMPLIANCE</Mode>")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Documents[bucket.ObjectLock] = d.XML(); b.DefaultRetention() != (bucket.Retention{Mode: "COMPLIANCE", Years: 2}) {
+		t.Errorf("%+v", b.DefaultRetention())
+	}
+	if err := d.Check(b, nil); fault.CodeOf(err) != "InvalidBucketState" {
+		t.Errorf("without versioning: %v", err)
+	}
+	b.Versioning = bucket.Enabled
+	if err := d.Check(b, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBlocks(t *testing.T) {
+	t.Parallel()
+	b := &bucket.Bucket{Documents: map[bucket.Document][]byte{}}
+	if Blocks(b, "BlockPublicAcls") {
+		t.Error("blocks without a document")
+	}
+	d, err := Parse(bucket.PublicAccessBlock, []byte("<PublicAccessBlockConfiguration><IgnorePublicAcls/><BlockPublicAcls>TRUE</BlockPublicAcls></PublicAccessBlockConfiguration>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Documents[bucket.PublicAccessBlock] = d.XML()
+	for name, want := range map[string]bool{"BlockPublicAcls": true, "IgnorePublicAcls": false, "BlockPublicPolicy": false, "RestrictPublicBuckets": false} {
+		if Blocks(b, name) != want || !strings.Contains(string(d.XML()), fmt.Sprintf("<%s>%v</%s>", name, want, name)) {
+			t.Errorf("%s is not %v: %s", name, want, d.XML())
+		}
+	}
+}
+
+func TestLists(t *testing.T) {
+	t.Parallel()
+	b := &bucket.Bucket{Owner: "111111111111", Documents: map[bucket.Document][]byte{}}
+	public, _ := acl.Canned("public-read", acl.CanonicalID(b.Owner), "")
+	if SetList(b, public); !List(b).Public() {
+		t.Errorf("%+v", List(b))
+	}
+	if err := CheckList(b, public); fault.CodeOf(err) != "InvalidBucketAclWithObjectOwnership" {
+		t.Errorf("owner enforced: %v", err)
+	}
+	b.Documents[bucket.OwnershipControls] = Ownership(bucket.ObjectWriter)
+	if err := CheckList(b, public); err != nil {
+		t.Error(err)
+	}
+	if err := CheckPublicList(b, public, "u", "a", "r"); err != nil {
+		t.Error(err)
+	}
+	b.Documents[bucket.PublicAccessBlock] = []byte("<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>")
+	if err := CheckPublicList(b, public, "u", "a", "r"); fault.CodeOf(err) != "AccessDenied" {
+		t.Errorf("blocked: %v", err)
+	}
+	if SetList(b, nil); List(b) != nil || b.Documents[bucket.ACL] != nil {
+		t.Errorf("%+v", List(b))
+	}
+	b.Documents[bucket.ACL] = []byte("?")
+	if list := List(b); list == nil || len(list) != 0 {
+		t.Errorf("one that cannot be read: %+v", list)
+	}
 }

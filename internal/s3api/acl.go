@@ -1,7 +1,6 @@
 package s3api
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"twinbucket/acl"
@@ -9,6 +8,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
+	"twinbucket/setting"
 )
 
 // aclRefused is AWS's answer for a list in a bucket whose ACLs are off.
@@ -40,7 +40,7 @@ func (c *call) getObjectACL() error {
 
 // sendACL answers with a list.
 func (c *call) sendACL(owner string, list acl.List) error {
-	id := canonicalID(owner)
+	id := acl.CanonicalID(owner)
 	x := wire.NewDocument()
 	x.OpenNS("AccessControlPolicy", namespace)
 	writeOwner(x, "Owner", id, c.iam.AccountName(owner))
@@ -68,7 +68,7 @@ func (c *call) sendACL(owner string, list acl.List) error {
 // there is none.
 func (c *call) nameOf(id string) string {
 	for _, a := range c.iam.Accounts() {
-		if canonicalID(a.ID) == id {
+		if acl.CanonicalID(a.ID) == id {
 			return a.Name
 		}
 	}
@@ -94,26 +94,13 @@ func (c *call) putBucketACL() error {
 		if b.OwnerEnforced() {
 			return aclRefused()
 		}
-		return setList(b, list)
+		setting.SetList(b, list)
+		return nil
 	})
 	if err != nil {
 		return err
 	}
 	return c.empty(http.StatusOK)
-}
-
-// setList sets a bucket's own list.
-func setList(b *bucket.Bucket, list acl.List) error {
-	if list == nil {
-		delete(b.Documents, bucket.ACL)
-		return nil
-	}
-	doc, err := json.Marshal(list)
-	if err != nil {
-		return fault.Wrap("s3api.acl", b.Name, err)
-	}
-	b.Documents[bucket.ACL] = doc
-	return nil
 }
 
 // putObjectACL is PutObjectAcl.
@@ -172,22 +159,16 @@ func (c *call) fullControl(list acl.List) bool {
 		told := c.bucket.Documents[bucket.OwnershipControls] != nil
 		return canned[0] == "bucket-owner-full-control" || canned[0] == "private" && !told
 	}
-	return len(list) == 1 && list[0] == acl.Private(canonicalID(c.bucket.Owner))[0]
+	return len(list) == 1 && list[0] == acl.Private(acl.CanonicalID(c.bucket.Owner))[0]
 }
 
 // checkPublicACL refuses a public list where BlockPublicAcls is on.
 func (c *call) checkPublicACL(list acl.List) error {
-	if !list.Public() || !blocks(c.bucket, "BlockPublicAcls") {
-		return nil
-	}
 	action, resource := "s3:PutBucketAcl", c.bucket.ARN()
 	if c.key != "" {
 		action, resource = "s3:PutObjectAcl", c.bucket.ARN()+"/"+c.key
 	}
-	return fault.Newf(fault.Denied, "AccessDenied",
-		"User: %s is not authorized to perform: %s on resource: %q because public access control lists (ACLs) are prevented by the BlockPublicAcls setting in S3 Block Public Access.",
-		c.caller.ARN, action, resource).
-		WithHint("grant to accounts and not to groups, or take BlockPublicAcls out of the bucket's public access block")
+	return setting.CheckPublicList(c.bucket, list, c.caller.ARN, action, resource)
 }
 
 // newACL sets owner and list of a new version from the request's headers.

@@ -1,7 +1,6 @@
 package s3api
 
 import (
-	"encoding/json"
 	"sync"
 
 	"twinbucket/acl"
@@ -9,6 +8,7 @@ import (
 	"twinbucket/internal/iam"
 	"twinbucket/object"
 	"twinbucket/policy"
+	"twinbucket/setting"
 )
 
 // The actions that a permission in a list grants, as the S3 User Guide maps
@@ -43,17 +43,13 @@ type knownList struct {
 
 // listOf returns a bucket's own list; nil if only its owner is in it.
 func (s *server) listOf(b *bucket.Bucket) acl.List {
-	doc := b.Documents[bucket.ACL]
-	if doc == nil || b.OwnerEnforced() {
+	if b.Documents[bucket.ACL] == nil || b.OwnerEnforced() {
 		return nil
 	}
 	if v, ok := s.lists.m.Load(b.Name); ok && v.(knownList).revision == b.Revision {
 		return v.(knownList).list
 	}
-	list := acl.List{}
-	if json.Unmarshal(doc, &list) != nil {
-		list = acl.List{} // one that cannot be read grants nothing
-	}
+	list := setting.List(b)
 	s.lists.m.Store(b.Name, knownList{b.Revision, list})
 	return list
 }
@@ -78,10 +74,10 @@ func (c *call) consult(a *iam.Access, b *bucket.Bucket, v *object.Version) {
 	}
 	caller := acl.Caller{Signed: c.caller.Type != policy.Anonymous}
 	if c.caller.Account != "" {
-		caller.ID = canonicalID(c.caller.Account)
+		caller.ID = acl.CanonicalID(c.caller.Account)
 	}
 	if list.Public() {
-		caller.Strict = blocks(b, "IgnorePublicAcls")
+		caller.Strict = setting.Blocks(b, "IgnorePublicAcls")
 	}
 	g, ok := list.Find(caller, need)
 	if !ok {

@@ -49,9 +49,9 @@ func (c *call) headerACL(owner, bucketOwner string) (list acl.List, given bool, 
 	if len(canned) == 0 {
 		return list, list != nil, checkCount(list)
 	}
-	ids := [2]string{canonicalID(owner)}
+	ids := [2]string{acl.CanonicalID(owner)}
 	if bucketOwner != "" {
-		ids[1] = canonicalID(bucketOwner)
+		ids[1] = acl.CanonicalID(bucketOwner)
 	}
 	list, ok := acl.Canned(canned[0], ids[0], ids[1])
 	if !ok {
@@ -164,7 +164,7 @@ func (c *call) sentACL(owner, bucketOwner string) (acl.List, error) {
 	if doc.Owner == nil || doc.Owner.ID == "" || doc.List == nil {
 		return nil, malformedACL("AccessControlPolicy holds an Owner with its ID and an AccessControlList")
 	}
-	if doc.Owner.ID != canonicalID(owner) {
+	if doc.Owner.ID != acl.CanonicalID(owner) {
 		if _, err := c.grantID(doc.Owner.ID); err != nil {
 			return nil, err
 		}

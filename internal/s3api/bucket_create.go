@@ -13,6 +13,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
+	"twinbucket/setting"
 )
 
 // creation is the document of CreateBucket.
@@ -56,7 +57,7 @@ func (c *call) createBucket() error {
 		if err := c.allowService("s3:PutBucketOwnershipControls", arn.Bucket(c.name)); err != nil {
 			return err
 		}
-		b.Documents[bucket.OwnershipControls] = ownershipXML(v)
+		b.Documents[bucket.OwnershipControls] = setting.Ownership(bucket.Ownership(v))
 	}
 	if strings.EqualFold(c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
 		for _, action := range []string{"s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"} {
@@ -64,7 +65,7 @@ func (c *call) createBucket() error {
 				return err
 			}
 		}
-		b.Versioning, b.Documents[bucket.ObjectLock] = bucket.Enabled, lockXML(bucket.Retention{})
+		b.Versioning, b.Documents[bucket.ObjectLock] = bucket.Enabled, setting.ObjectLock()
 	}
 	if err := c.newList(b); err != nil {
 		return err
@@ -104,8 +105,8 @@ func (c *call) newList(b *bucket.Bucket) error {
 	if err != nil || !given {
 		return err
 	}
-	if b.OwnerEnforced() && list.Beyond(canonicalID(b.Owner)) {
-		return aclWithEnforced()
+	if err := setting.CheckList(b, list); err != nil {
+		return err
 	}
 	if list == nil {
 		return nil
@@ -113,14 +114,8 @@ func (c *call) newList(b *bucket.Bucket) error {
 	if err := c.allowService("s3:PutBucketAcl", b.ARN()); err != nil {
 		return err
 	}
-	return setList(b, list)
-}
-
-// aclWithEnforced refuses lists that grant something together with the
-// ownership setting that has none.
-func aclWithEnforced() error {
-	return fault.New(fault.Invalid, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting").
-		WithHint("give access by the bucket's policy, or ask for another setting: x-amz-object-ownership: BucketOwnerPreferred or ObjectWriter")
+	setting.SetList(b, list)
+	return nil
 }
 
 // bucketExists answers CreateBucket of a bucket that is there. In us-east-1
@@ -147,7 +142,7 @@ func (c *call) bucketExists(asked *bucket.Bucket) error {
 // checkBucketHeaders refuses what a new bucket cannot have.
 func (c *call) checkBucketHeaders() error {
 	h := c.r.Header
-	if v := h.Get("X-Amz-Object-Ownership"); v != "" && !validOwnership(v) {
+	if v := h.Get("X-Amz-Object-Ownership"); v != "" && !bucket.Ownership(v).Valid() {
 		return invalid("x-amz-object-ownership", "Invalid x-amz-object-ownership header: "+v)
 	}
 	return nil

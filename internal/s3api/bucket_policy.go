@@ -7,6 +7,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
 	"twinbucket/policy"
+	"twinbucket/setting"
 )
 
 // allowPolicy asks whether the caller may do action to the bucket's policy.
@@ -66,7 +67,7 @@ func (c *call) putPolicy() error {
 	if err := c.iam.CheckPrincipals(doc); err != nil {
 		return err
 	}
-	if doc.Public() && blocks(c.bucket, "BlockPublicPolicy") {
+	if doc.Public() && setting.Blocks(c.bucket, "BlockPublicPolicy") {
 		return fault.Newf(fault.Denied, "AccessDenied",
 			"User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
 			c.caller.ARN, c.bucket.ARN()).

@@ -3,12 +3,12 @@ package s3api
 import (
 	"fmt"
 	"net/http"
-	"strings"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
+	"twinbucket/setting"
 )
 
 // getDocument answers with a settings document, or with the fault that AWS has
@@ -32,13 +32,6 @@ func (c *call) deleteDocument(name bucket.Document, action string) error {
 	return c.setDocument(name, nil, http.StatusNoContent)
 }
 
-// render returns what write makes as a document to be stored.
-func render(write func(*wire.Document)) []byte {
-	x := wire.NewDocument()
-	write(x)
-	return append([]byte(nil), x.Bytes()...)
-}
-
 // getEncryption is GetBucketEncryption. Every bucket has the default that all
 // buckets of AWS have.
 func (c *call) getEncryption() error {
@@ -48,28 +41,7 @@ func (c *call) getEncryption() error {
 	if doc := c.bucket.Documents[bucket.Encryption]; doc != nil {
 		return c.stored("application/xml", doc)
 	}
-	return c.stored("application/xml", encryptionXML(&bucket.EncryptionRule{Algorithm: object.AES256}))
-}
-
-func encryptionXML(r *bucket.EncryptionRule) []byte {
-	return render(func(x *wire.Document) {
-		x.OpenNS("ServerSideEncryptionConfiguration", namespace)
-		x.Open("Rule")
-		x.Open("ApplyServerSideEncryptionByDefault")
-		x.Text("SSEAlgorithm", r.Algorithm)
-		x.Optional("KMSMasterKeyID", r.KeyID)
-		x.Close("ApplyServerSideEncryptionByDefault")
-		x.Bool("BucketKeyEnabled", r.BucketKey)
-		if len(r.BlockedTypes) > 0 {
-			x.Open("BlockedEncryptionTypes")
-			for _, t := range r.BlockedTypes {
-				x.Text("EncryptionType", t)
-			}
-			x.Close("BlockedEncryptionTypes")
-		}
-		x.Close("Rule")
-		x.Close("ServerSideEncryptionConfiguration")
-	})
+	return c.stored("application/xml", setting.Encryption(&bucket.EncryptionRule{Algorithm: object.AES256}))
 }
 
 // putEncryption is PutBucketEncryption. A rule that does not say what is blocked
@@ -82,47 +54,23 @@ func (c *call) putEncryption() error {
 	if err := c.allow("s3:PutEncryptionConfiguration"); err != nil {
 		return err
 	}
-	var doc struct { // finds elements that nobody knows
-		Rule []struct {
-			ByDefault *struct {
-				SSEAlgorithm   string
-				KMSMasterKeyID string
-			} `xml:"ApplyServerSideEncryptionByDefault"`
-			BucketKeyEnabled       bool
-			BlockedEncryptionTypes *struct{ EncryptionType []string }
-		}
-	}
-	if err := wire.Decode(data, "ServerSideEncryptionConfiguration", &doc); err != nil {
+	d, err := setting.Parse(bucket.Encryption, data)
+	if err != nil {
 		return err
 	}
-	rule, err := bucket.ParseEncryption(data)
+	rule, err := bucket.ParseEncryption(d.XML())
 	if err != nil {
 		return err
 	}
 	if rule.BlockedTypes == nil {
 		rule.BlockedTypes = c.bucket.EncryptionRule().BlockedTypes
 	}
-	return c.setDocument(bucket.Encryption, encryptionXML(rule), http.StatusOK)
+	return c.setDocument(bucket.Encryption, setting.Encryption(rule), http.StatusOK)
 }
 
 // deleteEncryption is DeleteBucketEncryption.
 func (c *call) deleteEncryption() error {
 	return c.deleteDocument(bucket.Encryption, "s3:PutEncryptionConfiguration")
-}
-
-// validOwnership reports whether v is an object ownership setting.
-func validOwnership(v string) bool {
-	return v == "BucketOwnerEnforced" || v == "BucketOwnerPreferred" || v == "ObjectWriter"
-}
-
-func ownershipXML(v string) []byte {
-	return render(func(x *wire.Document) {
-		x.OpenNS("OwnershipControls", namespace)
-		x.Open("Rule")
-		x.Text("ObjectOwnership", v)
-		x.Close("Rule")
-		x.Close("OwnershipControls")
-	})
 }
 
 // getOwnership is GetBucketOwnershipControls. A bucket that never had the
@@ -138,7 +86,7 @@ func (c *call) getOwnership() error {
 	if set == bucket.Removed {
 		return fault.New(fault.NotFound, "OwnershipControlsNotFoundError", "The bucket ownership controls were not found").On(c.name)
 	}
-	return c.stored("application/xml", ownershipXML(string(set)))
+	return c.stored("application/xml", setting.Ownership(set))
 }
 
 // putOwnership is PutBucketOwnershipControls.
@@ -146,29 +94,21 @@ func (c *call) putOwnership() error {
 	if err := c.signedIn(fmt.Sprintf(noAnonymousControl, "Put")); err != nil {
 		return err
 	}
-	var doc struct {
-		Rule  []struct{ ObjectOwnership string }
-		Extra []extra `xml:",any"`
-	}
-	if err := c.xml("OwnershipControls", &doc); err != nil {
+	data, err := c.document(wire.MaxXML)
+	if err != nil {
 		return err
 	}
 	if err := c.allow("s3:PutBucketOwnershipControls"); err != nil {
 		return err
 	}
-	if err := noExtra("OwnershipControls", doc.Extra); err != nil {
+	d, err := setting.Parse(bucket.OwnershipControls, data)
+	if err != nil {
 		return err
 	}
-	if len(doc.Rule) != 1 || !validOwnership(doc.Rule[0].ObjectOwnership) {
-		return wire.Malformed("OwnershipControls holds one Rule with BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")
-	}
-	set := doc.Rule[0].ObjectOwnership
-	err := c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
-		if bucket.Ownership(set) == bucket.BucketOwnerEnforced && c.listOf(b).Beyond(canonicalID(b.Owner)) {
-			return aclWithEnforced()
-		}
-		b.Documents[bucket.OwnershipControls] = ownershipXML(set)
-		return nil
+	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+		list := c.listOf(b)
+		b.Documents[bucket.OwnershipControls] = d.XML()
+		return setting.CheckList(b, list)
 	})
 	if err != nil {
 		return err
@@ -185,51 +125,8 @@ func (c *call) deleteOwnership() error {
 	if err := c.allow("s3:PutBucketOwnershipControls"); err != nil {
 		return err
 	}
-	none := render(func(x *wire.Document) { x.OpenNS("OwnershipControls", namespace); x.Close("OwnershipControls") })
-	return c.setDocument(bucket.OwnershipControls, none, http.StatusNoContent)
+	return c.setDocument(bucket.OwnershipControls, setting.Ownership(bucket.Removed), http.StatusNoContent)
 }
-
-// accessBlock is a bucket's public access block.
-type accessBlock struct {
-	BlockPublicAcls       string
-	IgnorePublicAcls      string
-	BlockPublicPolicy     string
-	RestrictPublicBuckets string
-	Extra                 []extra `xml:",any"`
-}
-
-// accessBlockSettings are its settings in AWS's order.
-var accessBlockSettings = []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"}
-
-func parseAccessBlock(data []byte) (*accessBlock, error) {
-	var a accessBlock
-	if err := wire.Decode(data, "PublicAccessBlockConfiguration", &a); err != nil {
-		return nil, err
-	}
-	if err := noExtra("PublicAccessBlockConfiguration", a.Extra); err != nil {
-		return nil, err
-	}
-	for _, s := range accessBlockSettings {
-		if v := strings.ToLower(a.value(s)); v != "" && v != "true" && v != "false" {
-			return nil, wire.Malformed(s + " is true or false")
-		}
-	}
-	return &a, nil
-}
-
-func (a *accessBlock) value(setting string) string {
-	switch setting {
-	case "BlockPublicAcls":
-		return a.BlockPublicAcls
-	case "IgnorePublicAcls":
-		return a.IgnorePublicAcls
-	case "BlockPublicPolicy":
-		return a.BlockPublicPolicy
-	}
-	return a.RestrictPublicBuckets
-}
-
-func (a *accessBlock) on(setting string) bool { return strings.EqualFold(a.value(setting), "true") }
 
 // getPublicAccessBlock is GetPublicAccessBlock.
 func (c *call) getPublicAccessBlock() error {
@@ -247,18 +144,11 @@ func (c *call) putPublicAccessBlock() error {
 	if err := c.allow("s3:PutBucketPublicAccessBlock"); err != nil {
 		return err
 	}
-	block, err := parseAccessBlock(data)
+	d, err := setting.Parse(bucket.PublicAccessBlock, data)
 	if err != nil {
 		return err
 	}
-	doc := render(func(x *wire.Document) {
-		x.OpenNS("PublicAccessBlockConfiguration", namespace)
-		for _, s := range accessBlockSettings {
-			x.Bool(s, block.on(s))
-		}
-		x.Close("PublicAccessBlockConfiguration")
-	})
-	return c.setDocument(bucket.PublicAccessBlock, doc, http.StatusOK)
+	return c.setDocument(bucket.PublicAccessBlock, d.XML(), http.StatusOK)
 }
 
 // deletePublicAccessBlock is DeletePublicAccessBlock.

@@ -16,7 +16,6 @@ import (
 // Limits of the S3 User Guide.
 const (
 	maxMetadata = 2 << 10 // bytes of names and values
-	maxRedirect = 2 << 10 // bytes of x-amz-website-redirect-location
 	maxPut      = 5 << 30 // bytes of an object put in one request, of a part, of a copy
 )
 
@@ -25,9 +24,6 @@ const metadataPrefix = "X-Amz-Meta-"
 // newVersion returns the version that the request's headers describe.
 func (c *call) newVersion() (object.Version, error) {
 	v := object.Version{Bucket: c.bucket.Name, Key: c.key}
-	if err := c.checkNewHeaders(); err != nil {
-		return v, err
-	}
 	if err := c.newACL(&v); err != nil {
 		return v, err
 	}
@@ -51,30 +47,6 @@ func (c *call) newVersion() (object.Version, error) {
 		v.Tags, err = headerTags(text)
 	}
 	return v, err
-}
-
-// checkNewHeaders refuses the headers of a write that ask for what a bucket
-// here cannot give.
-func (c *call) checkNewHeaders() error {
-	h := c.r.Header
-	if err := checkRedirect(h.Get("X-Amz-Website-Redirect-Location")); err != nil {
-		return err
-	}
-	return nil
-}
-
-// checkRedirect checks x-amz-website-redirect-location.
-func checkRedirect(to string) error {
-	switch {
-	case to == "":
-		return nil
-	case len(to) > maxRedirect:
-		return fault.New(fault.Invalid, "InvalidRedirectLocation", "The length of website redirect location cannot exceed 2,048 characters.")
-	case strings.HasPrefix(to, "/"), strings.HasPrefix(to, "http://"), strings.HasPrefix(to, "https://"):
-		return nil
-	}
-	return fault.New(fault.Invalid, "InvalidRedirectLocation",
-		"The website redirect location must have a prefix of 'http://' or 'https://' or '/'.").On(to)
 }
 
 // contentHeaders returns the headers that an object keeps. The transfer coding

@@ -14,6 +14,7 @@ import (
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
+	"twinbucket/setting"
 )
 
 // The headers of Object Lock.
@@ -22,12 +23,6 @@ const (
 	headerLockUntil = "X-Amz-Object-Lock-Retain-Until-Date"
 	headerLockHold  = "X-Amz-Object-Lock-Legal-Hold"
 	headerBypass    = "X-Amz-Bypass-Governance-Retention"
-)
-
-// The longest default retention.
-const (
-	maxRetentionDays  = 36500
-	maxRetentionYears = 100
 )
 
 // lockMissing is AWS's answer for the lock of an object in a bucket without
@@ -155,43 +150,31 @@ func (c *call) mayBypass(key string) bool {
 		c.allowOn(c.bucket, "s3:BypassGovernanceRetention", arn.Object(c.bucket.Name, key)) == nil
 }
 
-// sealedXML is xml for the documents that have to come with a digest.
-func (c *call) sealedXML(root string, v any) error {
+// sealed reads a document that has to come with a digest.
+func (c *call) sealed() ([]byte, error) {
 	d, err := c.digests()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	data, err := c.read(wire.MaxXML, d)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case len(data) == 0:
-		return fault.New(fault.Invalid, "MissingRequestBodyError", "Request Body is empty")
+		return nil, fault.New(fault.Invalid, "MissingRequestBodyError", "Request Body is empty")
 	case !d.Given():
-		return fault.New(fault.Invalid, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+		return nil, fault.New(fault.Invalid, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
 	}
-	return wire.Decode(data, root, v)
+	return data, nil
 }
 
-// lockXML returns the Object Lock configuration with a default retention.
-func lockXML(r bucket.Retention) []byte {
-	return render(func(x *wire.Document) {
-		x.OpenNS("ObjectLockConfiguration", namespace)
-		x.Text("ObjectLockEnabled", "Enabled")
-		if r.Mode != "" {
-			x.Open("Rule")
-			x.Open("DefaultRetention")
-			x.Text("Mode", r.Mode)
-			if r.Days > 0 {
-				x.Int("Days", int64(r.Days))
-			} else {
-				x.Int("Years", int64(r.Years))
-			}
-			x.Close("DefaultRetention")
-			x.Close("Rule")
-		}
-		x.Close("ObjectLockConfiguration")
-	})
+// sealedXML is xml for the documents that have to come with a digest.
+func (c *call) sealedXML(root string, v any) error {
+	data, err := c.sealed()
+	if err != nil {
+		return err
+	}
+	return wire.Decode(data, root, v)
 }
 
 // getObjectLock is GetObjectLockConfiguration.
@@ -200,76 +183,24 @@ func (c *call) getObjectLock() error {
 		"ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
 }
 
-// lockDocument is the document of PutObjectLockConfiguration.
-type lockDocument struct {
-	ObjectLockEnabled string
-	Rule              *struct {
-		DefaultRetention *struct {
-			Mode  string
-			Days  *int
-			Years *int
-		}
-	}
-	Extra []extra `xml:",any"`
-}
-
-// retention checks the document and returns its default retention.
-func (doc *lockDocument) retention() (bucket.Retention, error) {
-	var r bucket.Retention
-	switch {
-	case doc.ObjectLockEnabled != "Enabled":
-		return r, wire.Malformed("ObjectLockEnabled is Enabled: Object Lock cannot be turned off")
-	case len(doc.Extra) > 0:
-		return r, wire.Malformed("ObjectLockConfiguration holds ObjectLockEnabled and Rule; there is " + doc.Extra[0].XMLName.Local)
-	case doc.Rule == nil:
-		return r, nil
-	case doc.Rule.DefaultRetention == nil:
-		return r, wire.Malformed("Rule holds a DefaultRetention")
-	}
-	d := doc.Rule.DefaultRetention
-	if !validMode(d.Mode) {
-		return r, wire.Malformed("Mode is GOVERNANCE or COMPLIANCE")
-	}
-	r.Mode = d.Mode
-	switch {
-	case (d.Days == nil) == (d.Years == nil):
-		return r, wire.Malformed("DefaultRetention holds either Days or Years")
-	case d.Days != nil:
-		r.Days = *d.Days
-		return r, checkPeriod("Days", r.Days, maxRetentionDays)
-	}
-	r.Years = *d.Years
-	return r, checkPeriod("Years", r.Years, maxRetentionYears)
-}
-
-func checkPeriod(unit string, n, most int) error {
-	switch {
-	case n <= 0:
-		return invalid(unit, "Default retention period must be a positive integer value.")
-	case n > most:
-		return invalid(unit, "Default retention period too large.")
-	}
-	return nil
-}
-
 // putObjectLock is PutObjectLockConfiguration.
 func (c *call) putObjectLock() error {
-	var doc lockDocument
-	if err := c.sealedXML("ObjectLockConfiguration", &doc); err != nil {
+	data, err := c.sealed()
+	if err != nil {
 		return err
 	}
 	if err := c.allow("s3:PutBucketObjectLockConfiguration"); err != nil {
 		return err
 	}
-	r, err := doc.retention()
+	d, err := setting.Parse(bucket.ObjectLock, data)
 	if err != nil {
 		return err
 	}
 	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
-		if b.Versioning != bucket.Enabled {
-			return fault.New(fault.Conflict, "InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration").On(b.Name)
+		if err := d.Check(b, c.destination); err != nil {
+			return err
 		}
-		b.Documents[bucket.ObjectLock] = lockXML(r)
+		b.Documents[bucket.ObjectLock] = d.XML()
 		return nil
 	})
 	if err != nil {

@@ -1,13 +1,12 @@
 package s3api
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"twinbucket/acl"
 	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
@@ -93,7 +92,7 @@ func (l *listing) owner(element, account string) {
 	}
 	o, known := l.owners[account]
 	if !known {
-		o = [2]string{canonicalID(account), l.called(account)}
+		o = [2]string{acl.CanonicalID(account), l.called(account)}
 		if l.owners == nil {
 			l.owners = make(map[string][2]string, 1)
 		}
@@ -108,13 +107,6 @@ func writeOwner(x *wire.Document, element, id, name string) {
 	x.Text("ID", id)
 	x.Text("DisplayName", name)
 	x.Close(element)
-}
-
-// canonicalID returns the canonical user id of an account: 64 hex digits that
-// follow from its number.
-func canonicalID(account string) string {
-	sum := sha256.Sum256([]byte("twinbucket canonical user " + account))
-	return hex.EncodeToString(sum[:])
 }
 
 // listObjects is ListObjects and ListObjectsV2.

@@ -6,6 +6,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/policy"
+	"twinbucket/setting"
 )
 
 // public reports whether a stored bucket policy is public. One that cannot be
@@ -13,17 +14,6 @@ import (
 func public(data []byte) bool {
 	doc, err := policy.Parse(data, policy.Resource)
 	return err == nil && doc.Public()
-}
-
-// blocks reports whether a setting of the bucket's public access block is on.
-// The document is one that putPublicAccessBlock wrote, or a stack.
-func blocks(b *bucket.Bucket, setting string) bool {
-	doc := b.Documents[bucket.PublicAccessBlock]
-	if doc == nil {
-		return false
-	}
-	block, err := parseAccessBlock(doc)
-	return err == nil && block.on(setting)
 }
 
 // publics remembers for which buckets strangers are kept out.
@@ -44,7 +34,7 @@ func (p *publics) restricted(b *bucket.Bucket) bool {
 	if v, ok := p.m.Load(b.Name); ok && v.(restriction).revision == b.Revision {
 		return v.(restriction).on
 	}
-	r := restriction{b.Revision, blocks(b, "RestrictPublicBuckets") && public(b.Documents[bucket.Policy])}
+	r := restriction{b.Revision, setting.Blocks(b, "RestrictPublicBuckets") && public(b.Documents[bucket.Policy])}
 	p.m.Store(b.Name, r)
 	return r.on
 }

@@ -4,17 +4,21 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"regexp"
+	"maps"
 	"slices"
+	"strings"
 
+	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/lifecycle"
 	"twinbucket/rule"
+	"twinbucket/setting"
 )
 
 // bucketKind is AWS::S3::Bucket.
 var bucketKind = kind{
-	replace:    []string{"BucketName"},
+	replace:    []string{"BucketName", "ObjectLockEnabled"},
 	tagged:     true,
 	attributes: []string{"Arn", "DomainName", "DualStackDomainName", "RegionalDomainName", "WebsiteURL"},
 	name:       nameBucket,
@@ -25,8 +29,7 @@ var bucketKind = kind{
 
 // foreignBucketProperties are those that AWS has and Twinbucket has not.
 var foreignBucketProperties = []string{
-	"AbacStatus", "BucketNamePrefix", "BucketNamespace", "LifecycleConfiguration",
-	"MetadataConfiguration", "MetadataTableConfiguration", "ObjectLockConfiguration",
+	"AbacStatus", "BucketNamePrefix", "BucketNamespace", "MetadataConfiguration", "MetadataTableConfiguration",
 }
 
 // documentActions are the actions that changing a document needs, beside
@@ -37,6 +40,10 @@ var documentActions = map[bucket.Document]string{
 	bucket.Encryption:        "s3:PutEncryptionConfiguration",
 	bucket.OwnershipControls: "s3:PutBucketOwnershipControls",
 	bucket.PublicAccessBlock: "s3:PutBucketPublicAccessBlock",
+	bucket.Lifecycle:         "s3:PutLifecycleConfiguration",
+	bucket.TransitionSize:    "s3:PutLifecycleConfiguration",
+	bucket.ObjectLock:        "s3:PutBucketObjectLockConfiguration",
+	bucket.ACL:               "s3:PutBucketAcl",
 
 	bucket.CORS:               "s3:PutBucketCORS",
 	bucket.Logging:            "s3:PutBucketLogging",
@@ -49,67 +56,34 @@ var documentActions = map[bucket.Document]string{
 	bucket.IntelligentTiering: "s3:PutIntelligentTieringConfiguration",
 }
 
-var (
-	status        = []element{{property: "Status"}}
-	minutes       = []element{{property: "Minutes"}}
-	keyAndValue   = []element{{property: "Key"}, {property: "Value"}}
-	prefixAndTags = []element{{property: "Prefix"}, {property: "TagFilters", xml: "Tag", many: true, kids: keyAndValue}}
-
-	replicationElements = []element{
-		{property: "Role"},
-		{property: "Rules", xml: "Rule", many: true, kids: []element{
-			{property: "Id", xml: "ID"},
-			{property: "Priority"},
-			{property: "Prefix"},
-			{property: "Filter", kids: []element{
-				{property: "Prefix"},
-				{property: "TagFilter", xml: "Tag", kids: keyAndValue},
-				{property: "And", kids: prefixAndTags},
-			}},
-			{property: "Status"},
-			{property: "SourceSelectionCriteria", kids: []element{
-				{property: "SseKmsEncryptedObjects", kids: status},
-				{property: "ReplicaModifications", kids: status},
-			}},
-			{property: "DeleteMarkerReplication", kids: status},
-			{property: "Destination", kids: []element{
-				{property: "Bucket"},
-				{property: "Account"},
-				{property: "StorageClass"},
-				{property: "AccessControlTranslation", kids: []element{{property: "Owner"}}},
-				{property: "EncryptionConfiguration", kids: []element{{property: "ReplicaKmsKeyID"}}},
-				{property: "ReplicationTime", kids: []element{{property: "Status"}, {property: "Time", kids: minutes}}},
-				{property: "Metrics", kids: []element{{property: "Status"}, {property: "EventThreshold", kids: minutes}}},
-			}},
-		}},
-	}
-	publicAccessElements = []element{
-		{property: "BlockPublicAcls", truth: true},
-		{property: "IgnorePublicAcls", truth: true},
-		{property: "BlockPublicPolicy", truth: true},
-		{property: "RestrictPublicBuckets", truth: true},
-	}
-	ownershipElements  = []element{{property: "Rules", xml: "Rule", many: true, kids: []element{{property: "ObjectOwnership"}}}}
-	encryptionElements = []element{{property: "ServerSideEncryptionConfiguration", xml: "Rule", many: true, kids: []element{
-		{property: "ServerSideEncryptionByDefault", xml: "ApplyServerSideEncryptionByDefault", kids: []element{{property: "SSEAlgorithm"}, {property: "KMSMasterKeyID"}}},
-		{property: "BucketKeyEnabled", truth: true},
-	}}}
-	tagElements = []element{{property: "TagSet", kids: []element{{property: "Tag", many: true, kids: keyAndValue}}}}
-)
-
 // wanted is what a template wants of a bucket.
 type wanted struct {
-	name       string
+	physical   string
 	versioning bucket.Versioning
 	tags       []Tag // the bucket's own and the stack's
 	documents  map[bucket.Document][]byte
 	role       string // of the replication configuration
+	smallest   string // object that lifecycle rules transition
+}
+
+// cannedLists are the values of AccessControl, as S3 calls them. The last two
+// mean nothing for a bucket.
+var cannedLists = map[string]string{
+	"Private":                "private",
+	"PublicRead":             "public-read",
+	"PublicReadWrite":        "public-read-write",
+	"AuthenticatedRead":      "authenticated-read",
+	"AwsExecRead":            "aws-exec-read",
+	"LogDeliveryWrite":       "log-delivery-write",
+	"BucketOwnerRead":        "bucket-owner-read",
+	"BucketOwnerFullControl": "bucket-owner-full-control",
 }
 
 // wantBucket reads the properties of a bucket.
 func wantBucket(a *action, props map[string]any, stackTags []Tag) (*wanted, error) {
 	p := read(a.typ, props)
-	w := &wanted{name: p.text("BucketName"), documents: map[bucket.Document][]byte{}}
+	w := &wanted{physical: a.physical, documents: map[bucket.Document][]byte{}}
+	_ = p.text("BucketName") // the physical id says it
 	if v := p.object("VersioningConfiguration"); v != nil {
 		w.versioning = bucket.Versioning(v.need("Status"))
 		if w.versioning != bucket.Enabled && w.versioning != bucket.Suspended {
@@ -117,43 +91,53 @@ func wantBucket(a *action, props map[string]any, stackTags []Tag) (*wanted, erro
 		}
 		_ = v.done() // kept
 	}
-	for _, d := range []struct {
-		property string
-		document bucket.Document
-		root     string
-		kids     []element
-	}{
-		{"ReplicationConfiguration", bucket.Replication, "ReplicationConfiguration", replicationElements},
-		{"PublicAccessBlockConfiguration", bucket.PublicAccessBlock, "PublicAccessBlockConfiguration", publicAccessElements},
-		{"OwnershipControls", bucket.OwnershipControls, "OwnershipControls", ownershipElements},
-		{"BucketEncryption", bucket.Encryption, "ServerSideEncryptionConfiguration", encryptionElements},
-	} {
-		if o := p.object(d.property); o != nil {
-			w.documents[d.document] = o.xml(d.root, d.kids)
-		}
-	}
-	if err := w.settings(a, p); err != nil {
+	if err := w.settings(p); err != nil {
 		return nil, err
 	}
-	unsupported := slices.Clone(foreignBucketProperties)
-	if acl := p.text("AccessControl"); acl != "" && acl != "Private" {
-		unsupported = append(unsupported, p.unseen("AccessControl"))
-	}
 	if p.truth("ObjectLockEnabled") {
-		unsupported = append(unsupported, p.unseen("ObjectLockEnabled"))
+		if w.documents[bucket.ObjectLock] == nil {
+			w.documents[bucket.ObjectLock] = setting.ObjectLock()
+		}
+		if w.versioning == bucket.Unversioned {
+			w.versioning = bucket.Enabled
+		}
 	}
+	w.list(a, p)
 	own := p.tags("Tags")
-	if err := p.done(unsupported...); err != nil {
+	if err := p.done(foreignBucketProperties...); err != nil {
 		return nil, err
 	}
 	if err := checkTags(own); err != nil {
 		return nil, err
 	}
-	return w, w.finish(a, own, stackTags)
+	w.tag(a, own, stackTags)
+	size, err := lifecycle.ParseMinimumSize(w.smallest)
+	if err != nil {
+		return nil, err
+	}
+	if size != lifecycle.AllClasses {
+		w.documents[bucket.TransitionSize] = []byte(size)
+	}
+	return w, nil
 }
 
-// finish adds the tags and checks what can be checked without the bucket.
-func (w *wanted) finish(a *action, own, stackTags []Tag) error {
+// list adds the access control list that AccessControl names.
+func (w *wanted) list(a *action, p *properties) {
+	name := p.text("AccessControl")
+	if name == "" {
+		return
+	}
+	canned, ok := cannedLists[name]
+	if !ok {
+		p.fail("Value of property AccessControl must be one of %s", strings.Join(slices.Sorted(maps.Keys(cannedLists)), ", "))
+		return
+	}
+	list, _ := acl.Canned(canned, acl.CanonicalID(a.stack.Account), "")
+	setting.SetList(&bucket.Bucket{Documents: w.documents}, list)
+}
+
+// tag adds the tags: the bucket's own, the stack's, and those of AWS.
+func (w *wanted) tag(a *action, own, stackTags []Tag) {
 	w.tags = append(w.tags, own...)
 	for _, t := range stackTags {
 		if !slices.ContainsFunc(own, func(x Tag) bool { return x.Key == t.Key }) {
@@ -162,38 +146,10 @@ func (w *wanted) finish(a *action, own, stackTags []Tag) error {
 	}
 	var list []any
 	for _, t := range a.allTags(own, stackTags) {
-		list = append(list, map[string]any{"Key": t.Key, "Value": t.Value})
+		list = append(list, tree{"Key": t.Key, "Value": t.Value})
 	}
-	set := read(a.typ, map[string]any{"TagSet": map[string]any{"Tag": list}})
-	w.documents[bucket.Tagging] = set.xml("Tagging", tagElements)
-	return w.check()
+	w.documents[bucket.Tagging] = document("Tagging", tree{"TagSet": tree{"Tag": list}})
 }
-
-// check checks the documents.
-func (w *wanted) check() error {
-	if d := w.documents[bucket.Replication]; d != nil {
-		set, err := rule.Parse(d)
-		if err != nil {
-			return err
-		}
-		if err := set.Unsupported(); err != nil {
-			return err
-		}
-		w.documents[bucket.Replication] = set.XML()
-		w.role = set.Role
-	}
-	if d := w.documents[bucket.Encryption]; d != nil {
-		if _, err := bucket.ParseEncryption(d); err != nil {
-			return err
-		}
-	}
-	if d := w.documents[bucket.OwnershipControls]; d != nil && !ownership.Match(d) {
-		return fault.New(fault.Invalid, "ValidationError", "OwnershipControls must have one rule with an ObjectOwnership of BucketOwnerEnforced, BucketOwnerPreferred or ObjectWriter")
-	}
-	return nil
-}
-
-var ownership = regexp.MustCompile(`^<OwnershipControls[^>]*><Rule><ObjectOwnership>(BucketOwnerEnforced|BucketOwnerPreferred|ObjectWriter)</ObjectOwnership></Rule></OwnershipControls>$`)
 
 func nameBucket(a *action) (string, error) {
 	if name := read(a.typ, a.props).text("BucketName"); name != "" {
@@ -268,7 +224,7 @@ func (a *action) allowChange(b *bucket.Bucket, from, to *wanted) error {
 		acts = append(acts, documentActions[bucket.Tagging])
 	}
 	slices.Sort(acts)
-	if err := a.allowBucket(b, acts...); err != nil {
+	if err := a.allowBucket(b, slices.Compact(acts)...); err != nil {
 		return err
 	}
 	if d := to.documents[bucket.Replication]; d == nil || bytes.Equal(d, from.documents[bucket.Replication]) {
@@ -320,6 +276,9 @@ func updateBucket(ctx context.Context, a *action) (map[string]string, error) {
 	}
 	if from.versioning == bucket.Enabled && to.versioning == bucket.Unversioned {
 		to.versioning = bucket.Suspended // a bucket never goes back to unversioned
+	}
+	if from.documents[bucket.ObjectLock] != nil && to.documents[bucket.ObjectLock] == nil {
+		to.documents[bucket.ObjectLock] = setting.ObjectLock() // nor does it lose Object Lock
 	}
 	changed := changedDocuments(from, to)
 	err = a.Store.UpdateBucket(ctx, a.physical, func(b *bucket.Bucket) error {

@@ -3,12 +3,10 @@ package stack
 import (
 	"bytes"
 	"encoding/json"
-	"encoding/xml"
 	"slices"
 	"strconv"
 
 	"twinbucket/fault"
-	"twinbucket/markup"
 	"twinbucket/template"
 )
 
@@ -210,67 +208,6 @@ func (p *properties) done(known ...string) error {
 		p.fail("Encountered unsupported property %s", name)
 	}
 	return *p.err
-}
-
-// element says how a property becomes an element of an S3 document.
-type element struct {
-	property string
-	xml      string    // the element's name; "" is the property's
-	many     bool      // a list: one element for each item
-	truth    bool      // a boolean; false if it is absent
-	kids     []element // nil: a scalar
-}
-
-// xml writes an S3 document from an object in the properties.
-func (p *properties) xml(root string, kids []element) []byte {
-	var b bytes.Buffer
-	b.WriteString("<" + root + ` xmlns="` + markup.Namespace + `">`)
-	p.write(&b, kids)
-	b.WriteString("</" + root + ">")
-	return b.Bytes()
-}
-
-func (p *properties) write(b *bytes.Buffer, kids []element) {
-	for _, k := range kids {
-		if _, ok := p.m[k.property]; !ok && !k.truth {
-			continue
-		}
-		name := k.xml
-		if name == "" {
-			name = k.property
-		}
-		switch {
-		case k.truth:
-			writeText(b, name, strconv.FormatBool(p.truth(k.property)))
-		case k.kids == nil && k.many:
-			for _, s := range p.texts(k.property) {
-				writeText(b, name, s)
-			}
-		case k.kids == nil:
-			writeText(b, name, p.text(k.property))
-		case k.many:
-			for _, o := range p.objects(k.property) {
-				o.writeIn(b, name, k.kids)
-			}
-		default:
-			if o := p.object(k.property); o != nil {
-				o.writeIn(b, name, k.kids)
-			}
-		}
-	}
-	_ = p.done() // the error is kept
-}
-
-func (p *properties) writeIn(b *bytes.Buffer, name string, kids []element) {
-	b.WriteString("<" + name + ">")
-	p.write(b, kids)
-	b.WriteString("</" + name + ">")
-}
-
-func writeText(b *bytes.Buffer, name, text string) {
-	b.WriteString("<" + name + ">")
-	_ = xml.EscapeText(b, []byte(text)) // a bytes.Buffer takes everything
-	b.WriteString("</" + name + ">")
 }
 
 // decode returns recorded properties.

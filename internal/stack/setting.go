@@ -1,34 +1,40 @@
 package stack
 
 import (
-	"bytes"
-	"encoding/xml"
 	"maps"
 	"slices"
 	"strings"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/lifecycle"
+	"twinbucket/rule"
 	"twinbucket/setting"
 )
 
-// Properties of a bucket that become settings documents. A template nests and
-// names things in another way than the S3 API, so each is turned into a tree
-// in the form of the API: maps of elements by their names, lists of elements
-// that come several times, and texts.
-type tree = map[string]any
-
+// settingProperties are the properties of a bucket that become settings
+// documents.
 var settingProperties = []struct {
 	property string
 	document bucket.Document
 	root     string
-	of       func(a *action, o *properties) tree
+	of       func(w *wanted, o *properties) tree
 }{
+	{"ReplicationConfiguration", bucket.Replication, "ReplicationConfiguration", replicationTree},
+	{"LifecycleConfiguration", bucket.Lifecycle, "LifecycleConfiguration", lifecycleTree},
+	{"ObjectLockConfiguration", bucket.ObjectLock, "ObjectLockConfiguration", objectLockTree},
+	{"PublicAccessBlockConfiguration", bucket.PublicAccessBlock, "PublicAccessBlockConfiguration", func(_ *wanted, o *properties) tree {
+		return o.truths(tree{}, "BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+	}},
+	{"OwnershipControls", bucket.OwnershipControls, "OwnershipControls", func(_ *wanted, o *properties) tree {
+		return tree{"Rule": o.trees("Rules", func(r *properties) tree { return r.take("ObjectOwnership") })}
+	}},
+	{"BucketEncryption", bucket.Encryption, "ServerSideEncryptionConfiguration", encryptionTree},
 	{"CorsConfiguration", bucket.CORS, "CORSConfiguration", corsTree},
 	{"LoggingConfiguration", bucket.Logging, "BucketLoggingStatus", loggingTree},
 	{"NotificationConfiguration", bucket.Notification, "NotificationConfiguration", notificationTree},
 	{"WebsiteConfiguration", bucket.Website, "WebsiteConfiguration", websiteTree},
-	{"AccelerateConfiguration", bucket.Accelerate, "AccelerateConfiguration", func(_ *action, o *properties) tree {
+	{"AccelerateConfiguration", bucket.Accelerate, "AccelerateConfiguration", func(_ *wanted, o *properties) tree {
 		return o.take("AccelerationStatus=Status")
 	}},
 }
@@ -42,33 +48,36 @@ var listedProperties = []struct {
 }{
 	{"InventoryConfigurations", bucket.Inventory, "InventoryConfiguration", inventoryTree},
 	{"MetricsConfigurations", bucket.Metrics, "MetricsConfiguration", func(o *properties) tree {
-		return o.filtered(o.take("Id"))
+		return o.filtered(o.take("Id"), filters...)
 	}},
 	{"AnalyticsConfigurations", bucket.Analytics, "AnalyticsConfiguration", analyticsTree},
 	{"IntelligentTieringConfigurations", bucket.IntelligentTiering, "IntelligentTieringConfiguration", func(o *properties) tree {
-		t := o.filtered(o.take("Id", "Status"))
+		t := o.filtered(o.take("Id", "Status"), filters...)
 		t["Tiering"] = o.trees("Tierings", func(x *properties) tree { return x.take("AccessTier", "Days") })
 		return t
 	}},
 }
 
+// filters are the properties that select objects for those, beside TagFilters.
+var filters = []string{"Prefix", "AccessPointArn"}
+
 // settings reads those properties into documents.
-func (w *wanted) settings(a *action, p *properties) error {
+func (w *wanted) settings(p *properties) error {
 	for _, s := range settingProperties {
 		o := p.object(s.property)
 		if o == nil {
 			continue
 		}
-		t := s.of(a, o)
+		t := s.of(w, o)
 		if err := o.done(); err != nil {
 			return err
 		}
-		d, err := parseTree(s.document, s.root, t)
+		data, err := w.checked(s.document, document(s.root, t))
 		if err != nil {
 			return err
 		}
-		if !d.Empty() {
-			w.documents[s.document] = d.XML()
+		if data != nil {
+			w.documents[s.document] = data
 		}
 	}
 	for _, s := range listedProperties {
@@ -77,7 +86,7 @@ func (w *wanted) settings(a *action, p *properties) error {
 			if err := o.done(); err != nil {
 				return err
 			}
-			d, err := parseTree(s.document, s.root, t)
+			d, err := setting.Parse(s.document, document(s.root, t))
 			if err != nil {
 				return err
 			}
@@ -94,6 +103,30 @@ func (w *wanted) settings(a *action, p *properties) error {
 	return *p.err
 }
 
+// checked returns a document as it is stored; nil if it turns the setting off.
+func (w *wanted) checked(name bucket.Document, data []byte) ([]byte, error) {
+	switch name {
+	case bucket.Replication:
+		set, err := rule.Parse(data)
+		if err != nil {
+			return nil, err
+		}
+		w.role = set.Role
+		return set.XML(), set.Unsupported()
+	case bucket.Lifecycle:
+		set, err := lifecycle.Parse(data)
+		if err != nil {
+			return nil, err
+		}
+		return set.XML(), nil
+	}
+	d, err := setting.Parse(name, data)
+	if err != nil || d.Empty() {
+		return nil, err
+	}
+	return d.XML(), nil
+}
+
 // actionOf returns the action that changing a document needs.
 func actionOf(d bucket.Document) string {
 	kind, _, _ := strings.Cut(string(d), "/")
@@ -105,7 +138,7 @@ func actionOf(d bucket.Document) string {
 func (a *action) checkSettings(b *bucket.Bucket, changed []bucket.Document) error {
 	for _, s := range settingProperties {
 		data := b.Documents[s.document]
-		if data == nil || !slices.Contains(changed, s.document) {
+		if data == nil || !slices.Contains(changed, s.document) || setting.Limit(s.document) == 0 {
 			continue
 		}
 		d, err := setting.Parse(s.document, data)
@@ -123,100 +156,78 @@ func (a *action) checkSettings(b *bucket.Bucket, changed []bucket.Document) erro
 			return err
 		}
 	}
-	return nil
-}
-
-// parseTree reads a document given as a tree.
-func parseTree(name bucket.Document, root string, t tree) (*setting.Document, error) {
-	var b bytes.Buffer
-	writeTree(&b, root, t)
-	return setting.Parse(name, b.Bytes())
-}
-
-func writeTree(b *bytes.Buffer, name string, v any) {
-	if list, ok := v.([]any); ok {
-		for _, item := range list {
-			writeTree(b, name, item)
-		}
-		return
+	list := setting.List(b)
+	if err := setting.CheckList(b, list); err != nil {
+		return err
 	}
-	b.WriteString("<" + name + ">")
-	switch v := v.(type) {
-	case string:
-		// A bytes.Buffer never fails, so neither does EscapeText.
-		_ = xml.EscapeText(b, []byte(v))
-	case tree:
-		for _, kid := range slices.Sorted(maps.Keys(v)) {
-			writeTree(b, kid, v[kid])
-		}
-	}
-	b.WriteString("</" + name + ">")
+	return setting.CheckPublicList(b, list, a.caller.ARN, "s3:PutBucketAcl", b.ARN())
 }
 
-// take returns the properties of the given names that are there, texts and
-// lists of them. A name can be PROPERTY=ELEMENT.
-func (p *properties) take(names ...string) tree {
-	t := tree{}
-	for _, name := range names {
-		property, element, renamed := strings.Cut(name, "=")
-		if !renamed {
-			element = property
-		}
-		v, ok := p.get(property)
-		if !ok {
-			continue
-		}
-		if _, many := v.([]any); !many {
-			t[element] = p.text(property)
-			continue
-		}
-		list := []any{}
-		for _, s := range p.texts(property) {
-			list = append(list, s)
-		}
-		t[element] = list
+func replicationTree(_ *wanted, o *properties) tree {
+	t := o.take("Role")
+	t["Rule"] = o.trees("Rules", func(r *properties) tree {
+		rule := r.take("Id=ID", "Priority", "Prefix", "Status")
+		r.within(rule, "Filter", "Filter", func(f *properties) tree {
+			filter := f.take("Prefix")
+			f.within(filter, "TagFilter", "Tag", keyAndValue)
+			f.within(filter, "And", "And", func(x *properties) tree {
+				and := x.take("Prefix")
+				and["Tag"] = x.trees("TagFilters", keyAndValue)
+				return and
+			})
+			return filter
+		})
+		r.within(rule, "SourceSelectionCriteria", "SourceSelectionCriteria", func(x *properties) tree {
+			criteria := tree{}
+			x.within(criteria, "SseKmsEncryptedObjects", "SseKmsEncryptedObjects", status)
+			x.within(criteria, "ReplicaModifications", "ReplicaModifications", status)
+			return criteria
+		})
+		r.within(rule, "DeleteMarkerReplication", "DeleteMarkerReplication", status)
+		r.within(rule, "Destination", "Destination", destinationTree)
+		return rule
+	})
+	return t
+}
+
+func destinationTree(o *properties) tree {
+	t := o.take("Bucket", "Account", "StorageClass")
+	o.within(t, "AccessControlTranslation", "AccessControlTranslation", func(x *properties) tree { return x.take("Owner") })
+	o.within(t, "EncryptionConfiguration", "EncryptionConfiguration", func(x *properties) tree { return x.take("ReplicaKmsKeyID") })
+	for _, timed := range []struct{ property, after string }{{"ReplicationTime", "Time"}, {"Metrics", "EventThreshold"}} {
+		o.within(t, timed.property, timed.property, func(x *properties) tree {
+			one := status(x)
+			x.within(one, timed.after, timed.after, func(m *properties) tree { return m.take("Minutes") })
+			return one
+		})
 	}
 	return t
 }
 
-// trees returns what of makes of each item of a property that is a list of
-// objects.
-func (p *properties) trees(name string, of func(*properties) tree) []any {
-	list := []any{}
-	for _, o := range p.objects(name) {
-		list = append(list, of(o))
-		_ = o.done() // the error is kept
-	}
-	return list
+func status(o *properties) tree { return o.take("Status") }
+
+func encryptionTree(_ *wanted, o *properties) tree {
+	return tree{"Rule": o.trees("ServerSideEncryptionConfiguration", func(r *properties) tree {
+		rule := r.truths(tree{}, "BucketKeyEnabled")
+		r.within(rule, "ServerSideEncryptionByDefault", "ApplyServerSideEncryptionByDefault", func(x *properties) tree {
+			return x.take("SSEAlgorithm", "KMSMasterKeyID")
+		})
+		r.within(rule, "BlockedEncryptionTypes", "BlockedEncryptionTypes", func(x *properties) tree { return x.take("EncryptionType") })
+		return rule
+	})}
 }
 
-// within sets t's element to what of makes of a property that is an object.
-func (p *properties) within(t tree, property, element string, of func(*properties) tree) {
-	if o := p.object(property); o != nil {
-		t[element] = of(o)
-		_ = o.done() // the error is kept
-	}
-}
-
-// filtered adds to t the filter that Prefix, TagFilters and AccessPointArn
-// make.
-func (p *properties) filtered(t tree) tree {
-	f := p.take("Prefix", "AccessPointArn")
-	n := len(f)
-	if tags := p.trees("TagFilters", func(x *properties) tree { return x.take("Key", "Value") }); len(tags) > 0 {
-		f["Tag"] = tags
-		n += len(tags)
-	}
-	switch {
-	case n > 1:
-		t["Filter"] = tree{"And": f}
-	case n == 1:
-		t["Filter"] = f
-	}
+func objectLockTree(_ *wanted, o *properties) tree {
+	t := o.take("ObjectLockEnabled")
+	o.within(t, "Rule", "Rule", func(r *properties) tree {
+		rule := tree{}
+		r.within(rule, "DefaultRetention", "DefaultRetention", func(x *properties) tree { return x.take("Mode", "Days", "Years") })
+		return rule
+	})
 	return t
 }
 
-func corsTree(_ *action, o *properties) tree {
+func corsTree(_ *wanted, o *properties) tree {
 	return tree{"CORSRule": o.trees("CorsRules", func(r *properties) tree {
 		return r.take("Id=ID", "AllowedHeaders=AllowedHeader", "AllowedMethods=AllowedMethod",
 			"AllowedOrigins=AllowedOrigin", "ExposedHeaders=ExposeHeader", "MaxAge=MaxAgeSeconds")
@@ -224,8 +235,8 @@ func corsTree(_ *action, o *properties) tree {
 }
 
 // loggingTree has the bucket log to itself if no other is named.
-func loggingTree(a *action, o *properties) tree {
-	t := tree{"TargetBucket": a.physical, "TargetPrefix": ""}
+func loggingTree(w *wanted, o *properties) tree {
+	t := tree{"TargetBucket": w.physical, "TargetPrefix": ""}
 	maps.Copy(t, o.take("DestinationBucketName=TargetBucket", "LogFilePrefix=TargetPrefix"))
 	o.within(t, "TargetObjectKeyFormat", "TargetObjectKeyFormat", func(f *properties) tree {
 		format := tree{}
@@ -236,7 +247,7 @@ func loggingTree(a *action, o *properties) tree {
 	return tree{"LoggingEnabled": t}
 }
 
-func notificationTree(_ *action, o *properties) tree {
+func notificationTree(_ *wanted, o *properties) tree {
 	t := tree{}
 	for _, d := range []struct{ property, element, arn string }{
 		{"LambdaConfigurations", "CloudFunctionConfiguration", "Function=CloudFunction"},
@@ -264,7 +275,7 @@ func notificationTree(_ *action, o *properties) tree {
 	return t
 }
 
-func websiteTree(_ *action, o *properties) tree {
+func websiteTree(_ *wanted, o *properties) tree {
 	t := tree{}
 	if s := o.take("IndexDocument=Suffix"); len(s) > 0 {
 		t["IndexDocument"] = s
@@ -306,7 +317,7 @@ func inventoryTree(o *properties) tree {
 }
 
 func analyticsTree(o *properties) tree {
-	t := o.filtered(o.take("Id"))
+	t := o.filtered(o.take("Id"), filters...)
 	o.within(t, "StorageClassAnalysis", "StorageClassAnalysis", func(s *properties) tree {
 		analysis := tree{}
 		s.within(analysis, "DataExport", "DataExport", func(e *properties) tree {

@@ -30,6 +30,11 @@ const everySetting = `Resources:
         RoutingRules:
           - {RedirectRule: {HostName: a.b, HttpRedirectCode: "301"}, RoutingRuleCondition: {KeyPrefixEquals: old/}}
       AccelerateConfiguration: {AccelerationStatus: Suspended}
+      PublicAccessBlockConfiguration: {BlockPublicPolicy: "TRUE"}
+      OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerPreferred}]}
+      BucketEncryption:
+        ServerSideEncryptionConfiguration:
+          - {BucketKeyEnabled: true, BlockedEncryptionTypes: {EncryptionType: [SSE-C]}, ServerSideEncryptionByDefault: {SSEAlgorithm: "aws:kms", KMSMasterKeyID: alias/k}}
       InventoryConfigurations:
         - {Id: weekly, Enabled: true, IncludedObjectVersions: All, OptionalFields: [Size, ETag], Prefix: in/, ScheduleFrequency: Weekly, Destination: {BucketArn: "arn:aws:s3:::every", Format: CSV, BucketAccountId: "111111111111"}}
       MetricsConfigurations:
@@ -55,6 +60,9 @@ func TestSettings(t *testing.T) {
 		"logging":               `<LoggingEnabled><TargetBucket>every</TargetBucket><TargetPrefix>log/</TargetPrefix><TargetObjectKeyFormat><PartitionedPrefix><PartitionDateSource>EventTime</PartitionDateSource></PartitionedPrefix></TargetObjectKeyFormat></LoggingEnabled>`,
 		"notification":          `<CloudFunction>arn:aws:lambda:eu-west-1:111111111111:function:f</CloudFunction><Event>s3:ObjectCreated:*</Event><Filter><S3Key><FilterRule><Name>Prefix</Name><Value>in/</Value></FilterRule></S3Key></Filter></CloudFunctionConfiguration><EventBridgeConfiguration></EventBridgeConfiguration>`,
 		"website":               `<IndexDocument><Suffix>index.html</Suffix></IndexDocument><ErrorDocument><Key>error.html</Key></ErrorDocument><RoutingRules><RoutingRule><Condition><KeyPrefixEquals>old/</KeyPrefixEquals></Condition><Redirect><HostName>a.b</HostName><HttpRedirectCode>301</HttpRedirectCode></Redirect></RoutingRule></RoutingRules>`,
+		"publicAccessBlock":     `<BlockPublicAcls>false</BlockPublicAcls><IgnorePublicAcls>false</IgnorePublicAcls><BlockPublicPolicy>true</BlockPublicPolicy><RestrictPublicBuckets>false</RestrictPublicBuckets>`,
+		"ownershipControls":     `<Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule>`,
+		"encryption":            `<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>alias/k</KMSMasterKeyID></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled><BlockedEncryptionTypes><EncryptionType>SSE-C</EncryptionType></BlockedEncryptionTypes></Rule>`,
 		"accelerate":            `<Status>Suspended</Status>`,
 		"inventory/weekly":      `<Id>weekly</Id><IsEnabled>true</IsEnabled><Destination><S3BucketDestination><Format>CSV</Format><AccountId>111111111111</AccountId><Bucket>arn:aws:s3:::every</Bucket></S3BucketDestination></Destination><Filter><Prefix>in/</Prefix></Filter><Schedule><Frequency>Weekly</Frequency></Schedule><IncludedObjectVersions>All</IncludedObjectVersions><OptionalFields><Field>Size</Field><Field>ETag</Field></OptionalFields>`,
 		"metrics/whole":         `<Id>whole</Id></MetricsConfiguration>`,

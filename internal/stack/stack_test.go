@@ -3,6 +3,7 @@ package stack
 import (
 	"bytes"
 	"context"
+	"encoding/xml"
 	"fmt"
 	"io"
 	"log/slog"
@@ -328,19 +329,20 @@ func TestReplicationElements(t *testing.T) {
 			},
 		}},
 	}})
-	got := string(p.object("ReplicationConfiguration").xml("ReplicationConfiguration", replicationElements))
-	if err := p.done(); err != nil {
+	w := &wanted{documents: map[bucket.Document][]byte{}}
+	if err := w.settings(p); err != nil {
 		t.Fatal(err)
 	}
-	want := `<ReplicationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
+	got := string(w.documents[bucket.Replication])
+	want := xml.Header + `<ReplicationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
 		`<Role>arn:aws:iam::111111111111:role/r</Role><Rule><ID>a&lt;b</ID><Priority>3</Priority>` +
 		`<Filter><And><Prefix>p/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value></Value></Tag></And></Filter>` +
 		`<Status>Disabled</Status><SourceSelectionCriteria><ReplicaModifications><Status>Disabled</Status></ReplicaModifications></SourceSelectionCriteria>` +
-		`<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication>` +
 		`<Destination><Bucket>arn:aws:s3:::dst</Bucket><Account>222222222222</Account><StorageClass>STANDARD_IA</StorageClass>` +
 		`<AccessControlTranslation><Owner>Destination</Owner></AccessControlTranslation>` +
 		`<ReplicationTime><Status>Enabled</Status><Time><Minutes>15</Minutes></Time></ReplicationTime>` +
-		`<Metrics><Status>Enabled</Status><EventThreshold><Minutes>15</Minutes></EventThreshold></Metrics></Destination></Rule></ReplicationConfiguration>`
+		`<Metrics><Status>Enabled</Status><EventThreshold><Minutes>15</Minutes></EventThreshold></Metrics></Destination>` +
+		`<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication></Rule></ReplicationConfiguration>`
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
@@ -359,12 +361,28 @@ func TestRefusedProperties(t *testing.T) {
 		{"AWS::S3::Bucket", `{VersioningConfiguration: {State: Enabled}}`, "Property Status cannot be empty."},
 		{"AWS::S3::Bucket", `{VersioningConfiguration: {Status: On}}`, "Value of property Status must be one of Enabled, Suspended"},
 		{"AWS::S3::Bucket", `{VersioningConfiguration: Enabled}`, "Value of property VersioningConfiguration must be an object"},
-		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: []}}`, "The property LifecycleConfiguration of AWS::S3::Bucket is not supported"},
-		{"AWS::S3::Bucket", `{ObjectLockEnabled: true}`, "The property ObjectLockEnabled of AWS::S3::Bucket is not supported"},
-		{"AWS::S3::Bucket", `{AccessControl: PublicRead}`, "The property AccessControl of AWS::S3::Bucket is not supported"},
+		{"AWS::S3::Bucket", `{MetadataConfiguration: {}}`, "The property MetadataConfiguration of AWS::S3::Bucket is not supported"},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: []}}`, "The XML you provided was not well-formed"},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: [{Status: Enabled}]}}`, "At least one action needs to be specified in a rule"},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: [{Status: On, ExpirationInDays: 1}]}}`, "The XML you provided was not well-formed"},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: [{Status: Enabled, ExpirationInDays: 0}]}}`, "'Days' for Expiration action must be a positive integer"},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: [{Status: Enabled, ExpirationInDays: 10, Transition: {StorageClass: GLACIER, TransitionInDays: 30}}]}}`, "'Days' in the Expiration action"},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: [{Status: Enabled, Transition: {StorageClass: GLACIER, TransitionInDays: 1}, Transitions: [{StorageClass: GLACIER, TransitionInDays: 1}]}]}}`, "Properties Transitions and Transition cannot both be specified."},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: [{Status: Enabled, NoncurrentVersionExpirationInDays: 1, NoncurrentVersionExpiration: {NoncurrentDays: 1}}]}}`, "Properties NoncurrentVersionExpiration and NoncurrentVersionExpirationInDays cannot both be specified."},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {Rules: [{Status: Enabled, Expiration: 1}]}}`, "Encountered unsupported property Expiration"},
+		{"AWS::S3::Bucket", `{LifecycleConfiguration: {TransitionDefaultMinimumObjectSize: tiny, Rules: [{Status: Enabled, ExpirationInDays: 1}]}}`, "Invalid TransitionDefaultMinimumObjectSize found: tiny"},
+		{"AWS::S3::Bucket", `{ObjectLockConfiguration: {ObjectLockEnabled: Enabled}}`, "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration"},
+		{"AWS::S3::Bucket", `{ObjectLockEnabled: true, VersioningConfiguration: {Status: Suspended}}`, "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration"},
+		{"AWS::S3::Bucket", `{ObjectLockEnabled: true, ObjectLockConfiguration: {Rule: {DefaultRetention: {Mode: COMPLIANCE, Days: 1}}}}`, "The XML you provided was not well-formed"},
+		{"AWS::S3::Bucket", `{ObjectLockEnabled: true, ObjectLockConfiguration: {ObjectLockEnabled: Enabled, Rule: {DefaultRetention: {Mode: COMPLIANCE, Days: 1, Years: 1}}}}`, "The XML you provided was not well-formed"},
+		{"AWS::S3::Bucket", `{ObjectLockEnabled: true, ObjectLockConfiguration: {ObjectLockEnabled: Enabled, Rule: {DefaultRetention: {Mode: COMPLIANCE, Days: 0}}}}`, "Default retention period must be a positive integer value"},
+		{"AWS::S3::Bucket", `{ObjectLockEnabled: true, ObjectLockConfiguration: {ObjectLockEnabled: Enabled, Rule: {DefaultRetention: {Mode: COMPLIANCE, Years: 101}}}}`, "Default retention period too large"},
+		{"AWS::S3::Bucket", `{AccessControl: Everybody}`, "Value of property AccessControl must be one of"},
+		{"AWS::S3::Bucket", `{AccessControl: PublicRead}`, "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"},
+		{"AWS::S3::Bucket", `{AccessControl: PublicRead, OwnershipControls: {Rules: [{ObjectOwnership: ObjectWriter}]}, PublicAccessBlockConfiguration: {BlockPublicAcls: true}}`, "User: arn:aws:iam::111111111111:root is not authorized to perform: s3:PutBucketAcl"},
 		{"AWS::S3::Bucket", `{BucketName: UPPER}`, "The specified bucket is not valid"},
 		{"AWS::S3::Bucket", `{BucketEncryption: {ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: "aws:kms:dsse"}}]}}`, "A header or query you provided implies functionality that is not implemented"},
-		{"AWS::S3::Bucket", `{OwnershipControls: {Rules: [{ObjectOwnership: Mine}]}}`, "OwnershipControls must have one rule"},
+		{"AWS::S3::Bucket", `{OwnershipControls: {Rules: [{ObjectOwnership: Mine}]}}`, "The XML you provided was not well-formed"},
 		{"AWS::S3::Bucket", `{PublicAccessBlockConfiguration: {BlockPublicAcls: maybe}}`, "Value of property BlockPublicAcls must be of type Boolean"},
 		{"AWS::S3::Bucket", `{Tags: [{Key: a, Value: b}, {Key: a, Value: c}]}`, "Duplicate tag key a"},
 		{"AWS::S3::Bucket", `{Tags: [{Key: "aws:x", Value: b}]}`, "System tags cannot be added/updated by requester"},

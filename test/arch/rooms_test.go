@@ -21,7 +21,7 @@ var nouns = map[string]string{
 	"report":    "object bucket arn fault",
 	"job":       "manifest report object bucket arn fault",
 	"template":  "fault",
-	"setting":   "markup bucket arn fault",
+	"setting":   "markup acl bucket arn fault",
 }
 
 var rooms = map[string]string{

@@ -1,0 +1,58 @@
+package setting
+
+import (
+	"strconv"
+	"strings"
+
+	"twinbucket/bucket"
+)
+
+var ownershipKind = kind{
+	root: group("OwnershipControls", needed(group("Rule", needed(word("ObjectOwnership",
+		string(bucket.BucketOwnerEnforced), string(bucket.BucketOwnerPreferred), string(bucket.ObjectWriter)))))),
+	limit: 64 << 10,
+}
+
+// Ownership returns the OwnershipControls document of a setting; of
+// bucket.Removed it is the one without a rule.
+func Ownership(o bucket.Ownership) []byte {
+	root := &node{}
+	if o != bucket.Removed {
+		root.kids = []*node{{name: "Rule", kids: []*node{{name: "ObjectOwnership", text: string(o)}}}}
+	}
+	return ownershipKind.root.document(root)
+}
+
+// accessBlockSettings are the settings of a public access block in AWS's order.
+var accessBlockSettings = []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"}
+
+var accessBlockKind = kind{
+	root: group("PublicAccessBlockConfiguration", formed("BlockPublicAcls", truth), formed("IgnorePublicAcls", truth),
+		formed("BlockPublicPolicy", truth), formed("RestrictPublicBuckets", truth)),
+	limit: 64 << 10,
+	check: checkAccessBlock,
+}
+
+// truth reports whether s is a truth value; none is false.
+func truth(s string) bool {
+	return s == "" || strings.EqualFold(s, "true") || strings.EqualFold(s, "false")
+}
+
+// checkAccessBlock gives the settings that are not there, as AWS does.
+func checkAccessBlock(root *node) error {
+	for _, name := range accessBlockSettings {
+		root.set(name, strconv.FormatBool(strings.EqualFold(root.value(name), "true")))
+	}
+	return nil
+}
+
+// Blocks reports whether a setting of a bucket's public access block is on,
+// such as "BlockPublicAcls".
+func Blocks(b *bucket.Bucket, setting string) bool {
+	data := b.Documents[bucket.PublicAccessBlock]
+	if data == nil {
+		return false
+	}
+	d, err := Parse(bucket.PublicAccessBlock, data)
+	return err == nil && d.root.value(setting) == "true"
+}

@@ -179,14 +179,29 @@ func notInName(c rune) bool {
 
 // CheckPath reports what is wrong with the path of a role or policy.
 func CheckPath(path string) error {
-	bad := len(path) > 512 || !strings.HasPrefix(path, "/") || !strings.HasSuffix(path, "/") || strings.Contains(path, "//") ||
-		strings.ContainsFunc(path, func(c rune) bool { return c < '!' || c > '~' || c == '*' || c == '?' || c == ':' })
+	if len(path) > 512 {
+		return constraint("path", "Member must have length less than or equal to 512")
+	}
+	bad := !strings.HasPrefix(path, "/") || !strings.HasSuffix(path, "/") || strings.Contains(path, "//") ||
+		strings.ContainsFunc(path, notInPath)
 	if !bad {
 		return nil
 	}
 	return fault.New(fault.Invalid, "ValidationError",
 		"The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.").
 		WithHint(`it is %q; paths look like "/" and "/service-role/"`, path)
+}
+
+func notInPath(c rune) bool { return c < '!' || c > '~' || c == '*' || c == '?' || c == ':' }
+
+// CheckPathPrefix reports what is wrong with the prefix of the paths to list.
+func CheckPathPrefix(prefix string) error {
+	if len(prefix) <= 512 && strings.HasPrefix(prefix, "/") && !strings.ContainsFunc(prefix, notInPath) {
+		return nil
+	}
+	return fault.New(fault.Invalid, "ValidationError",
+		"The specified value for pathPrefix is invalid. It must begin with the / character and contain only alphanumeric characters and/or / characters.").
+		WithHint("it is %q", prefix)
 }
 
 // CheckTags reports what is wrong with the tags of a role or session.
@@ -196,20 +211,73 @@ func CheckTags(tags map[string]string) error {
 	}
 	seen := map[string]bool{}
 	for key, value := range tags {
-		switch {
-		case key == "" || len([]rune(key)) > 128 || strings.ContainsFunc(key, notInTag):
-			return constraint("tags.member.key", `Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+`).
-				WithHint("a tag's key has 1 to 128 characters; this one is %q", key)
-		case len([]rune(value)) > 256 || strings.ContainsFunc(value, notInTag):
-			return constraint("tags.member.value", `Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]*`).
-				WithHint("a tag's value has at most 256 characters; that of %q is %q", key, value)
-		case strings.HasPrefix(strings.ToLower(key), "aws:"):
-			return fault.New(fault.Invalid, "InvalidInput", "Tag keys starting with 'aws:' are reserved for system use").On(key)
-		case seen[strings.ToLower(key)]:
+		if err := CheckTag("tags.member", key, value); err != nil {
+			return err
+		}
+		if seen[strings.ToLower(key)] {
 			return fault.New(fault.Invalid, "InvalidInput",
 				"Duplicate tag keys found. Please note that Tag keys are case insensitive.").On(key)
 		}
 		seen[strings.ToLower(key)] = true
+	}
+	return nil
+}
+
+// AddTags adds tags to those of a role; a key in other letters is the same key.
+func (r *Role) AddTags(tags map[string]string) error {
+	maps.DeleteFunc(r.Tags, func(have, _ string) bool {
+		for key := range tags {
+			if strings.EqualFold(key, have) {
+				return true
+			}
+		}
+		return false
+	})
+	if len(r.Tags)+len(tags) > maxTags {
+		return over("The number of tags has reached the maximum limit.")
+	}
+	if r.Tags == nil {
+		r.Tags = map[string]string{}
+	}
+	maps.Copy(r.Tags, tags)
+	return nil
+}
+
+// CheckTag reports what is wrong with a tag, which stands at where in the
+// request.
+func CheckTag(where, key, value string) error {
+	switch {
+	case key == "":
+		return constraint(where+".key", "Member must have length greater than or equal to 1")
+	case len([]rune(key)) > 128:
+		return constraint(where+".key", "Member must have length less than or equal to 128")
+	case strings.ContainsFunc(key, notInTag):
+		return constraint(where+".key", `Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+`).
+			WithHint("it is %q", key)
+	case len([]rune(value)) > 256:
+		return constraint(where+".value", "Member must have length less than or equal to 256").
+			WithHint("it is the value of the tag %q", key)
+	case strings.ContainsFunc(value, notInTag):
+		return constraint(where+".value", `Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]*`).
+			WithHint("that of %q is %q", key, value)
+	case strings.HasPrefix(strings.ToLower(key), "aws:"):
+		return fault.New(fault.Invalid, "InvalidInput", "Tag keys starting with 'aws:' are reserved for system use").On(key)
+	}
+	return nil
+}
+
+// CheckTagKeys reports what is wrong with the keys of tags to be taken away.
+func CheckTagKeys(keys []string) error {
+	if len(keys) > maxTags {
+		return constraint("tagKeys", "Member must have length less than or equal to 50")
+	}
+	for _, key := range keys {
+		if key == "" || len([]rune(key)) > 128 || strings.ContainsFunc(key, notInTag) {
+			return constraint("tagKeys", "Member must satisfy constraint: [Member must have length less than or equal to 128, "+
+				"Member must have length greater than or equal to 1, "+
+				`Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+, Member must not be null]`).
+				WithHint("it is %q", key)
+		}
 	}
 	return nil
 }

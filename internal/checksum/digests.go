@@ -58,7 +58,7 @@ func ReadMD5(h http.Header) (*Digests, error) {
 	var err error
 	if d.md5, err = base64.StdEncoding.DecodeString(v[0]); err != nil || len(d.md5) != md5.Size {
 		return nil, fault.New(fault.Invalid, "InvalidDigest", "The Content-MD5 you specified was invalid.").
-			WithHint("Content-MD5 is the base64 form of the 16 bytes of the body's MD5")
+			WithHint("Content-MD5 is the base64 form of the 16 bytes of the body's MD5").With("Content-MD5", v[0])
 	}
 	return d, nil
 }

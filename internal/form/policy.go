@@ -170,7 +170,7 @@ func readExpiration(raw json.RawMessage) (time.Time, error) {
 	}
 	var s string
 	if !decodeJSON(raw, &s) {
-		return time.Time{}, badPolicy("Invalid 'expiration' value: '" + string(raw) + "'")
+		return time.Time{}, badPolicy("Invalid JSON.")
 	}
 	t, err := time.Parse("2006-01-02T15:04:05.999999999Z", s)
 	if err != nil {

@@ -306,6 +306,12 @@ func TestErrors(t *testing.T) {
 		{"marker", w.root[src], "iam", form("iam", "ListRoles", "Marker=%"), 400, []string{"Invalid Marker."}},
 		{"max items", w.root[src], "iam", form("iam", "ListRoles", "MaxItems=1001"), 400, []string{"Value at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000"}},
 		{"max items text", w.root[src], "iam", form("iam", "ListRoles", "MaxItems=x"), 400, []string{"<Code>MalformedInput</Code>"}},
+		{"path prefix", w.root[src], "iam", form("iam", "ListRoles", "PathPrefix=none"), 400, []string{"The specified value for pathPrefix is invalid."}},
+		{"no tag key", w.root[src], "iam", form("iam", "TagRole", "RoleName=none", "Tags.member.1.Value=a"), 400, []string{"Value at 'tags.1.member.key' failed to satisfy constraint: Member must not be null"}},
+		{"no tag value", w.root[src], "iam", form("iam", "TagRole", "RoleName=none", "Tags.member.1.Key=a"), 400, []string{"Value at 'tags.1.member.value' failed to satisfy constraint: Member must not be null"}},
+		{"tag key", w.root[src], "iam", form("iam", "TagRole", "RoleName=none", "Tags.member.1.Key=a", "Tags.member.1.Value=", "Tags.member.2.Key=*", "Tags.member.2.Value="), 400, []string{"Value at 'tags.2.member.key' failed to satisfy constraint: Member must satisfy regular expression"}},
+		{"untagged key", w.root[src], "iam", form("iam", "UntagRole", "RoleName=none", "TagKeys.member.1=*"), 400, []string{"Value at 'tagKeys' failed to satisfy constraint"}},
+		{"policy name", w.root[src], "iam", form("iam", "PutRolePolicy", "RoleName=none", "PolicyName=a/b", "PolicyDocument="+readAll), 400, []string{"The specified value for policyName is invalid."}},
 		{"no role name", w.root[src], "iam", form("iam", "GetRole"), 400, []string{"Value at 'roleName' failed to satisfy constraint: Member must not be null"}},
 		{"wrong service", w.root[src], "s3", form("iam", "ListRoles"), 403, []string{"<Code>SignatureDoesNotMatch</Code>"}},
 	}

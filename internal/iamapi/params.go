@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -65,7 +66,16 @@ func (c *call) tags(name string) (map[string]string, error) {
 		return nil, nil
 	}
 	tags := make(map[string]string, len(list))
-	for _, t := range list {
+	for i, t := range list {
+		where := fmt.Sprintf("%s.%d.member", strings.ToLower(name), i+1)
+		for _, field := range []string{"Key", "Value"} {
+			if _, ok := t[field]; !ok {
+				return nil, constraint(where+"."+strings.ToLower(field), "Member must not be null")
+			}
+		}
+		if err := role.CheckTag(where, t["Key"], t["Value"]); err != nil {
+			return nil, err
+		}
 		if _, twice := tags[t["Key"]]; twice {
 			return nil, fault.New(fault.Invalid, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
 		}
@@ -84,8 +94,11 @@ type page struct {
 	max   int
 }
 
-// page reads Marker and MaxItems.
+// page reads Marker and MaxItems, and looks at PathPrefix.
 func (c *call) page() (page, error) {
+	if err := role.CheckPathPrefix(c.pathPrefix()); err != nil {
+		return page{}, err
+	}
 	max, err := c.number("MaxItems", 100)
 	switch {
 	case err != nil:

@@ -9,6 +9,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/wire"
+	"twinbucket/role"
 )
 
 func members(c *call, name string) []string { return wire.Members(c.form, name) }
@@ -20,6 +21,9 @@ func (c *call) putRolePolicy() error {
 	}
 	document, err := c.need("PolicyDocument")
 	if err != nil {
+		return err
+	}
+	if err := role.CheckName("policyName", name, 128); err != nil {
 		return err
 	}
 	r, err := c.theRole("PutRolePolicy")

@@ -216,26 +216,16 @@ func (c *call) tagRole() error {
 	if tags == nil {
 		return constraint("Tags", "Member must not be null")
 	}
-	return c.change("TagRole", func(r *role.Role) error {
-		for key := range r.Tags {
-			for other := range tags {
-				if key != other && strings.EqualFold(key, other) {
-					delete(r.Tags, key) // the same tag in other letters
-				}
-			}
-		}
-		if r.Tags == nil {
-			r.Tags = map[string]string{}
-		}
-		maps.Copy(r.Tags, tags)
-		return nil
-	})
+	return c.change("TagRole", func(r *role.Role) error { return r.AddTags(tags) })
 }
 
 func (c *call) untagRole() error {
 	keys := members(c, "TagKeys")
 	if len(keys) == 0 {
 		return constraint("TagKeys", "Member must not be null")
+	}
+	if err := role.CheckTagKeys(keys); err != nil {
+		return err
 	}
 	c.know("aws:tagkeys", keys...)
 	return c.change("UntagRole", func(r *role.Role) error {

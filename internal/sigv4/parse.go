@@ -252,8 +252,10 @@ func parseQuery(r *http.Request) (*Claim, error) {
 	if err != nil {
 		return nil, badURI(err.Error())
 	}
+	// Only S3 needs to be told how long the URL lives.
+	s3 := strings.Contains(q.Get("X-Amz-Credential"), "/s3/")
 	for _, name := range []string{"Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires"} {
-		if len(q["X-Amz-"+name]) != 1 {
+		if n := len(q["X-Amz-"+name]); n != 1 && (n != 0 || s3 || name != "Expires") {
 			return nil, badParameter("Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, " +
 				"X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.")
 		}
@@ -283,7 +285,12 @@ func parseQuery(r *http.Request) (*Claim, error) {
 	if c.timeText[:8] != c.scope.Date {
 		return nil, badParameter("Invalid credential date \"" + c.scope.Date + "\". This date is not the same as X-Amz-Date: \"" + c.timeText[:8] + "\".")
 	}
-	return c, c.setExpires(q.Get("X-Amz-Expires"))
+	expires := q.Get("X-Amz-Expires")
+	if expires == "" && !c.scope.s3() {
+		c.expires = MaxSkew
+		return c, nil
+	}
+	return c, c.setExpires(expires)
 }
 
 // setExpires reads the life of a presigned URL, in seconds.

@@ -45,6 +45,18 @@ func verify(r *http.Request, secret string, now time.Time) (*Verified, error) {
 	return c.Verify(r, secret, now)
 }
 
+// TestLifeOfOtherServices: only S3 needs to be told how long a URL lives.
+func TestLifeOfOtherServices(t *testing.T) {
+	t.Parallel()
+	const query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIA%2F20130524%2Fus-east-1%2Fsts%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-SignedHeaders=host&X-Amz-Signature=" + chunkedSeed
+	for text, want := range map[string]time.Duration{query: MaxSkew, query + "&X-Amz-Expires=60": time.Minute} {
+		c, err := Parse(httptest.NewRequest("GET", "http://h/?"+text, nil))
+		if err != nil || c.expires != want {
+			t.Errorf("%s: %v, %v, want %v", text, c, err, want)
+		}
+	}
+}
+
 func TestParseErrors(t *testing.T) {
 	t.Parallel()
 	const (
@@ -105,6 +117,7 @@ func TestParseErrors(t *testing.T) {
 		{"query signature", "", "", query + "0", "AuthorizationQueryParametersError"},
 		{"query date", "", "", strings.Replace(query, "T000000Z", "", 1), "AuthorizationQueryParametersError"},
 		{"query another day", "", "", strings.Replace(query, "Date=20130524", "Date=20130525", 1), "AuthorizationQueryParametersError"},
+		{"query without its life", "", "", strings.Replace(query, "&X-Amz-Expires=60", "", 1), "AuthorizationQueryParametersError"},
 		{"query expires", "", "", strings.Replace(query, "Expires=60", "Expires=x", 1), "AuthorizationQueryParametersError"},
 		{"query expires negative", "", "", strings.Replace(query, "Expires=60", "Expires=-1", 1), "AuthorizationQueryParametersError"},
 		{"query expires too late", "", "", strings.Replace(query, "Expires=60", "Expires=604801", 1), "AuthorizationQueryParametersError"},

@@ -23,6 +23,14 @@ func Ownership(o bucket.Ownership) []byte {
 	return ownershipKind.root.document(root)
 }
 
+// DefaultOwnership gives a new bucket that names no ownership setting the
+// setting o. BucketOwnerEnforced and "" need no document.
+func DefaultOwnership(b *bucket.Bucket, o bucket.Ownership) {
+	if _, named := b.Documents[bucket.OwnershipControls]; !named && o.Valid() && o != bucket.BucketOwnerEnforced {
+		b.Documents[bucket.OwnershipControls] = Ownership(o)
+	}
+}
+
 // accessBlockSettings are the settings of a public access block in AWS's order.
 var accessBlockSettings = []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"}
 

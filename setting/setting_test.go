@@ -480,3 +480,24 @@ func TestLists(t *testing.T) {
 		t.Errorf("one that cannot be read: %+v", list)
 	}
 }
+
+func TestDefaultOwnership(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ named, given, want bucket.Ownership }{
+		{"", "", bucket.BucketOwnerEnforced},
+		{"", bucket.BucketOwnerEnforced, bucket.BucketOwnerEnforced},
+		{"", bucket.BucketOwnerPreferred, bucket.BucketOwnerPreferred},
+		{"", bucket.ObjectWriter, bucket.ObjectWriter},
+		{bucket.BucketOwnerEnforced, bucket.ObjectWriter, bucket.BucketOwnerEnforced},
+		{bucket.BucketOwnerPreferred, bucket.ObjectWriter, bucket.BucketOwnerPreferred},
+	} {
+		b := &bucket.Bucket{Documents: map[bucket.Document][]byte{}}
+		if c.named != "" {
+			b.Documents[bucket.OwnershipControls] = Ownership(c.named)
+		}
+		DefaultOwnership(b, c.given)
+		if got := b.Ownership(); got != c.want {
+			t.Errorf("named %q, given %q: %s", c.named, c.given, got)
+		}
+	}
+}

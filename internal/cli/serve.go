@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/config"
 	"twinbucket/internal/server"
@@ -22,6 +23,7 @@ type serveCommand struct {
 	LifecycleInterval time.Duration `default:"24h" placeholder:"TIME" help:"The longest time between two passes of lifecycle rules, which also come at midnight UTC (${default})."`
 	LifecycleDay      time.Duration `default:"24h" hidden:"" placeholder:"TIME" help:"How long a day of lifecycle rules lasts. For tests of clients that cannot wait."`
 	KMSKey            []string      `name:"kms-key" placeholder:"[ACCOUNT/]ID[=ALIAS]" help:"A key that stands for one of KMS, in one account or in each; may be repeated. Every account has alias/aws/s3."`
+	Ownership         string        `name:"object-ownership" default:"BucketOwnerEnforced" enum:"BucketOwnerEnforced,BucketOwnerPreferred,ObjectWriter" placeholder:"SETTING" help:"Object Ownership of new buckets that name none: ${enum} (${default})."`
 	LogLevel          slog.Level    `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	LogJSON           bool          `name:"log-json" help:"Log as JSON."`
 }
@@ -30,7 +32,7 @@ type serveCommand struct {
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	conf := config.Server{
 		Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub,
-		LifecycleInterval: c.LifecycleInterval, LifecycleDay: c.LifecycleDay,
+		LifecycleInterval: c.LifecycleInterval, LifecycleDay: c.LifecycleDay, Ownership: bucket.Ownership(c.Ownership),
 	}
 	if conf.Data == "" {
 		return fault.New(fault.Invalid, "", "--data is empty").WithHint("name a directory, or leave it out")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"twinbucket/arn"
+	"twinbucket/bucket"
 	"twinbucket/fault"
 )
 
@@ -25,6 +26,9 @@ type Server struct {
 	Accounts []Account // that must be there; the store may have more
 	Keys     []Key     // that stand for keys of KMS
 	Domains  []string  // hosts below which a bucket's name may stand, as in BUCKET.DOMAIN
+	// Ownership is the Object Ownership of new buckets that name none;
+	// BucketOwnerEnforced if empty.
+	Ownership bucket.Ownership
 	// ScrubEvery is how long after one reading of everything stored the next
 	// begins; never if it is 0.
 	ScrubEvery time.Duration

@@ -59,6 +59,7 @@ func (c *call) createBucket() error {
 		}
 		b.Documents[bucket.OwnershipControls] = setting.Ownership(bucket.Ownership(v))
 	}
+	setting.DefaultOwnership(b, c.ownership)
 	if strings.EqualFold(c.r.Header.Get("X-Amz-Bucket-Object-Lock-Enabled"), "true") {
 		for _, action := range []string{"s3:PutBucketObjectLockConfiguration", "s3:PutBucketVersioning"} {
 			if err := c.allowService(action, arn.Bucket(c.name)); err != nil {

@@ -38,8 +38,11 @@ type Config struct {
 	// Domains are the hosts below which a bucket's name may stand
 	// (BUCKET.DOMAIN), beside localhost and Amazon's own.
 	Domains []string
-	Log     *slog.Logger     // nil: slog.Default()
-	Now     func() time.Time // nil: time.Now
+	// Ownership is the setting of new buckets that name none;
+	// BucketOwnerEnforced if empty.
+	Ownership bucket.Ownership
+	Log       *slog.Logger     // nil: slog.Default()
+	Now       func() time.Time // nil: time.Now
 }
 
 // server is the door.
@@ -48,6 +51,7 @@ type server struct {
 	iam        *iam.Service
 	region     string
 	domains    []string
+	ownership  bucket.Ownership // of new buckets that name none
 	log        *slog.Logger
 	now        func() time.Time
 	publics    publics
@@ -59,7 +63,7 @@ type server struct {
 // New returns the door. The handler must see paths as they were sent: an
 // http.ServeMux before it would clean them and so change keys.
 func New(c Config) http.Handler {
-	s := &server{store: c.Store, iam: c.IAM, region: c.Region, log: c.Log, now: c.Now}
+	s := &server{store: c.Store, iam: c.IAM, region: c.Region, ownership: c.Ownership, log: c.Log, now: c.Now}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -61,7 +61,8 @@ const (
 	nobody
 )
 
-func newWorld(t testing.TB) *world {
+// newWorld returns a world whose door is made with what set says.
+func newWorld(t testing.TB, set ...func(*s3api.Config)) *world {
 	t.Helper()
 	clock := func() time.Time { return start }
 	st, err := store.Open(vfs.Memory(), "data", store.Options{Now: clock, Select: selectRules, Keys: []keyring.Key{{Account: "111111111111", ID: "my-key", Alias: "mine"}}, Log: slog.New(slog.DiscardHandler)})
@@ -79,10 +80,14 @@ func newWorld(t testing.TB) *world {
 		}
 		w.keys[i] = sigv4.Credentials{AccessKey: w.account[i].AccessKey, Secret: w.account[i].Secret}
 	}
-	srv := httptest.NewServer(s3api.New(s3api.Config{
+	conf := s3api.Config{
 		Store: st, IAM: svc, Region: "us-east-1", Domains: []string{"s3.example.com"},
 		Log: slog.New(slog.DiscardHandler), Now: clock,
-	}))
+	}
+	for _, f := range set {
+		f(&conf)
+	}
+	srv := httptest.NewServer(s3api.New(conf))
 	w.url, w.client = srv.URL, &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()

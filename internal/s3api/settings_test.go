@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/s3api"
 )
 
 const ns = ` xmlns="http://s3.amazonaws.com/doc/2006-03-01/"`
@@ -79,6 +80,18 @@ func TestObjectWriterOwnsWhatItWrites(t *testing.T) {
 	w.call(200, "PUT", "/bkt?ownershipControls", "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule></OwnershipControls>")
 	if got := owner(dest); got != "111111111111" {
 		t.Errorf("enforced: %s", got)
+	}
+}
+
+func TestDefaultOwnership(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *s3api.Config) { c.Ownership = bucket.ObjectWriter })
+	w.call(200, "PUT", "/bkt", "", "x-amz-acl", "public-read")
+	w.call(200, "PUT", "/named", "", "x-amz-object-ownership", "BucketOwnerEnforced")
+	for name, want := range map[string]string{"bkt": "ObjectWriter", "named": "BucketOwnerEnforced"} {
+		if got := w.call(200, "GET", "/"+name+"?ownershipControls", "").body; !strings.Contains(got, "<ObjectOwnership>"+want+"<") {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 

@@ -99,7 +99,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log})
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
-	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Log: s.log})
+	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Ownership: c.Ownership, Log: s.log})
 
 	s.parts.Grace = grace
 	s.parts.Add("store", until(s.store.Broken(), s.store.Err))
@@ -111,7 +111,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("http", s.serve)
 	s.http = http.Server{
 		Handler: &dispatcher{
-			s3:       s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Log: s.log}),
+			s3:       s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
 			control:  s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
 			iam:      iamapi.New(s.iam, c.Region),
 			stacks:   cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),

@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/config"
 	"twinbucket/internal/run"
@@ -133,37 +134,39 @@ func TestContinueBeforeEmptyBody(t *testing.T) {
 	}
 }
 
+// ask sends a request signed by the first account's root user.
+func ask(t *testing.T, s *Server, method, path, service, body string) (int, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, "http://"+s.Addr()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if method == http.MethodPost {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	sum := sha256.Sum256([]byte(body))
+	a := s.Accounts()[0]
+	sigv4.Sign(r, sigv4.Credentials{AccessKey: a.AccessKey, Secret: a.Secret}, "us-east-1", service, hex.EncodeToString(sum[:]), time.Now())
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(answer)
+}
+
 // A template is read from a bucket of the server, by its own address, and from
 // nowhere else.
 func TestTemplateURL(t *testing.T) {
 	s := start(t, config.Server{Data: t.TempDir(), Domains: []string{"tb.example.com"}})
-	send := func(method, path, service, body string) (int, string) {
-		t.Helper()
-		r, err := http.NewRequest(method, "http://"+s.Addr()+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if method == http.MethodPost {
-			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		}
-		sum := sha256.Sum256([]byte(body))
-		a := s.Accounts()[0]
-		sigv4.Sign(r, sigv4.Credentials{AccessKey: a.AccessKey, Secret: a.Secret}, "us-east-1", service, hex.EncodeToString(sum[:]), time.Now())
-		res, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		answer, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res.StatusCode, string(answer)
-	}
 	for _, put := range []struct{ path, body string }{
 		{"/templates", ""}, {"/templates/a/t.yaml", "Description: mine\nResources: {B: {Type: AWS::S3::Bucket}}\n"},
 	} {
-		if status, answer := send(http.MethodPut, put.path, "s3", put.body); status != 200 {
+		if status, answer := ask(t, s, http.MethodPut, put.path, "s3", put.body); status != 200 {
 			t.Fatal(status, answer)
 		}
 	}
@@ -174,8 +177,25 @@ func TestTemplateURL(t *testing.T) {
 		"https://example.com/templates/a/t.yaml":                "<Message>TemplateURL must reference a valid S3 object to which you have access.</Message>",
 	} {
 		form := url.Values{"Action": {"ValidateTemplate"}, "Version": {"2010-05-15"}, "TemplateURL": {address}}
-		if status, answer := send(http.MethodPost, "/", "cloudformation", form.Encode()); !strings.Contains(answer, want) {
+		if status, answer := ask(t, s, http.MethodPost, "/", "cloudformation", form.Encode()); !strings.Contains(answer, want) {
 			t.Errorf("%s: %d %s", address, status, answer)
+		}
+	}
+}
+
+// Buckets have the ownership setting of the server whichever door makes them.
+func TestObjectOwnership(t *testing.T) {
+	s := start(t, config.Server{Data: t.TempDir(), Ownership: bucket.ObjectWriter})
+	stack := url.Values{"Action": {"CreateStack"}, "Version": {"2010-05-15"}, "StackName": {"s"}, "TemplateBody": {"Resources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: of-a-stack}}}"}}
+	if status, answer := ask(t, s, http.MethodPost, "/", "cloudformation", stack.Encode()); status != 200 {
+		t.Fatal(status, answer)
+	}
+	if status, answer := ask(t, s, http.MethodPut, "/of-s3", "s3", ""); status != 200 {
+		t.Fatal(status, answer)
+	}
+	for _, name := range []string{"of-a-stack", "of-s3"} {
+		if status, answer := ask(t, s, http.MethodGet, "/"+name+"?ownershipControls", "s3", ""); !strings.Contains(answer, "<ObjectOwnership>ObjectWriter<") {
+			t.Errorf("%s: %d %s", name, status, answer)
 		}
 	}
 }

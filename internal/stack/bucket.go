@@ -185,6 +185,7 @@ func createBucket(ctx context.Context, a *action) (map[string]string, error) {
 	if err := a.allowChange(b, &wanted{}, w); err != nil {
 		return nil, err
 	}
+	setting.DefaultOwnership(b, a.Ownership)
 	if err := a.checkReplication(b); err != nil {
 		return nil, err
 	}

@@ -87,3 +87,20 @@ func TestSettings(t *testing.T) {
 		}
 	}
 }
+
+func TestDefaultOwnership(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.Ownership = bucket.ObjectWriter
+	s := e.create(source, "s", `Resources:
+  A: {Type: AWS::S3::Bucket, Properties: {BucketName: unnamed, AccessControl: PublicRead}}
+  B: {Type: AWS::S3::Bucket, Properties: {BucketName: named, OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerPreferred}]}}}
+`)
+	e.want(s, CreateComplete, "")
+	for name, want := range map[string]bucket.Ownership{"unnamed": bucket.ObjectWriter, "named": bucket.BucketOwnerPreferred} {
+		b, err := e.Store.Bucket(name)
+		if err != nil || b.Ownership() != want {
+			t.Errorf("%s: %v, %v", name, b, err)
+		}
+	}
+}

@@ -22,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
@@ -33,10 +34,13 @@ type Deps struct {
 	Store   *store.Store
 	Catalog *catalog.Catalog
 	IAM     *iam.Service
-	Region  string           // where stacks and buckets are, such as "us-east-1"
-	Now     func() time.Time // nil: time.Now
-	Random  io.Reader        // for names and ids; nil: crypto/rand
-	Log     *slog.Logger     // nil: slog.Default()
+	Region  string // where stacks and buckets are, such as "us-east-1"
+	// Ownership is the setting of new buckets that name none;
+	// BucketOwnerEnforced if empty.
+	Ownership bucket.Ownership
+	Now       func() time.Time // nil: time.Now
+	Random    io.Reader        // for names and ids; nil: crypto/rand
+	Log       *slog.Logger     // nil: slog.Default()
 }
 
 // Engine keeps the stacks of every account. Its methods may be called from any

@@ -4,10 +4,13 @@ import (
 	"net/http"
 
 	"twinbucket/acl"
+	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/iam"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
+	"twinbucket/policy"
 	"twinbucket/setting"
 )
 
@@ -198,14 +201,15 @@ func (c *call) ownerOf(b *bucket.Bucket) string {
 }
 
 // allowACL asks for what writing an object with a list of its own needs. The
-// writer's account decides that for what it will own, or could.
+// writer's account decides that for what it will own, or could; for the
+// anonymous nobody does, so that only a policy can deny it.
 func (c *call) allowACL() error {
 	if !givesACL(c.r.Header) || c.bucket.OwnerEnforced() {
 		return nil
 	}
-	owner := c.caller.Account
-	if owner == "" {
-		owner = c.bucket.Owner
+	a := c.access(c.bucket, "s3:PutObjectAcl", arn.Object(c.name, c.key), &object.Version{Owner: c.caller.Account})
+	if c.caller.Type == policy.Anonymous {
+		a.Granted = iam.Grant{To: "*", By: "the list that the request gives"}
 	}
-	return c.allowVersion("s3:PutObjectAcl", &object.Version{Owner: owner})
+	return c.ask(c.bucket, a)
 }

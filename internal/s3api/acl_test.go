@@ -328,3 +328,21 @@ func TestACLSettings(t *testing.T) {
 	}
 	w.call(200, "PUT", "/bkt/n", "", "x-amz-grant-full-control", "id="+w.canonical(source))
 }
+
+// TestAnonymousWriters: who is let in by a list that is open to all may give
+// what is written a list of its own, unless a policy denies it.
+func TestAnonymousWriters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.listed("bkt", "ObjectWriter", "x-amz-acl", "public-read-write")
+	w.callAs(nobody, 200, "PUT", "/bkt/k", "x", "x-amz-acl", "public-read")
+	if got := w.grantsOf(source, "/bkt/k?acl"); got != "source=FULL_CONTROL AllUsers=READ" {
+		t.Error(got)
+	}
+	w.call(204, "PUT", "/bkt?policy", `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:PutObjectAcl","Resource":"arn:aws:s3:::bkt/*"}}`)
+	w.callAs(nobody, 200, "PUT", "/bkt/k", "x")
+	w.callAs(nobody, 403, "PUT", "/bkt/k", "x", "x-amz-acl", "public-read")
+	w.call(204, "DELETE", "/bkt?policy", "")
+	w.call(200, "PUT", "/bkt?acl", "", "x-amz-acl", "public-read")
+	w.callAs(nobody, 403, "PUT", "/bkt/k", "x", "x-amz-acl", "public-read")
+}

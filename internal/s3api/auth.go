@@ -37,6 +37,21 @@ func (c *call) allowOn(b *bucket.Bucket, action, resource string) error {
 // decide asks whether the caller may do action to resource, which is bucket b
 // or something in it: v, unless that is nil.
 func (c *call) decide(b *bucket.Bucket, action, resource string, v *object.Version) error {
+	return c.ask(b, c.access(b, action, resource, v))
+}
+
+// access is what decide asks for.
+func (c *call) access(b *bucket.Bucket, action, resource string, v *object.Version) iam.Access {
+	a := iam.Access{
+		Action: action, Resource: resource, ResourceAccount: b.Owner,
+		Policy: b.Documents[bucket.Policy], Context: c.context(),
+	}
+	c.consult(&a, b, v)
+	return a
+}
+
+// ask asks for an access to bucket b or something in it.
+func (c *call) ask(b *bucket.Bucket, a iam.Access) error {
 	pays := c.requesterPays(b)
 	if pays {
 		if err := c.payFor(b); err != nil {
@@ -44,14 +59,9 @@ func (c *call) decide(b *bucket.Bucket, action, resource string, v *object.Versi
 		}
 	}
 	if c.caller.Account != b.Owner && c.publics.restricted(b) {
-		return fault.New(fault.Denied, "AccessDenied", "Access Denied").On(resource).
+		return fault.New(fault.Denied, "AccessDenied", "Access Denied").On(a.Resource).
 			WithHint("the policy of bucket %s is public and its public access block has RestrictPublicBuckets: only account %s is let in", b.Name, b.Owner)
 	}
-	a := iam.Access{
-		Action: action, Resource: resource, ResourceAccount: b.Owner,
-		Policy: b.Documents[bucket.Policy], Context: c.context(),
-	}
-	c.consult(&a, b, v)
 	err := c.iam.Authorize(c.caller, a)
 	if pays && err == nil {
 		wire.Set(c.h, "x-amz-request-charged", "requester")

@@ -6,9 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/checksum"
+	"twinbucket/internal/iam"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -37,7 +39,7 @@ func (c *call) createUpload() error {
 	if _, err := c.newEncryption(&v); err != nil {
 		return err
 	}
-	id, err := c.store.CreateUpload(c.r.Context(), v)
+	id, err := c.store.CreateUpload(c.r.Context(), v, c.caller.ARN)
 	if err != nil {
 		return err
 	}
@@ -232,10 +234,10 @@ func (c *call) listParts() error {
 	if err != nil {
 		return err
 	}
-	if err := c.allowObject("s3:ListMultipartUploadParts"); err != nil {
-		return err
-	}
 	u, parts, more, err := c.store.Parts(c.r.Context(), c.name, c.key, c.query.get("uploadId"), after, most)
+	if denied := c.allowUpload("s3:ListMultipartUploadParts", u); denied != nil {
+		return denied
+	}
 	if err != nil {
 		return err
 	}
@@ -245,7 +247,7 @@ func (c *call) listParts() error {
 	l.Text("Bucket", c.name)
 	l.name("Key", c.key)
 	l.Text("UploadId", u.ID)
-	l.owner("Initiator", u.Owner)
+	l.initiator(u)
 	l.owner("Owner", u.Owner)
 	l.Text("StorageClass", u.ClassOf())
 	writeUploadChecksum(l.Document, &u.Version)
@@ -277,9 +279,27 @@ func partTime(u *store.Upload, p *object.Part) time.Time {
 	return p.Modified
 }
 
+// allowUpload asks whether the caller may do action to an upload, nil if there
+// is none: who began it may, and so may the root user of that account, unless
+// a policy says otherwise.
+func (c *call) allowUpload(action string, u *store.Upload) error {
+	a := c.access(c.bucket, action, arn.Object(c.name, c.key), nil)
+	if u != nil {
+		who, err := arn.Parse(u.Initiator)
+		if err == nil && (c.caller.ARN == u.Initiator || c.caller.ARN == arn.Root(who.Account)) {
+			a.Granted = iam.Grant{To: c.caller.ARN, By: "the upload, which " + u.Initiator + " began"}
+		}
+	}
+	return c.ask(c.bucket, a)
+}
+
 // abortUpload is AbortMultipartUpload.
 func (c *call) abortUpload() error {
-	if err := c.allowObject("s3:AbortMultipartUpload"); err != nil {
+	u, err := c.upload()
+	if denied := c.allowUpload("s3:AbortMultipartUpload", u); denied != nil {
+		return denied
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.store.AbortUpload(c.r.Context(), c.name, c.key, c.query.get("uploadId")); err != nil {

@@ -133,6 +133,9 @@ func (c *call) finishUpload(doc *completion, chosen []store.Chosen, cond store.C
 	if err := c.sameSSE(&u.Encryption); err != nil {
 		return nil, err
 	}
+	if err := c.checkCompletionKey(u); err != nil {
+		return nil, err
+	}
 	return c.store.CompleteUpload(c.r.Context(), c.name, c.key, u.ID, chosen, func(v *object.Version) (err error) {
 		if err := c.checkUploadSize(v.Size); err != nil {
 			return err

@@ -290,3 +290,52 @@ func TestCopyOfMultipart(t *testing.T) {
 		}
 	}
 }
+
+// TestInitiator: who began an upload is shown, may list its parts and may abort
+// it, whoever owns the bucket, unless a policy denies it.
+func TestInitiator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hire()
+	w.call(200, "PUT", "/bkt", "")
+	policy := func(more string) {
+		t.Helper()
+		w.call(204, "PUT", "/bkt?policy", `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::bkt/*"}`+more+`]}`)
+	}
+	policy("")
+	w.grant(allowing("s3:PutObject"))
+	for _, c := range []struct {
+		as        int
+		initiator string
+	}{
+		{source, "<ID>" + w.canonical(source) + "</ID><DisplayName>source</DisplayName>"},
+		{dest, "<ID>" + w.canonical(dest) + "</ID><DisplayName>dest</DisplayName>"},
+		{worker, "<ID>arn:aws:sts::111111111111:assumed-role/worker/shift</ID><DisplayName>worker/shift</DisplayName>"},
+	} {
+		upload := "/bkt/k?uploadId=" + between(w.callAs(c.as, 200, "POST", "/bkt/k?uploads", "").body, "<UploadId>", "</UploadId>")
+		want := "<Initiator>" + c.initiator + "</Initiator><Owner><ID>" + w.canonical(source) + "</ID>"
+		for name, got := range map[string]string{
+			"parts":   w.callAs(c.as, 200, "GET", upload, "").body,
+			"uploads": w.call(200, "GET", "/bkt?uploads", "").body,
+		} {
+			if !strings.Contains(strings.ReplaceAll(got, "\n", ""), want) {
+				t.Errorf("%s: %s, want %s", name, got, want)
+			}
+		}
+		for _, other := range []int{dest, worker, nobody} {
+			if other != c.as {
+				w.callAs(other, 403, "GET", upload, "")
+				w.callAs(other, 403, "DELETE", upload, "")
+			}
+		}
+		w.callAs(c.as, 204, "DELETE", upload, "")
+	}
+	upload := "/bkt/k?uploadId=" + between(w.callAs(dest, 200, "POST", "/bkt/k?uploads", "").body, "<UploadId>", "</UploadId>")
+	policy(`,{"Effect":"Deny","Principal":"*","Action":["s3:AbortMultipartUpload","s3:ListMultipartUploadParts"],"Resource":"arn:aws:s3:::bkt/*","Condition":{"StringEquals":{"aws:PrincipalAccount":"222222222222"}}}`)
+	w.callAs(dest, 403, "GET", upload, "")
+	w.callAs(dest, 403, "DELETE", upload, "")
+	// An upload that is not there is nobody's.
+	w.call(204, "DELETE", upload, "")
+	w.callAs(worker, 403, "DELETE", upload, "")
+	w.call(404, "DELETE", upload, "")
+}

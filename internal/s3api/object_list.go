@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"twinbucket/acl"
+	"twinbucket/arn"
 	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
@@ -85,11 +86,29 @@ func (l *listing) prefixes(prefixes []string) {
 	}
 }
 
-// owner writes an account as S3 shows owners.
+// owner writes the account that owns something.
 func (l *listing) owner(element, account string) {
 	if l.sole != "" {
 		account = l.sole
 	}
+	l.account(element, account)
+}
+
+// initiator writes who began an upload: a role session by its ARN.
+func (l *listing) initiator(u *store.Upload) {
+	who, err := arn.Parse(u.Initiator)
+	switch session, ok := strings.CutPrefix(who.Resource, "assumed-role/"); {
+	case ok:
+		writeOwner(l.Document, "Initiator", u.Initiator, session)
+	case err == nil:
+		l.account("Initiator", who.Account)
+	default:
+		l.account("Initiator", u.Owner)
+	}
+}
+
+// account writes an account as S3 shows owners.
+func (l *listing) account(element, account string) {
 	o, known := l.owners[account]
 	if !known {
 		o = [2]string{acl.CanonicalID(account), l.called(account)}
@@ -342,7 +361,7 @@ func (c *call) listUploads() error {
 		l.Open("Upload")
 		l.name("Key", u.Key)
 		l.Text("UploadId", u.ID)
-		l.owner("Initiator", u.Owner)
+		l.initiator(u)
 		l.owner("Owner", u.Owner)
 		l.Text("StorageClass", u.ClassOf())
 		l.Time("Initiated", u.Started)

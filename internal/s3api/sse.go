@@ -223,6 +223,26 @@ func (c *call) unlockBody(o *store.Object, prefix string) error {
 // partKey returns the customer's key of a part, which has to be the upload's,
 // and asks whether the caller may use the upload's key of KMS.
 func (c *call) partKey(u *store.Upload) ([]byte, error) {
+	key, err := c.uploadKey(u)
+	if err == nil && u.Encryption.Algorithm == object.KMS {
+		err = c.allowKey("kms:GenerateDataKey", u.Encryption.KeyARN)
+	}
+	return key, err
+}
+
+// checkCompletionKey looks at the customer's key of a request that completes
+// an upload. Only an upload with a checksum algorithm needs one.
+func (c *call) checkCompletionKey(u *store.Upload) error {
+	if len(u.Checksums) == 0 && len(c.r.Header[ofObject+"Algorithm"]) == 0 {
+		return nil
+	}
+	_, err := c.uploadKey(u)
+	return err
+}
+
+// uploadKey returns the customer's key in the headers, which has to be the
+// upload's.
+func (c *call) uploadKey(u *store.Upload) ([]byte, error) {
 	key, err := c.customerKey(ofObject)
 	if err != nil {
 		return nil, err
@@ -232,10 +252,8 @@ func (c *call) partKey(u *store.Upload) ([]byte, error) {
 		return nil, fault.New(fault.Invalid, "InvalidRequest", "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
 	case key != nil && keyMD5(key) != e.CustomerKeyMD5:
 		return nil, fault.New(fault.Invalid, "InvalidRequest", "The provided encryption parameters did not match the ones used originally.")
-	case e.Algorithm == object.KMS:
-		err = c.allowKey("kms:GenerateDataKey", e.KeyARN)
 	}
-	return key, err
+	return key, nil
 }
 
 // showEncryption sets the headers that say how a version is encrypted. What

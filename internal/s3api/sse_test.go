@@ -206,3 +206,37 @@ func TestUploadsUnderKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestCompletionKey: an upload with a checksum algorithm is completed with the
+// key of its parts only; without one the key may be left out.
+func TestCompletionKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/bkt", "")
+	mine, other := customer(sse, 'a'), customer(sse, 'b')
+	for _, c := range []struct {
+		algorithm string
+		key       []string
+		status    int
+	}{
+		{"", nil, 200},
+		{"", mine, 200},
+		{"", other, 400},
+		{"CRC32", nil, 400},
+		{"CRC32", other, 400},
+		{"CRC32", mine, 200},
+	} {
+		begin := mine
+		if c.algorithm != "" {
+			begin = append([]string{"x-amz-checksum-algorithm", c.algorithm, "x-amz-checksum-type", "FULL_OBJECT"}, mine...)
+		}
+		target := "/bkt/k?uploadId=" + w.begin("k", begin...)
+		p := w.call(200, "PUT", target+"&partNumber=1", "x", mine...)
+		if got := w.call(c.status, "POST", target, parts("", []part{{etag: p.header.Get("ETag")}}), c.key...); c.status == 400 && got.code != "InvalidRequest" {
+			t.Errorf("%+v: %s", c, got.body)
+		}
+	}
+	plain := "/bkt/p?uploadId=" + w.begin("p")
+	p := w.call(200, "PUT", plain+"&partNumber=1", "x")
+	w.call(400, "POST", plain, parts("", []part{{etag: p.header.Get("ETag")}}), mine...)
+}

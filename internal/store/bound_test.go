@@ -93,7 +93,7 @@ func TestBucketsWithManyUploads(t *testing.T) {
 	defer closeStore(t, s)
 	makeBucket(t, s, "bkt", bucket.Enabled)
 	for i := range 3*fewUploads + 1 {
-		if _, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: fmt.Sprint(i)}); err != nil {
+		if _, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: fmt.Sprint(i)}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

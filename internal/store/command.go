@@ -236,6 +236,7 @@ const (
 	fInlineSeal fields.Number = 140
 	fLikeSource fields.Number = 150
 	fFewUploads fields.Number = 151
+	fInitiator  fields.Number = 152 // who began an upload
 )
 
 // Fields of commands about ACLs and Object Lock; from 130 on.

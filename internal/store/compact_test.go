@@ -62,7 +62,7 @@ func TestCompactionFreesWhatIsNotUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "upload"})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "upload"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestReadsGoOnWhileTheJournalIsCompacted(t *testing.T) {
 	fs := vfs.Memory()
 	s := openInline(t, fs, fewInline)
 	makeBucket(t, s, "bkt", bucket.Unversioned)
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ func TestCompletedUploadIsRemembered(t *testing.T) {
 	makeBucket(t, s, "bkt", bucket.Enabled)
 	makeBucket(t, s, "plain", bucket.Unversioned)
 	upload := func(name string) (id string, list []Chosen, o *Object) {
-		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: name, Key: "k"})
+		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: name, Key: "k"}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func TestListingsLeaveOutParts(t *testing.T) {
 	if err != nil || len(c.Parts) != MaxParts {
 		t.Fatalf("copy: %d parts, %v", len(c.Parts), err)
 	}
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "up"})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "up"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -231,7 +231,7 @@ func TestAbortUploads(t *testing.T) {
 	defer closeStore(t, s)
 	makeBucket(t, s, "bkt", bucket.Enabled)
 	for range 3 {
-		if _, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"}); err != nil {
+		if _, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"}, ""); err != nil {
 			t.Fatal(err)
 		}
 	}

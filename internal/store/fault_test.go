@@ -77,7 +77,7 @@ func (tr *trial) run() {
 		_, err := s.Delete(ctx, "src", "a", a.ID, owner)
 		tr.ended("src", "a", "", err)
 	}
-	if id, err := s.CreateUpload(ctx, object.Version{Bucket: "gone", Key: "k"}); err == nil {
+	if id, err := s.CreateUpload(ctx, object.Version{Bucket: "gone", Key: "k"}, ""); err == nil {
 		_, err = s.PutPart(ctx, "gone", "k", id, 1, strings.NewReader(big("f")), -1, nil)
 		tr.ended("gone", "k", "", err)
 	}
@@ -98,7 +98,7 @@ func (tr *trial) run() {
 // left out, and aborts another.
 func (tr *trial) parts(ctx context.Context, one, two string) {
 	for _, key := range []string{"completed", "aborted"} {
-		id, err := tr.s.CreateUpload(ctx, object.Version{Bucket: "plain", Key: key})
+		id, err := tr.s.CreateUpload(ctx, object.Version{Bucket: "plain", Key: key}, "")
 		if !tr.ended("plain", key, "", err) {
 			continue
 		}

@@ -29,8 +29,9 @@ const (
 
 // Upload is a multipart upload that is not complete.
 type Upload struct {
-	ID      string
-	Started time.Time
+	ID        string
+	Started   time.Time
+	Initiator string // ARN of who began it; "" if that was not kept
 	object.Version
 }
 
@@ -50,9 +51,10 @@ func invalidPart() error {
 
 // uploadCommand begins a multipart upload.
 type uploadCommand struct {
-	id      string
-	started time.Time
-	o       *Object
+	id        string
+	started   time.Time
+	initiator string
+	o         *Object
 }
 
 func (c *uploadCommand) number() byte { return cmdUpload }
@@ -60,6 +62,7 @@ func (c *uploadCommand) number() byte { return cmdUpload }
 func (c *uploadCommand) encode(w *fields.Writer) {
 	w.Text(fUploadID, c.id)
 	w.Time(fTime, c.started)
+	w.Text(fInitiator, c.initiator)
 	w.Message(fVersion, c.o.encode)
 }
 
@@ -69,6 +72,8 @@ func (c *uploadCommand) decode(f fields.Field) (err error) {
 		c.id = f.Text()
 	case fTime:
 		c.started = f.Time()
+	case fInitiator:
+		c.initiator = f.Text()
 	case fVersion:
 		c.o, err = readObject(f.Bytes)
 	}
@@ -86,7 +91,7 @@ func (c *uploadCommand) apply(a *applier, _, _ journal.Position) error {
 }
 
 func (c *uploadCommand) upload() *Upload {
-	return &Upload{ID: c.id, Started: c.started, Version: c.o.Version}
+	return &Upload{ID: c.id, Started: c.started, Initiator: c.initiator, Version: c.o.Version}
 }
 
 // partCommand stores a part of an upload.
@@ -249,8 +254,8 @@ func (a *applier) complete(c *putCommand) error {
 }
 
 // CreateUpload begins a multipart upload of a version: what is given is what
-// Put is given.
-func (s *Store) CreateUpload(ctx context.Context, v object.Version) (string, error) {
+// Put is given, and the ARN of who begins it.
+func (s *Store) CreateUpload(ctx context.Context, v object.Version, initiator string) (string, error) {
 	if _, err := s.bucket(v.Bucket); err != nil {
 		return "", err
 	}
@@ -259,7 +264,7 @@ func (s *Store) CreateUpload(ctx context.Context, v object.Version) (string, err
 	}
 	encrypted(&v)
 	now := s.tick()
-	c := &uploadCommand{id: newVersionID(now), started: now, o: &Object{Version: v}}
+	c := &uploadCommand{id: newVersionID(now), started: now, initiator: initiator, o: &Object{Version: v}}
 	return c.id, s.do(ctx, c, nil)
 }
 

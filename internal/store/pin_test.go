@@ -19,7 +19,7 @@ func TestADeletedVersionIsReadToItsEnd(t *testing.T) {
 	fs := vfs.Memory()
 	s := open(t, fs)
 	makeBucket(t, s, "bkt", bucket.Enabled)
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func (c client) step(bkt, key string) error {
 		_, err := s.Put(ctx, Put{Version: object.Version{Bucket: bkt, Key: key}, Body: strings.NewReader(body), Size: -1})
 		return err
 	case 2:
-		id, err := s.CreateUpload(ctx, object.Version{Bucket: bkt, Key: key})
+		id, err := s.CreateUpload(ctx, object.Version{Bucket: bkt, Key: key}, "")
 		if err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func TestAFailedSyncMayHaveWritten(t *testing.T) {
 		faults := &vfs.Faults{Under: "/journal"}
 		s := open(t, faults.Wrap(mem))
 		makeBucket(t, s, "bkt", bucket.Enabled)
-		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "parts"})
+		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "parts"}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestAPartSentAgainIsTheSamePart(t *testing.T) {
 	s := open(t, fs)
 	makeBucket(t, s, "bkt", bucket.Enabled)
 	body := strings.Repeat("x", bodies.InlineMax+1)
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (h *history) upload() (bkt, key, id string) {
 	v := h.version()
 	id = h.uploads[v.Bucket+v.Key]
 	if id == "" {
-		id, _ = h.s.CreateUpload(h.t.Context(), v) // the bucket may be gone
+		id, _ = h.s.CreateUpload(h.t.Context(), v, "") // the bucket may be gone
 		h.uploads[v.Bucket+v.Key] = id
 	}
 	return v.Bucket, v.Key, id

@@ -301,7 +301,7 @@ func TestPartsWithKeysOfTheirOwn(t *testing.T) {
 		putUnder(t, s, key, e, sources[key])
 	}
 	for _, e := range []object.Encryption{underS3, underKMS, underMine} {
-		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "whole", Owner: owner, Encryption: e})
+		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "whole", Owner: owner, Encryption: e}, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -346,7 +346,7 @@ func TestPartsWithKeysOfTheirOwn(t *testing.T) {
 			}
 		}
 	}
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "whole", Owner: owner, Encryption: underMine})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "whole", Owner: owner, Encryption: underMine}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -401,7 +401,7 @@ func TestBucketsAreDeletedEmpty(t *testing.T) {
 	if _, err := s.Delete(t.Context(), "bkt", "k", o.ID, owner); err != nil {
 		t.Fatal(err)
 	}
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "big"})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "big"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -427,7 +427,7 @@ func TestMultipart(t *testing.T) {
 	fs := vfs.Memory()
 	s := open(t, fs)
 	makeBucket(t, s, "bkt", bucket.Enabled)
-	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k", Headers: object.Headers{ContentType: "a/b"}})
+	id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "k", Headers: object.Headers{ContentType: "a/b"}}, "arn:aws:iam::111111111111:root")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -453,9 +453,9 @@ func TestMultipart(t *testing.T) {
 	small := part(2, "small")
 	_, err = complete(small, b)
 	wantCode(t, err, "EntityTooSmall")
-	_, parts, more, err := s.Parts(t.Context(), "bkt", "k", id, 1, 1)
-	if err != nil || len(parts) != 1 || parts[0].Number != 2 || !more {
-		t.Fatalf("%+v %v %v", parts, more, err)
+	u, parts, more, err := s.Parts(t.Context(), "bkt", "k", id, 1, 1)
+	if err != nil || u.Initiator != "arn:aws:iam::111111111111:root" || len(parts) != 1 || parts[0].Number != 2 || !more {
+		t.Fatalf("%+v %+v %v %v", u, parts, more, err)
 	}
 	o, err := complete(a, b)
 	if err != nil {
@@ -485,7 +485,7 @@ func TestMultipart(t *testing.T) {
 	if got, err := io.ReadAll(rd); string(got) != "111222" {
 		t.Fatalf("across parts: %q, %v", got, err)
 	}
-	id, err = s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "copy"})
+	id, err = s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "copy"}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func TestDeletesOnAFullDisk(t *testing.T) {
 	o := put(t, s, "bkt", "k", large)
 	var ids []string
 	for range 3 {
-		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "up"})
+		id, err := s.CreateUpload(t.Context(), object.Version{Bucket: "bkt", Key: "up"}, "")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -183,7 +183,7 @@ func TestUploadsAreAborted(t *testing.T) {
 	ctx := t.Context()
 	for i := range 20 {
 		for _, key := range []string{"a", fmt.Sprint("a", i), "b"} {
-			id, err := w.store.CreateUpload(ctx, object.Version{Bucket: "bkt", Key: key})
+			id, err := w.store.CreateUpload(ctx, object.Version{Bucket: "bkt", Key: key}, "")
 			w.must(err)
 			_, err = w.store.PutPart(ctx, "bkt", key, id, 1, strings.NewReader("part"), 4, nil)
 			w.must(err)

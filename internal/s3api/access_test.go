@@ -3,8 +3,10 @@ package s3api_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"twinbucket/arn"
 	"twinbucket/internal/iam"
@@ -239,6 +241,27 @@ func TestConditionKeys(t *testing.T) {
 			if got := w.do(q); got.status != want {
 				t.Errorf("%s: %s %s?%s: %d, want %d %s", c.condition, q.method, q.path, q.query, got.status, want, got.body)
 			}
+		}
+	}
+}
+
+// TestSignatureAge: the age of a presigned URL is a condition key, and that of
+// other signatures is not.
+func TestSignatureAge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/bkt", "")
+	w.call(200, "PUT", "/bkt/k", "x")
+	w.call(204, "PUT", "/bkt?policy", `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::bkt/*","Condition":{"NumericGreaterThan":{"s3:signatureAge":"600000"}}}}`)
+	w.call(200, "GET", "/bkt/k", "")
+	for age, status := range map[time.Duration]int{0: 200, 10 * time.Minute: 200, 10*time.Minute + time.Second: 403} {
+		r := w.build(request{method: "GET", path: "/bkt/k"})
+		signed, err := http.NewRequest("GET", sigv4.Presign(r, w.keys[source], "us-east-1", "s3", time.Hour, start.Add(-age)), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.send(signed); got.status != status {
+			t.Errorf("%v: %d %s", age, got.status, got.body)
 		}
 	}
 }

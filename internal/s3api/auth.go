@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"net"
+	"strconv"
 	"strings"
 
 	"twinbucket/arn"
@@ -190,6 +191,9 @@ func (c *call) context() map[string][]string {
 			f["s3:authtype"] = inForm
 		case v.Presigned:
 			f["s3:authtype"] = inURL
+			if v.Version == 4 { // Version 2 does not say when it was signed
+				f["s3:signatureage"] = []string{strconv.FormatInt(c.now().Sub(v.Time).Milliseconds(), 10)}
+			}
 		}
 	}
 	for i := range requestKeys {

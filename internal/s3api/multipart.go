@@ -170,8 +170,8 @@ func (c *call) copyPart(number int) error {
 	return c.send(x)
 }
 
-// copyInto copies a part, without moving a byte unless the upload needs a
-// checksum of it.
+// copyInto copies a part without moving a byte. It has the checksum that the
+// upload asks for, or the one that objects have by default.
 func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what span) (*object.Part, error) {
 	if err := c.sameSSE(&u.Encryption); err != nil {
 		return nil, err
@@ -180,22 +180,18 @@ func (c *call) copyInto(u *store.Upload, number int, src *store.Object, what spa
 	if err != nil {
 		return nil, err
 	}
-	p := store.PartPut{Bucket: c.name, Key: c.key, Upload: u.ID, Number: number, Size: what.n, CustomerKey: key}
-	if len(u.Checksums) == 0 {
-		return c.store.CopyPart(c.r.Context(), p, src, what.off, what.n)
+	alg := checksum.Default
+	if len(u.Checksums) > 0 {
+		alg = checksum.Find(u.Checksums[0].Algorithm)
 	}
-	body, err := c.store.Open(c.r.Context(), src, what.off, what.n)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	d := checksum.By(checksum.Find(u.Checksums[0].Algorithm))
-	p.Body = d.Reader(body)
-	p.Finish = func(p *object.Part) (err error) {
-		p.Checksums, err = d.Sum(p.ETag)
-		return err
-	}
-	return c.store.StorePart(c.r.Context(), p)
+	d := checksum.By(alg)
+	return c.store.CopyPart(c.r.Context(), store.PartPut{
+		Bucket: c.name, Key: c.key, Upload: u.ID, Number: number, CustomerKey: key, Through: d.Reader,
+		Finish: func(p *object.Part) (err error) {
+			p.Checksums, err = d.Sum(p.ETag)
+			return err
+		},
+	}, src, what.off, what.n)
 }
 
 // copyRange reads x-amz-copy-source-range, which must lie inside the source.

@@ -208,13 +208,17 @@ func TestUploadPartCopy(t *testing.T) {
 			w.call(400, "PUT", target, "", "x-amz-copy-source", "bkt/src", "x-amz-copy-source-range", bad)
 		}
 		body := w.call(200, "PUT", target, "", "x-amz-copy-source", "bkt/src", "x-amz-copy-source-range", "bytes=2-4").body
-		var got struct{ ETag, ChecksumSHA1, ChecksumCRC32C string }
+		var got struct{ ETag, ChecksumSHA1, ChecksumCRC32C, ChecksumCRC64NVME string }
 		if err := xml.Unmarshal([]byte(body), &got); err != nil {
 			t.Fatal(err)
 		}
 		w.call(200, "POST", "/bkt/k?uploadId="+id, parts("Checksum"+algorithm, []part{{got.ETag, got.ChecksumSHA1 + got.ChecksumCRC32C}}))
-		if k := w.call(200, "GET", "/bkt/k", ""); k.body != "234" || k.header.Get("ETag") == got.ETag {
+		k := w.call(200, "GET", "/bkt/k", "", "x-amz-checksum-mode", "ENABLED")
+		if k.body != "234" || k.header.Get("ETag") == got.ETag {
 			t.Errorf("%q %v", k.body, k.header)
+		}
+		if sum := w.sum("234", "CRC64NVME"); algorithm == "" && (got.ChecksumCRC64NVME != sum || k.header.Get("x-amz-checksum-crc64nvme") != sum) {
+			t.Errorf("by default: %s, %v, want %s", body, k.header, sum)
 		}
 	}
 	id := w.begin("all")

@@ -277,6 +277,8 @@ type PartPut struct {
 	// CustomerKey is the key that encrypts the part, 32 bytes, if the upload was
 	// begun with a customer's key.
 	CustomerKey []byte
+	// Through, if not nil, wraps the bytes that CopyPart reads.
+	Through func(io.Reader) io.Reader
 	// Finish, if not nil, is called with the part's size and ETag before it is
 	// stored, and may set its checksums; an error from it ends the put.
 	Finish func(*object.Part) error
@@ -320,8 +322,8 @@ func (s *Store) StorePart(ctx context.Context, p PartPut) (*object.Part, error) 
 }
 
 // CopyPart stores n bytes of src from off on as a part; n -1 is all that
-// follow. Of p the Body, Size and Finish are not used. The bytes are read once
-// for the part's ETag; they are written only if src is not encrypted.
+// follow. Of p the Body and Size are not used. The bytes are read once for the
+// part's ETag; they are written only if src is not encrypted.
 func (s *Store) CopyPart(ctx context.Context, p PartPut, src *Object, off, n int64) (*object.Part, error) {
 	u, err := s.upload(ctx, p.Bucket, p.Key, p.Upload)
 	if err != nil {
@@ -334,13 +336,17 @@ func (s *Store) CopyPart(ctx context.Context, p PartPut, src *Object, off, n int
 	if n < 0 {
 		n = src.Size - off
 	}
-	r, err := s.Open(ctx, src, off, n)
+	stored, err := s.Open(ctx, src, off, n)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
+	defer stored.Close()
+	r := io.Reader(stored)
+	if p.Through != nil {
+		r = p.Through(r)
+	}
 	if !src.body.Cut(off, n).Sealed() {
-		p.Body, p.Size, p.Finish = r, n, nil
+		p.Body, p.Size = r, n
 		return s.StorePart(ctx, p)
 	}
 	h := md5.New()
@@ -348,6 +354,11 @@ func (s *Store) CopyPart(ctx context.Context, p PartPut, src *Object, off, n int
 		return nil, fault.Wrap("store.copypart", src.Key, err)
 	}
 	part := object.Part{Number: p.Number, Size: n, ETag: hex.EncodeToString(h.Sum(nil)), Modified: s.opt.Now().UTC()}
+	if p.Finish != nil {
+		if err := p.Finish(&part); err != nil {
+			return nil, err
+		}
+	}
 	err = s.sharing(src, func(src *Object) error {
 		body, err := s.bodies.Reseal(src.body.Cut(off, n), u.Encryption, p.CustomerKey)
 		if err != nil {

@@ -396,8 +396,15 @@ func TestBodiesFromBeforeTheyWereSealed(t *testing.T) {
 	}
 	p := PartPut{Bucket: "old", Key: "upload", Upload: ups[0].ID, Number: 2}
 	for _, src := range []*Object{put(t, s, "old", "new", "a new body"), old} {
-		if _, err := s.CopyPart(t.Context(), p, src, 2, 1); err != nil {
-			t.Fatal(err)
+		var seen strings.Builder
+		p.Through = func(r io.Reader) io.Reader { return io.TeeReader(r, &seen) }
+		p.Finish = func(part *object.Part) error {
+			part.Checksums = []object.Checksum{{Algorithm: "SHA1", Value: seen.String()}}
+			return nil
+		}
+		part, err := s.CopyPart(t.Context(), p, src, 2, 1)
+		if want := read(t, s, src)[2:3]; err != nil || len(part.Checksums) != 1 || part.Checksums[0].Value != want {
+			t.Fatalf("%+v, %v, want %q", part, err, want)
 		}
 		p.Number++
 	}

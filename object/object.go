@@ -138,3 +138,14 @@ func CheckKey(key string) error {
 	}
 	return nil
 }
+
+// CheckClass checks a storage class; STANDARD is stored as none.
+func CheckClass(class string) (string, error) {
+	switch class {
+	case "", "STANDARD":
+		return "", nil
+	case "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR":
+		return class, nil
+	}
+	return "", fault.New(fault.Invalid, "InvalidStorageClass", "The storage class you specified is not valid").On(class)
+}

@@ -199,7 +199,7 @@ func (c *call) context() map[string][]string {
 	for i := range requestKeys {
 		c.knowHeader(requestKeys[i].header, requestKeys[i].key)
 	}
-	if id := c.query.get("versionId"); id != "" {
+	if id := c.query.Get("versionId"); id != "" {
 		f["s3:versionid"] = []string{id}
 	}
 	return f

@@ -182,7 +182,7 @@ func (c *call) tagNewBucket(b *bucket.Bucket, doc *creation) error {
 	for _, t := range doc.Tags.Tag {
 		tags = append(tags, object.Tag{Key: t.Key, Value: t.Value})
 	}
-	if err := checkTags(tags, maxBucketTags); err != nil {
+	if err := object.CheckTags(tags, object.MaxBucketTags); err != nil {
 		return err
 	}
 	b.Documents[bucket.Tagging] = slices.Clone(writeTags(tags).Bytes())
@@ -253,20 +253,20 @@ func (c *call) listBuckets() error {
 	if err := c.signedIn("Access Denied"); err != nil {
 		return err
 	}
-	most, err := c.query.number("max-buckets", 10000, math.MaxInt32)
+	most, err := c.query.Number("max-buckets", 10000, math.MaxInt32)
 	if err != nil || most < 1 || most > 10000 {
 		return invalid("max-buckets", "Argument max-buckets must be an integer between 1 and 10000")
 	}
 	after := ""
-	if v, ok := c.query.lookup("continuation-token"); ok {
-		if after, err = readToken(v); err != nil {
+	if v, ok := c.query.Lookup("continuation-token"); ok {
+		if after, err = wire.ReadToken(v); err != nil {
 			return err
 		}
 	}
 	if err := c.allowService("s3:ListAllMyBuckets", "*"); err != nil {
 		return err
 	}
-	prefix, region := c.query.get("prefix"), c.query.get("bucket-region")
+	prefix, region := c.query.Get("prefix"), c.query.Get("bucket-region")
 	l := &listing{Document: wire.NewDocument(), called: c.iam.AccountName}
 	l.OpenNS("ListAllMyBucketsResult", namespace)
 	l.Open("Buckets")
@@ -276,13 +276,13 @@ func (c *call) listBuckets() error {
 			continue
 		}
 		if n == most {
-			next = makeToken(last)
+			next = wire.Token(last)
 			break
 		}
 		l.Open("Bucket")
 		l.Text("Name", b.Name)
 		l.Time("CreationDate", b.Created)
-		if c.query.has("max-buckets") || region != "" || c.query.has("prefix") {
+		if c.query.Has("max-buckets") || region != "" || c.query.Has("prefix") {
 			l.Text("BucketRegion", b.Region)
 		}
 		l.Text("BucketArn", b.ARN())

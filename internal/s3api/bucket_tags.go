@@ -22,7 +22,7 @@ func (c *call) putBucketTags() error {
 		return err
 	}
 	system, own := splitTags(tags)
-	if err := checkTags(own, maxBucketTags); err != nil {
+	if err := object.CheckTags(own, object.MaxBucketTags); err != nil {
 		return err
 	}
 	if err := c.allow("s3:PutBucketTagging"); err != nil {
@@ -54,14 +54,14 @@ func (c *call) setBucketTags(own, system []object.Tag) error {
 		for i, t := range system {
 			switch {
 			case !slices.Contains(have, t):
-				return notYours(t)
+				return object.NotYours(t)
 			case slices.Contains(system[:i], t):
-				return twice(t)
+				return object.SecondTag(t)
 			}
 		}
 		for _, t := range have {
 			if own != nil && !slices.Contains(system, t) {
-				return badTag("System tags cannot be removed by requester", t)
+				return object.BadTag("System tags cannot be removed by requester", t)
 			}
 		}
 		if own == nil && have == nil {
@@ -82,7 +82,7 @@ func (c *call) setBucketTags(own, system []object.Tag) error {
 func splitTags(tags []object.Tag) (system, own []object.Tag) {
 	own = make([]object.Tag, 0, len(tags))
 	for _, t := range tags {
-		if systemTag(t) {
+		if t.System() {
 			system = append(system, t)
 		} else {
 			own = append(own, t)

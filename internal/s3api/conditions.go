@@ -3,10 +3,10 @@ package s3api
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"twinbucket/fault"
 	"twinbucket/internal/store"
+	"twinbucket/internal/wire"
 	"twinbucket/object"
 )
 
@@ -20,79 +20,25 @@ func preconditionFailed(condition string) error {
 // notModified is not an error to the client: it has the object already.
 func notModified() error { return fault.New(fault.Precondition, "NotModified", "Not Modified") }
 
-// checkConditions applies If-Match, If-Unmodified-Since, If-None-Match and
-// If-Modified-Since, in this order of precedence (RFC 9110, 13.2.2), to an
-// object that is there.
+// checkConditions applies the conditions of a read to an object that is there.
 func checkConditions(h http.Header, v *object.Version) error {
-	modified := v.Modified.Truncate(time.Second)
-	if match := h["If-Match"]; len(match) > 0 {
-		if !matches(match[0], v.ETag) {
-			return preconditionFailed("If-Match")
-		}
-	} else if t, ok := httpTime(h, "If-Unmodified-Since"); ok && modified.After(t) {
-		return preconditionFailed("If-Unmodified-Since")
-	}
-	if none := h["If-None-Match"]; len(none) > 0 {
-		if matches(none[0], v.ETag) {
-			return notModified()
-		}
-	} else if t, ok := httpTime(h, "If-Modified-Since"); ok && !modified.After(t) {
+	switch failed := wire.FailedCondition(h, "", v.ETag, v.Modified); failed {
+	case "":
+		return nil
+	case "If-None-Match", "If-Modified-Since":
 		return notModified()
+	default:
+		return preconditionFailed(failed)
 	}
-	return nil
 }
 
 // checkCopyConditions applies the x-amz-copy-source-if-* headers to the source
-// of a copy. Where one holds, those of less precedence do not count.
+// of a copy.
 func checkCopyConditions(h http.Header, v *object.Version) error {
-	const prefix = "X-Amz-Copy-Source-"
-	modified := v.Modified.Truncate(time.Second)
-	if match := h[prefix+"If-Match"]; len(match) > 0 {
-		if !matches(match[0], v.ETag) {
-			return preconditionFailed("x-amz-copy-source-If-Match")
-		}
-	} else if t, ok := httpTime(h, prefix+"If-Unmodified-Since"); ok && modified.After(t) {
-		return preconditionFailed("x-amz-copy-source-If-Unmodified-Since")
-	}
-	if none := h[prefix+"If-None-Match"]; len(none) > 0 {
-		if matches(none[0], v.ETag) {
-			return preconditionFailed("x-amz-copy-source-If-None-Match")
-		}
-	} else if t, ok := httpTime(h, prefix+"If-Modified-Since"); ok && !modified.After(t) {
-		return preconditionFailed("x-amz-copy-source-If-Modified-Since")
+	if failed := wire.FailedCondition(h, "X-Amz-Copy-Source-", v.ETag, v.Modified); failed != "" {
+		return preconditionFailed("x-amz-copy-source-" + failed)
 	}
 	return nil
-}
-
-// matches reports whether an entity tag is in a list of them, or the list is
-// "*".
-func matches(list, etag string) bool {
-	for tag := range strings.SplitSeq(list, ",") {
-		tag = strings.TrimSpace(tag)
-		if tag == "*" || unquote(tag) == etag {
-			return true
-		}
-	}
-	return false
-}
-
-// unquote takes the quotes off an entity tag.
-func unquote(tag string) string {
-	return strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
-}
-
-// httpTime returns the time in a header; one that cannot be read does not
-// count.
-func httpTime(h http.Header, name string) (time.Time, bool) {
-	v := h[name]
-	if len(v) == 0 {
-		return time.Time{}, false
-	}
-	t, err := http.ParseTime(v[0])
-	if err != nil {
-		t, err = time.Parse(time.RFC3339, v[0])
-	}
-	return t, err == nil
 }
 
 // writeCondition returns the condition on which a write depends.
@@ -114,7 +60,7 @@ func (c *call) writeCondition() (store.Condition, error) {
 // matchCondition returns the condition that an object has one ETag, or is
 // there at all if the value is "*".
 func matchCondition(value string) (store.Condition, error) {
-	etag := unquote(strings.TrimSpace(value))
+	etag := wire.Unquote(strings.TrimSpace(value))
 	if etag == "" || strings.Contains(etag, ",") {
 		return store.Condition{}, unsupported("the condition of a write is one ETag or *")
 	}

@@ -57,10 +57,10 @@ func (k *numbered) answer(c *call) error {
 	if err := c.allow(k.get); err != nil {
 		return err
 	}
-	if !c.query.has("id") {
+	if !c.query.Has("id") {
 		return k.listAll(c)
 	}
-	doc := c.bucket.Documents[k.name.WithID(c.query.get("id"))]
+	doc := c.bucket.Documents[k.name.WithID(c.query.Get("id"))]
 	if doc == nil {
 		return k.missing(c)
 	}
@@ -69,11 +69,11 @@ func (k *numbered) answer(c *call) error {
 
 // listAll lists a page of the configurations, by their ids.
 func (k *numbered) listAll(c *call) error {
-	token, continued := c.query.lookup("continuation-token")
+	token, continued := c.query.Lookup("continuation-token")
 	after := ""
 	if continued {
 		var err error
-		if after, err = readToken(token); err != nil {
+		if after, err = wire.ReadToken(token); err != nil {
 			return err
 		}
 	}
@@ -100,7 +100,7 @@ func (k *numbered) listAll(c *call) error {
 	more := from+len(page) < len(ids)
 	x.Bool("IsTruncated", more)
 	if more {
-		x.Text("NextContinuationToken", makeToken(page[len(page)-1]))
+		x.Text("NextContinuationToken", wire.Token(page[len(page)-1]))
 	}
 	x.Close(k.list)
 	return c.send(x)
@@ -111,7 +111,7 @@ func (k *numbered) store(c *call) error {
 	if err := c.allow(k.put); err != nil {
 		return err
 	}
-	id := c.query.get("id")
+	id := c.query.Get("id")
 	if err := setting.CheckID(id); err != nil {
 		return err
 	}
@@ -154,7 +154,7 @@ func (k *numbered) delete(c *call) error {
 	if err := c.allow(k.put); err != nil {
 		return err
 	}
-	name := k.name.WithID(c.query.get("id"))
+	name := k.name.WithID(c.query.Get("id"))
 	if c.bucket.Documents[name] == nil {
 		return k.missing(c)
 	}

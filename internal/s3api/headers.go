@@ -13,13 +13,9 @@ import (
 	"twinbucket/setting"
 )
 
-// Limits of the S3 User Guide.
-const (
-	maxMetadata = 2 << 10 // bytes of names and values
-	maxPut      = 5 << 30 // bytes of an object put in one request, of a part, of a copy
-)
-
-const metadataPrefix = "X-Amz-Meta-"
+// maxPut is the most bytes of an object put in one request, of a part, of a
+// copy: a limit of the S3 User Guide.
+const maxPut = 5 << 30
 
 // newVersion returns the version that the request's headers describe.
 func (c *call) newVersion() (object.Version, error) {
@@ -37,14 +33,14 @@ func (c *call) newVersion() (object.Version, error) {
 	if v.Lock, err = c.newLock(); err != nil {
 		return v, err
 	}
-	if v.Metadata, err = metadata(c.r.Header); err != nil {
+	if v.Metadata, err = wire.Metadata(c.r.Header); err != nil {
 		return v, err
 	}
-	if v.Class, err = storageClass(c.r.Header.Get("X-Amz-Storage-Class")); err != nil {
+	if v.Class, err = object.CheckClass(c.r.Header.Get("X-Amz-Storage-Class")); err != nil {
 		return v, err
 	}
 	if text := c.r.Header.Get("X-Amz-Tagging"); text != "" {
-		v.Tags, err = headerTags(text)
+		v.Tags, err = object.ParseTags(text)
 	}
 	return v, err
 }
@@ -80,41 +76,6 @@ func contentHeaders(h http.Header) object.Headers {
 		o.ContentType = "binary/octet-stream"
 	}
 	return o
-}
-
-// metadata returns the user metadata, names in lower case; nil if there is
-// none.
-func metadata(h http.Header) (map[string]string, error) {
-	var m map[string]string
-	size := 0
-	for name, values := range h {
-		if len(name) <= len(metadataPrefix) || !strings.EqualFold(name[:len(metadataPrefix)], metadataPrefix) {
-			continue
-		}
-		if m == nil {
-			m = make(map[string]string)
-		}
-		name = strings.ToLower(name[len(metadataPrefix):])
-		v := strings.Join(values, ",")
-		m[name] = v
-		size += len(name) + len(v)
-	}
-	if size > maxMetadata {
-		return nil, fault.New(fault.TooLarge, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size").
-			WithHint("names and values of x-amz-meta-* have at most %d bytes together; these have %d", maxMetadata, size)
-	}
-	return m, nil
-}
-
-// storageClass checks a storage class; STANDARD is stored as none.
-func storageClass(class string) (string, error) {
-	switch class {
-	case "", "STANDARD":
-		return "", nil
-	case "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE", "GLACIER_IR":
-		return class, nil
-	}
-	return "", fault.New(fault.Invalid, "InvalidStorageClass", "The storage class you specified is not valid").On(class)
 }
 
 // showVersion sets the headers that GET and HEAD of a version have in common.
@@ -191,8 +152,8 @@ func (c *call) checkOverrides() error {
 		return nil
 	}
 	for _, p := range c.query {
-		if strings.HasPrefix(p.name, "response-") {
-			return fault.New(fault.Invalid, "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.").On(p.name)
+		if strings.HasPrefix(p.Name, "response-") {
+			return fault.New(fault.Invalid, "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.").On(p.Name)
 		}
 	}
 	return nil
@@ -202,8 +163,8 @@ func (c *call) checkOverrides() error {
 func (c *call) override() {
 	for _, p := range c.query {
 		for _, o := range overrides {
-			if o.param == p.name {
-				wire.Set(c.h, o.header, p.value)
+			if o.param == p.Name {
+				wire.Set(c.h, o.header, p.Value)
 			}
 		}
 	}

@@ -79,13 +79,13 @@ func partNumber(s string) (int, error) {
 
 // upload returns the upload that the request names.
 func (c *call) upload() (*store.Upload, error) {
-	u, _, _, err := c.store.Parts(c.r.Context(), c.name, c.key, c.query.get("uploadId"), store.MaxParts, 0)
+	u, _, _, err := c.store.Parts(c.r.Context(), c.name, c.key, c.query.Get("uploadId"), store.MaxParts, 0)
 	return u, err
 }
 
 // uploadPart is UploadPart and UploadPartCopy.
 func (c *call) uploadPart() error {
-	number, err := partNumber(c.query.get("partNumber"))
+	number, err := partNumber(c.query.Get("partNumber"))
 	if err != nil {
 		return err
 	}
@@ -222,15 +222,15 @@ func copyRange(header []string, size int64) (span, error) {
 
 // listParts is ListParts.
 func (c *call) listParts() error {
-	most, err := c.query.number("max-parts", maxListed, maxListed)
+	most, err := c.query.Number("max-parts", maxListed, maxListed)
 	if err != nil {
 		return err
 	}
-	after, err := c.query.number("part-number-marker", 0, store.MaxParts)
+	after, err := c.query.Number("part-number-marker", 0, store.MaxParts)
 	if err != nil {
 		return err
 	}
-	u, parts, more, err := c.store.Parts(c.r.Context(), c.name, c.key, c.query.get("uploadId"), after, most)
+	u, parts, more, err := c.store.Parts(c.r.Context(), c.name, c.key, c.query.Get("uploadId"), after, most)
 	if denied := c.allowUpload("s3:ListMultipartUploadParts", u); denied != nil {
 		return denied
 	}
@@ -238,7 +238,7 @@ func (c *call) listParts() error {
 		return err
 	}
 	c.showAbort(u.Key, u.Started)
-	l := &listing{Document: wire.NewDocument(), called: c.iam.AccountName, encoded: c.query.get("encoding-type") == "url"}
+	l := &listing{Document: wire.NewDocument(), called: c.iam.AccountName, encoded: c.query.Get("encoding-type") == "url"}
 	l.OpenNS("ListPartsResult", namespace)
 	l.Text("Bucket", c.name)
 	l.name("Key", c.key)
@@ -298,7 +298,7 @@ func (c *call) abortUpload() error {
 	if err != nil {
 		return err
 	}
-	if err := c.store.AbortUpload(c.r.Context(), c.name, c.key, c.query.get("uploadId")); err != nil {
+	if err := c.store.AbortUpload(c.r.Context(), c.name, c.key, c.query.Get("uploadId")); err != nil {
 		return err
 	}
 	return c.empty(http.StatusNoContent)

@@ -94,7 +94,7 @@ func (c *call) completeUpload() error {
 	done, err := c.finishUpload(doc, chosen, cond, wanted{want, wantSum})
 	if fault.CodeOf(err) == "NoSuchUpload" {
 		// It may be complete, and the client did not hear of it.
-		if again, gone := c.store.Completed(c.r.Context(), c.name, c.key, c.query.get("uploadId"), chosen); gone == nil {
+		if again, gone := c.store.Completed(c.r.Context(), c.name, c.key, c.query.Get("uploadId"), chosen); gone == nil {
 			done, err = again, nil
 		}
 	}
@@ -194,7 +194,7 @@ func (c *call) completion() (*completion, []store.Chosen, error) {
 		if *p.PartNumber < 1 || *p.PartNumber > store.MaxParts {
 			return nil, nil, invalid("PartNumber", "PartNumber must be >= 1").WithHint("the numbers of parts go from 1 to 10000")
 		}
-		chosen[i] = store.Chosen{Number: *p.PartNumber, ETag: unquote(*p.ETag)}
+		chosen[i] = store.Chosen{Number: *p.PartNumber, ETag: wire.Unquote(*p.ETag)}
 	}
 	return &doc, chosen, nil
 }

@@ -10,7 +10,7 @@ import (
 // deleteObject is DeleteObject: a marker in a versioned bucket, the end of a
 // version if one is named.
 func (c *call) deleteObject() error {
-	id, err := c.query.versionID()
+	id, err := versionID(c.query)
 	if err != nil {
 		return err
 	}

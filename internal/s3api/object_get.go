@@ -16,7 +16,7 @@ import (
 
 // getObject is GetObject and HeadObject.
 func (c *call) getObject() error {
-	if number, ok := c.query.lookup("partNumber"); ok {
+	if number, ok := c.query.Lookup("partNumber"); ok {
 		if _, err := partNumber(number); err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func (c *call) showObject(o *store.Object, what span, status int) error {
 	}
 	c.showVersion(&o.Version)
 	c.showLock(o.Lock)
-	if !c.query.has("versionId") {
+	if !c.query.Has("versionId") {
 		c.showExpiration(&o.Version)
 	}
 	c.override()
@@ -98,8 +98,8 @@ func (c *call) wantsChecksums() bool {
 
 // versioned returns the action for a version if the query names one, else the
 // plain action.
-func versioned(q query, plain, version string) string {
-	if q.has("versionId") {
+func versioned(q wire.Params, plain, version string) string {
+	if q.Has("versionId") {
 		return version
 	}
 	return plain
@@ -109,7 +109,7 @@ func versioned(q query, plain, version string) string {
 // caller may do plain, or version if one is named, to it. Delete markers and
 // what does not exist are faults.
 func (c *call) find(plain, version string) (*store.Object, error) {
-	id, err := c.query.versionID()
+	id, err := versionID(c.query)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func noSuchKey(key string) error {
 // x-amz-mp-parts-count.
 func (c *call) portion(v *object.Version) (span, int, error) {
 	rng := c.r.Header["Range"]
-	if number, ok := c.query.lookup("partNumber"); ok {
+	if number, ok := c.query.Lookup("partNumber"); ok {
 		if len(rng) > 0 {
 			return span{}, 0, fault.New(fault.Invalid, "InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
 		}

@@ -1,10 +1,8 @@
 package s3api
 
 import (
-	"encoding/base64"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"twinbucket/acl"
 	"twinbucket/arn"
@@ -35,11 +33,11 @@ type listing struct {
 // listing reads prefix, delimiter, encoding-type and the parameter that limits
 // the page, and tells the condition keys of them.
 func (c *call) listing(limit string) (*listing, error) {
-	l := &listing{prefix: c.query.get("prefix"), delimiter: c.query.get("delimiter"), called: c.iam.AccountName}
+	l := &listing{prefix: c.query.Get("prefix"), delimiter: c.query.Get("delimiter"), called: c.iam.AccountName}
 	if c.bucket.OwnerEnforced() {
 		l.sole = c.bucket.Owner
 	}
-	switch v := c.query.get("encoding-type"); v {
+	switch v := c.query.Get("encoding-type"); v {
 	case "":
 	case "url":
 		l.encoded = true
@@ -47,16 +45,16 @@ func (c *call) listing(limit string) (*listing, error) {
 		return nil, invalid("encoding-type", "Invalid Encoding Method specified in Request")
 	}
 	var err error
-	if l.most, err = c.query.number(limit, maxListed, maxListed); err != nil {
+	if l.most, err = c.query.Number(limit, maxListed, maxListed); err != nil {
 		return nil, err
 	}
-	if v, ok := c.query.lookup("prefix"); ok {
+	if v, ok := c.query.Lookup("prefix"); ok {
 		c.know("s3:prefix", v)
 	}
-	if v, ok := c.query.lookup("delimiter"); ok {
+	if v, ok := c.query.Lookup("delimiter"); ok {
 		c.know("s3:delimiter", v)
 	}
-	if v := c.query.get("max-keys"); v != "" {
+	if v := c.query.Get("max-keys"); v != "" {
 		c.know("s3:max-keys", v)
 	}
 	return l, nil
@@ -65,7 +63,7 @@ func (c *call) listing(limit string) (*listing, error) {
 // name writes a key, prefix or delimiter, encoded if the client asks for it.
 func (l *listing) name(element, value string) {
 	if l.encoded {
-		value = encode(value)
+		value = wire.EncodeKey(value)
 	}
 	l.Text(element, value)
 }
@@ -135,7 +133,7 @@ func (c *call) listObjects() error {
 		return err
 	}
 	second := false
-	if v, ok := c.query.lookup("list-type"); ok {
+	if v, ok := c.query.Lookup("list-type"); ok {
 		if v != "2" {
 			return invalid("list-type", "Invalid List Type specified in Request")
 		}
@@ -144,17 +142,17 @@ func (c *call) listObjects() error {
 	o := store.ListOptions{Prefix: l.prefix, Delimiter: l.delimiter, Max: l.most}
 	token := ""
 	if second {
-		o.After = c.query.get("start-after")
-		if v, ok := c.query.lookup("continuation-token"); ok {
+		o.After = c.query.Get("start-after")
+		if v, ok := c.query.Lookup("continuation-token"); ok {
 			token = v
 			if v != "" {
-				if o.After, err = readToken(v); err != nil {
+				if o.After, err = wire.ReadToken(v); err != nil {
 					return err
 				}
 			}
 		}
 	} else {
-		o.After = c.query.get("marker")
+		o.After = c.query.Get("marker")
 	}
 	if err := c.allow("s3:ListBucket"); err != nil {
 		return err
@@ -180,7 +178,7 @@ func (c *call) listObjects() error {
 }
 
 func (c *call) writeV1(l *listing, page *store.Page) {
-	l.name("Marker", c.query.get("marker"))
+	l.name("Marker", c.query.Get("marker"))
 	// Without a delimiter the last key is the marker; a page that is cut short
 	// may have none.
 	if page.Truncated && (l.delimiter != "" || len(page.Objects) < l.most) {
@@ -190,15 +188,15 @@ func (c *call) writeV1(l *listing, page *store.Page) {
 }
 
 func (c *call) writeV2(l *listing, page *store.Page, token string) {
-	l.nameIf("StartAfter", c.query.get("start-after"))
-	if c.query.has("continuation-token") {
+	l.nameIf("StartAfter", c.query.Get("start-after"))
+	if c.query.Has("continuation-token") {
 		l.Text("ContinuationToken", token)
 	}
 	if page.Truncated {
-		l.Text("NextContinuationToken", makeToken(page.Next))
+		l.Text("NextContinuationToken", wire.Token(page.Next))
 	}
 	l.Int("KeyCount", int64(len(page.Objects)+len(page.Prefixes)))
-	c.writePage(l, page, c.query.get("fetch-owner") == "true")
+	c.writePage(l, page, c.query.Get("fetch-owner") == "true")
 }
 
 // writePage writes what both versions of the listing share.
@@ -232,23 +230,9 @@ func (l *listing) content(v *object.Version) {
 	l.Int("Size", v.Size)
 }
 
-// makeToken returns the continuation token for what follows key.
-func makeToken(key string) string {
-	return base64.RawURLEncoding.EncodeToString([]byte("1" + key))
-}
-
-// readToken returns the key that a continuation token stands for.
-func readToken(token string) (string, error) {
-	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) < 2 || b[0] != '1' || !utf8.Valid(b) {
-		return "", invalid("continuation-token", "The continuation token provided is incorrect")
-	}
-	return string(b[1:]), nil
-}
-
 // listVersions is ListObjectVersions.
 func (c *call) listVersions() error {
-	if v := c.query.get("max-keys"); strings.HasPrefix(v, "-") {
+	if v := c.query.Get("max-keys"); strings.HasPrefix(v, "-") {
 		return invalid("maxKeys", "max-keys cannot be negative").With("ArgumentValue", v)
 	}
 	l, err := c.listing("max-keys")
@@ -257,9 +241,9 @@ func (c *call) listVersions() error {
 	}
 	o := store.VersionsOptions{
 		Prefix: l.prefix, Delimiter: l.delimiter, Max: l.most,
-		AfterKey: c.query.get("key-marker"), AfterID: c.query.get("version-id-marker"),
+		AfterKey: c.query.Get("key-marker"), AfterID: c.query.Get("version-id-marker"),
 	}
-	if c.query.has("version-id-marker") {
+	if c.query.Has("version-id-marker") {
 		if o.AfterKey == "" {
 			return invalid("version-id-marker", "A version-id marker cannot be specified without a key marker.")
 		}
@@ -330,7 +314,7 @@ func (c *call) listUploads() error {
 	if err := c.allow("s3:ListBucketMultipartUploads"); err != nil {
 		return err
 	}
-	keyMarker, idMarker := c.query.get("key-marker"), c.query.get("upload-id-marker")
+	keyMarker, idMarker := c.query.Get("key-marker"), c.query.Get("upload-id-marker")
 	if keyMarker == "" {
 		idMarker = "" // ignored without a key marker
 	}

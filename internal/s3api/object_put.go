@@ -11,7 +11,7 @@ import (
 
 // putOrCopyObject is PUT of an object: a copy if it names a source.
 func (c *call) putOrCopyObject() error {
-	if c.query.has("versionId") {
+	if c.query.Has("versionId") {
 		return invalid("versionId", "This operation does not accept a version-id.")
 	}
 	if len(c.r.Header["X-Amz-Copy-Source"]) > 0 {

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -30,42 +29,6 @@ func TestParseCopySource(t *testing.T) {
 			t.Errorf("%q: %q %q %q %v", c.in, name, key, version, err)
 		}
 	}
-}
-
-func FuzzQuery(f *testing.F) {
-	f.Add("list-type=2&prefix=a%20b+c&&x;y=1&=&acl")
-	f.Fuzz(func(t *testing.T, raw string) {
-		q, err := parseQuery(raw)
-		if err != nil {
-			return
-		}
-		for _, p := range q {
-			if !utf8.ValidString(p.name) || !utf8.ValidString(p.value) || !q.has(p.name) {
-				t.Errorf("%q: %+v", raw, p)
-			}
-		}
-		if want, err := url.ParseQuery(raw); err == nil {
-			for name := range want {
-				if q.get(name) != want.Get(name) {
-					t.Errorf("%q: %s is %q, want %q", raw, name, q.get(name), want.Get(name))
-				}
-			}
-		}
-	})
-}
-
-func FuzzEncode(f *testing.F) {
-	f.Add("a b+c/%é\x00")
-	f.Fuzz(func(t *testing.T, s string) {
-		e := encode(s)
-		got, err := url.QueryUnescape(e)
-		if err != nil || got != s {
-			t.Errorf("%q is %q is %q: %v", s, e, got, err)
-		}
-		if strings.ContainsFunc(e, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-			t.Errorf("%q is %q", s, e)
-		}
-	})
 }
 
 func FuzzTarget(f *testing.F) {
@@ -108,11 +71,11 @@ func FuzzHeaders(f *testing.F) {
 		if name, key, _, err := parseCopySource(source); err == nil && (name == "" || object.CheckKey(key) != nil) {
 			t.Errorf("source %q: %q %q", source, name, key)
 		}
-		if list, err := headerTags(tags); err == nil && checkTags(list, maxObjectTags) != nil {
+		if list, err := object.ParseTags(tags); err == nil && object.CheckTags(list, object.MaxTags) != nil {
 			t.Errorf("tags %q: %v", tags, list)
 		}
-		if key, err := readToken(token); err == nil {
-			if again, err := readToken(makeToken(key)); err != nil || again != key {
+		if key, err := wire.ReadToken(token); err == nil {
+			if again, err := wire.ReadToken(wire.Token(key)); err != nil || again != key {
 				t.Errorf("token %q: %q", token, again)
 			}
 		}

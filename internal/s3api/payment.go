@@ -19,7 +19,7 @@ func (c *call) requesterPays(b *bucket.Bucket) bool {
 func (c *call) payFor(b *bucket.Bucket) error {
 	payer := c.r.Header.Get("X-Amz-Request-Payer")
 	if payer == "" {
-		payer = c.query.get("x-amz-request-payer")
+		payer = c.query.Get("x-amz-request-payer")
 	}
 	switch {
 	case c.caller.Type == policy.Anonymous:

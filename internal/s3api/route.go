@@ -163,13 +163,13 @@ func (c *call) operation() (operation, error) {
 	}
 	for _, p := range c.query {
 		switch {
-		case subs[p.name]:
-			if rt.sub != "" && rt.sub != p.name {
-				return operation{}, invalid("ResourceType", "Conflicting query string parameters: "+rt.sub+", "+p.name)
+		case subs[p.Name]:
+			if rt.sub != "" && rt.sub != p.Name {
+				return operation{}, invalid("ResourceType", "Conflicting query string parameters: "+rt.sub+", "+p.Name)
 			}
-			rt.sub = p.name
-		case p.value == "" && !harmless(p.name) && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead:
-			return operation{}, unsupported("the query parameter %q is not known", p.name)
+			rt.sub = p.Name
+		case p.Value == "" && !harmless(p.Name) && c.r.Method != http.MethodGet && c.r.Method != http.MethodHead:
+			return operation{}, unsupported("the query parameter %q is not known", p.Name)
 		}
 	}
 	if err := c.checkTarget(rt); err != nil {
@@ -199,9 +199,9 @@ func (c *call) checkTarget(rt route) error {
 		return wrong("Key is not expected for the GET method ?uploads subresource")
 	case rt.method == "GET" && rt.sub == "versions":
 		return wrong("There is no such thing as the ?versions sub-resource for a key")
-	case rt.method == "PUT" && rt.sub == "" && c.query.has("partNumber"):
+	case rt.method == "PUT" && rt.sub == "" && c.query.Has("partNumber"):
 		return invalid("partNumber", "This operation does not accept partNumber without uploadId")
-	case rt.method == "PUT" && rt.sub == "uploadId" && !c.query.has("partNumber"):
+	case rt.method == "PUT" && rt.sub == "uploadId" && !c.query.Has("partNumber"):
 		return c.notAllowed(rt)
 	}
 	return nil

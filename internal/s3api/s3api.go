@@ -85,7 +85,7 @@ type call struct {
 
 	name   string // of the bucket; "" for the service
 	key    string // of the object; "" for the bucket
-	query  query
+	query  wire.Params
 	caller *iam.Caller
 	bucket *bucket.Bucket // nil where the operation needs none
 
@@ -130,7 +130,7 @@ func (c *call) serve() error {
 	if err != nil {
 		return err
 	}
-	if c.query, err = parseQuery(c.r.URL.RawQuery); err != nil {
+	if c.query, err = wire.ParseParams(c.r.URL.RawQuery); err != nil {
 		return err
 	}
 	if c.r.Method == http.MethodOptions {

@@ -3,21 +3,11 @@ package s3api
 import (
 	"encoding/xml"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
-	"twinbucket/fault"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
-)
-
-// Limits of tags.
-const (
-	maxObjectTags = 10
-	maxBucketTags = 50
 )
 
 // tagging is the document of the tagging sub-resources.
@@ -66,88 +56,6 @@ func (doc *tagging) tags() ([]object.Tag, error) {
 	return tags, nil
 }
 
-// headerTags reads x-amz-tagging: tags in the form of a URL's query.
-func headerTags(text string) ([]object.Tag, error) {
-	bad := func(hint string) error {
-		return fault.New(fault.Invalid, "InvalidArgument",
-			"The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.").
-			On("x-amz-tagging").WithHint("%s", hint)
-	}
-	var tags []object.Tag
-	seen := map[string]bool{}
-	for part := range strings.SplitSeq(text, "&") {
-		if part == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(part, "=")
-		k, err := url.QueryUnescape(name)
-		if err != nil {
-			return nil, bad(err.Error())
-		}
-		v, err := url.QueryUnescape(value)
-		if err != nil {
-			return nil, bad(err.Error())
-		}
-		if k == "" {
-			return nil, bad("a tag has a name")
-		}
-		if seen[k] {
-			return nil, bad("the tag " + k + " is there twice")
-		}
-		seen[k] = true
-		tags = append(tags, object.Tag{Key: k, Value: v})
-	}
-	return tags, checkTags(tags, maxObjectTags)
-}
-
-// checkTags applies the limits of the S3 User Guide, "Categorizing your
-// storage using tags".
-func checkTags(tags []object.Tag, most int) error {
-	if len(tags) > most {
-		if most == maxObjectTags {
-			return fault.New(fault.Invalid, "BadRequest", "Object tags cannot be greater than 10")
-		}
-		return fault.Newf(fault.Invalid, "BadRequest", "Bucket tag count cannot be greater than %d", most)
-	}
-	seen := make(map[string]bool, len(tags))
-	for _, t := range tags {
-		switch {
-		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128 || !plainTag(t.Key):
-			return badTag("The TagKey you have provided is invalid", t)
-		case utf8.RuneCountInString(t.Value) > 256 || !plainTag(t.Value):
-			return badTag("The TagValue you have provided is invalid", t)
-		case systemTag(t):
-			return notYours(t)
-		case seen[t.Key]:
-			return twice(t)
-		}
-		seen[t.Key] = true
-	}
-	return nil
-}
-
-func badTag(message string, t object.Tag) error {
-	return fault.New(fault.Invalid, "InvalidTag", message).On(t.Key)
-}
-
-func notYours(t object.Tag) error {
-	return badTag("System tags cannot be added/updated by requester", t)
-}
-
-func twice(t object.Tag) error { return badTag("Cannot provide multiple Tags with the same key", t) }
-
-// systemTag reports whether only AWS may set a tag: CloudFormation marks with
-// such ones what it made.
-func systemTag(t object.Tag) bool { return strings.HasPrefix(strings.ToLower(t.Key), "aws:") }
-
-// plainTag reports whether s is made of what tags may have: letters, digits and
-// spaces of any script and + - = . _ : / @.
-func plainTag(s string) bool {
-	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsNumber(r) && !unicode.In(r, unicode.Z) && !strings.ContainsRune("+-=._:/@", r)
-	}) < 0
-}
-
 // writeTags writes a tagging document.
 func writeTags(tags []object.Tag) *wire.Document {
 	x := wire.NewDocument()
@@ -182,7 +90,7 @@ func (c *call) putTags() error {
 	if err != nil {
 		return err
 	}
-	if err := checkTags(tags, maxObjectTags); err != nil {
+	if err := object.CheckTags(tags, object.MaxTags); err != nil {
 		return err
 	}
 	c.knowNewTags(tags)

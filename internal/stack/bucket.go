@@ -12,6 +12,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/lifecycle"
+	"twinbucket/object"
 	"twinbucket/rule"
 	"twinbucket/setting"
 )
@@ -107,7 +108,7 @@ func wantBucket(a *action, props map[string]any, stackTags []Tag) (*wanted, erro
 	if err := p.done(foreignBucketProperties...); err != nil {
 		return nil, err
 	}
-	if err := checkTags(own); err != nil {
+	if err := object.CheckTags(objectTags(own), object.MaxBucketTags); err != nil {
 		return nil, err
 	}
 	w.tag(a, own, stackTags)
@@ -134,6 +135,14 @@ func (w *wanted) list(a *action, p *properties) {
 	}
 	list, _ := acl.Canned(canned, acl.CanonicalID(a.stack.Account), "")
 	setting.SetList(&bucket.Bucket{Documents: w.documents}, list)
+}
+
+func objectTags(tags []Tag) []object.Tag {
+	out := make([]object.Tag, len(tags))
+	for i, t := range tags {
+		out[i] = object.Tag{Key: t.Key, Value: t.Value}
+	}
+	return out
 }
 
 // tag adds the tags: the bucket's own, the stack's, and those of AWS.

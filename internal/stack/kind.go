@@ -163,16 +163,6 @@ func (a *action) allTags(own, stack []Tag) []Tag {
 	return tags
 }
 
-// checkTags refuses tags that only AWS may set.
-func checkTags(tags []Tag) error {
-	for _, t := range tags {
-		if strings.HasPrefix(strings.ToLower(t.Key), "aws:") {
-			return fault.New(fault.Invalid, "InvalidTag", "System tags cannot be added/updated by requester").On(t.Key)
-		}
-	}
-	return nil
-}
-
 // alreadyExists is the failure of making what is there already.
 func alreadyExists(thing string) error {
 	return fault.Newf(fault.Exists, "AlreadyExists", "%s already exists", thing).On(thing).

@@ -12,6 +12,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
+	"twinbucket/lifecycle"
 	"twinbucket/policy"
 	"twinbucket/role"
 )
@@ -630,7 +631,7 @@ func TestSecrets(t *testing.T) {
 	e := newEnv(t)
 	s := e.createWith(root(source), Input{
 		Name: "s", Parameters: []Parameter{{Key: "P", Value: `top "secret"`}},
-		Template: "Parameters: {P: {Type: String, NoEcho: true}}\nResources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: one, Tags: [{Key: k, Value: !Sub 'x${P}'}]}}}",
+		Template: "Parameters: {P: {Type: String, NoEcho: true}}\nResources: {B: {Type: AWS::S3::Bucket, Properties: {BucketName: one, LifecycleConfiguration: {Rules: [{Id: !Sub 'x${P}', Status: Enabled, ExpirationInDays: 1}]}}}}",
 	})
 	e.want(s, CreateComplete, "")
 	events, _, err := e.Events(source, "s", "", 100)
@@ -646,7 +647,7 @@ func TestSecrets(t *testing.T) {
 	if err != nil || shown[0].Value != "****" {
 		t.Errorf("shown %v, %v", shown, err)
 	}
-	if doc := string(e.bucket("one").Documents[bucket.Tagging]); !strings.Contains(doc, "top &#34;secret&#34;") {
-		t.Errorf("tags: %s", doc)
+	if set, err := lifecycle.Parse(e.bucket("one").Documents[bucket.Lifecycle]); err != nil || set.Rules[0].ID != `xtop "secret"` {
+		t.Errorf("rules: %+v, %v", set, err)
 	}
 }

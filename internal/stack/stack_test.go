@@ -385,6 +385,7 @@ func TestRefusedProperties(t *testing.T) {
 		{"AWS::S3::Bucket", `{OwnershipControls: {Rules: [{ObjectOwnership: Mine}]}}`, "The XML you provided was not well-formed"},
 		{"AWS::S3::Bucket", `{PublicAccessBlockConfiguration: {BlockPublicAcls: maybe}}`, "Value of property BlockPublicAcls must be of type Boolean"},
 		{"AWS::S3::Bucket", `{Tags: [{Key: a, Value: b}, {Key: a, Value: c}]}`, "Duplicate tag key a"},
+		{"AWS::S3::Bucket", `{Tags: [{Key: "a*", Value: b}]}`, "The TagKey you have provided is invalid"},
 		{"AWS::S3::Bucket", `{Tags: [{Key: "aws:x", Value: b}]}`, "System tags cannot be added/updated by requester"},
 		{"AWS::S3::Bucket", `{ReplicationConfiguration: {Role: "arn:aws:iam::111111111111:role/r", Rules: [{Status: Enabled, Destination: {Bucket: "arn:aws:s3:::dst", Zone: x}}]}}`, "Encountered unsupported property Zone"},
 		{"AWS::S3::Bucket", `{ReplicationConfiguration: {Role: "arn:aws:iam::111111111111:role/r", Rules: []}}`, "The XML you provided was not well-formed"},

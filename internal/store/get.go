@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -159,11 +158,4 @@ func (s *Store) stillThere(o *Object) error {
 
 func errReplaced(key string) error {
 	return fault.New(fault.Busy, "SlowDown", "The object was replaced while it was read. Please try again.").On(key)
-}
-
-// ValidID reports whether id has the form of a version id.
-func ValidID(id string) bool {
-	return id != "" && len(id) <= 1024 && strings.IndexFunc(id, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f
-	}) < 0
 }

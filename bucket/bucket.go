@@ -86,6 +86,12 @@ type Bucket struct {
 // ARN returns the bucket's ARN.
 func (b *Bucket) ARN() string { return arn.Bucket(b.Name) }
 
+// Same reports whether b and other are one bucket, seen at two times. One that
+// was made anew in the name of a deleted one is another.
+func (b *Bucket) Same(other *Bucket) bool {
+	return b.Created.Equal(other.Created) && b.Owner == other.Owner
+}
+
 // Clone returns a copy that shares no map with b. The documents' bytes are
 // shared: they are never changed in place.
 func (b *Bucket) Clone() *Bucket {

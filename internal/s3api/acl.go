@@ -93,7 +93,7 @@ func (c *call) putBucketACL() error {
 	if done, err := c.checkACL(list, err); done || err != nil {
 		return err
 	}
-	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		if b.OwnerEnforced() {
 			return aclRefused()
 		}

@@ -90,7 +90,7 @@ func (c *call) resetList(have *bucket.Bucket, doc []byte) error {
 	if have.OwnerEnforced() || bytes.Equal(have.Documents[bucket.ACL], doc) {
 		return nil
 	}
-	return c.store.UpdateBucket(c.r.Context(), have.Name, func(b *bucket.Bucket) error {
+	return c.store.ChangeBucket(c.r.Context(), have, func(b *bucket.Bucket) error {
 		if doc == nil {
 			delete(b.Documents, bucket.ACL)
 		} else {

@@ -106,7 +106,7 @@ func (c *call) setDocument(name bucket.Document, data []byte, status int) error 
 	if data == nil && c.bucket.Documents[name] == nil {
 		return c.empty(status)
 	}
-	err := c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err := c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		if data == nil {
 			delete(b.Documents, name)
 		} else {

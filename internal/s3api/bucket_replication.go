@@ -44,7 +44,7 @@ func (c *call) putReplication() error {
 	}
 	// The buckets are checked where the document is stored, so that
 	// versioning is not suspended in between.
-	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		if err := set.Check(b, c.destination); err != nil {
 			return err
 		}

@@ -105,7 +105,7 @@ func (c *call) putOwnership() error {
 	if err != nil {
 		return err
 	}
-	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		list := c.listOf(b)
 		b.Documents[bucket.OwnershipControls] = d.XML()
 		return setting.CheckList(b, list)

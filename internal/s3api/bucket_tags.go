@@ -46,7 +46,7 @@ func (c *call) deleteBucketTags() error {
 // the request has must be the bucket's. An empty set of the user's is kept as
 // one only if it was put, that is, if own is not nil.
 func (c *call) setBucketTags(own, system []object.Tag) error {
-	err := c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err := c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		have, err := systemTagsOf(b)
 		if err != nil {
 			return err

@@ -48,7 +48,7 @@ func (c *call) putVersioning() error {
 	case status != bucket.Enabled && status != bucket.Suspended:
 		return wire.Malformed("Status is Enabled or Suspended")
 	}
-	err := c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err := c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		if status == bucket.Suspended && b.Documents[bucket.Replication] != nil {
 			return fault.New(fault.Conflict, "InvalidBucketState",
 				"A replication configuration is present on this bucket, so you cannot change the versioning state. To change the versioning state, first delete the replication configuration.").On(b.Name)

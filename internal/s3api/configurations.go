@@ -123,7 +123,7 @@ func (k *numbered) store(c *call) error {
 		return fault.New(fault.Invalid, "IdMismatch", "Document ID does not match the specified configuration ID.").On(id).
 			WithHint("the Id in the document is %q and the id in the request %q", d.ID(), id)
 	}
-	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		b.Documents[k.name.WithID(id)] = d.XML()
 		return k.checkAmount(b)
 	})

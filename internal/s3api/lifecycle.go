@@ -76,7 +76,7 @@ func (c *call) putLifecycle() error {
 	if err != nil {
 		return err
 	}
-	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		b.Documents[bucket.Lifecycle] = set.XML()
 		delete(b.Documents, bucket.TransitionSize)
 		if size != lifecycle.AllClasses {
@@ -99,7 +99,7 @@ func (c *call) deleteLifecycle() error {
 	if c.bucket.Documents[bucket.Lifecycle] == nil {
 		return c.empty(http.StatusNoContent)
 	}
-	err := c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err := c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		delete(b.Documents, bucket.Lifecycle)
 		delete(b.Documents, bucket.TransitionSize)
 		return nil

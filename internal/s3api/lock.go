@@ -196,7 +196,7 @@ func (c *call) putObjectLock() error {
 	if err != nil {
 		return err
 	}
-	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		if err := d.Check(b, c.destination); err != nil {
 			return err
 		}

@@ -226,7 +226,13 @@ func (c *call) read(limit int64, d *checksum.Digests) ([]byte, error) {
 	if int64(len(data)) > limit {
 		return nil, tooLarge
 	}
-	return data, d.CheckDocument(data)
+	if err := d.CheckDocument(data); err != nil || c.bucket == nil {
+		return data, err
+	}
+	// The body may have taken half an hour, and what follows is about the bucket
+	// as it is now.
+	c.bucket, err = c.store.Again(c.bucket)
+	return data, err
 }
 
 // xml reads the request's body into v, an XML document with the given root.

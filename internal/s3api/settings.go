@@ -90,7 +90,7 @@ func (k *kept) store(c *call) error {
 		return err
 	}
 	// The other buckets are looked up where the document is stored.
-	err = c.store.UpdateBucket(c.r.Context(), c.name, func(b *bucket.Bucket) error {
+	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		if err := d.Check(b, c.destination); err != nil {
 			return err
 		}

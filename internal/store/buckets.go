@@ -58,6 +58,16 @@ func (s *Store) bucket(name string) (*bucket.Bucket, error) {
 	return nil, noSuchBucket(name)
 }
 
+// Again returns a bucket that was looked up before as it is now; fault.NotFound
+// if it is gone, also if another was made in its name.
+func (s *Store) Again(before *bucket.Bucket) (*bucket.Bucket, error) {
+	b, err := s.bucket(before.Name)
+	if err == nil && !b.Same(before) {
+		return nil, noSuchBucket(before.Name)
+	}
+	return b, err
+}
+
 // internal reports whether a bucket is the server's own: it is in no list, and
 // Bucket does not find it. No valid name begins with a dot.
 func internal(name string) bool { return strings.HasPrefix(name, ".") }
@@ -92,8 +102,18 @@ func (s *Store) CreateBucket(ctx context.Context, b *bucket.Bucket) error {
 // UpdateBucket changes a bucket: change gets a copy of it and may be called
 // again if another change came in between.
 func (s *Store) UpdateBucket(ctx context.Context, name string, change func(*bucket.Bucket) error) error {
+	b, err := s.bucket(name)
+	if err != nil {
+		return err
+	}
+	return s.ChangeBucket(ctx, b, change)
+}
+
+// ChangeBucket is UpdateBucket for a bucket that was looked up before, by who
+// may change that one: fault.NotFound if it is another by now.
+func (s *Store) ChangeBucket(ctx context.Context, before *bucket.Bucket, change func(*bucket.Bucket) error) error {
 	for {
-		b, err := s.bucket(name)
+		b, err := s.Again(before)
 		if err != nil {
 			return err
 		}

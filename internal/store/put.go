@@ -92,12 +92,9 @@ func (s *Store) precheck(ctx context.Context, p Put) error {
 // settings that its bucket has now: its body may have taken hours. sent is the
 // bucket that it was sent to, which is another if it was made anew since.
 func (s *Store) stamp(sent *bucket.Bucket, v *object.Version) error {
-	b, err := s.bucket(sent.Name)
+	b, err := s.Again(sent)
 	if err != nil {
 		return err
-	}
-	if !b.Created.Equal(sent.Created) || b.Owner != sent.Owner {
-		return noSuchBucket(sent.Name)
 	}
 	v.Modified = s.tick()
 	v.ID = object.NullID

@@ -61,7 +61,7 @@ func (w *walk) refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !b.Created.Equal(w.b.Created) || !bytes.Equal(b.Documents[bucket.Lifecycle], w.b.Documents[bucket.Lifecycle]) {
+	if !b.Same(w.b) || !bytes.Equal(b.Documents[bucket.Lifecycle], w.b.Documents[bucket.Lifecycle]) {
 		return errReplaced
 	}
 	w.b = b

@@ -175,6 +175,9 @@ func (c *call) needLength() (int64, error) {
 	switch {
 	case c.form != nil:
 		return -1, nil // the file ends where its boundary stands
+	case c.length < 0 && len(c.r.TransferEncoding) > 0:
+		return 0, fault.New(fault.Unsupported, "NotImplemented", "A header you provided implies functionality that is not implemented").
+			With("Header", "Transfer-Encoding").WithHint("a body in chunks of HTTP says its length with Content-Length or x-amz-decoded-content-length")
 	case c.length < 0:
 		return 0, fault.New(fault.Invalid, "MissingContentLength", "You must provide the Content-Length HTTP header.")
 	case c.length > maxPut:

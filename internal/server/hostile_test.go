@@ -79,7 +79,7 @@ func TestHostileRequests(t *testing.T) {
 		{"length in words", put("Content-Length: +5\r\n\r\nabcde"), "HTTP/1.1 400 "},
 		{"length and chunks", put("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "HTTP/1.1 "},
 		{"another coding", put("Transfer-Encoding: gzip\r\n\r\na"), "HTTP/1.1 501 "},
-		{"chunks alone", put("Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"), "MissingContentLength"},
+		{"chunks alone", put("Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n"), "HTTP/1.1 501 "},
 		{"half a body", put("Content-Length: 10\r\n\r\nabc"), "IncompleteBody"},
 		{"half a large body", put("Content-Length: 9000000\r\n\r\n" + strings.Repeat("x", 3<<20)), "IncompleteBody"},
 		{"half a chunk", put("x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\nx-amz-decoded-content-length: 5\r\nContent-Length: 100\r\n\r\n5\r\nab"), "IncompleteBody"},

@@ -278,8 +278,18 @@ func TestNotFoundIsForThoseWhoMayList(t *testing.T) {
 			t.Errorf("%s", got.body)
 		}
 	}
-	w.grant(allowing("s3:GetObject", "s3:ListBucket"))
-	w.callAs(worker, 404, "GET", "/bkt/none", "")
+	w.callAs(worker, 403, "PUT", "/bkt/copy", "", "x-amz-copy-source", "/bkt/none")
+	for _, actions := range [][]string{{"s3:GetObject", "s3:ListBucket"}, {"s3:ListBucket"}} {
+		w.grant(allowing(actions...))
+		w.callAs(worker, 404, "GET", "/bkt/none", "")
+	}
+	// The key is the prefix that the right to list is asked for.
+	w.grant(`{"Statement":{"Effect":"Allow","Action":["s3:GetObject","s3:ListBucket","s3:PutObject"],"Resource":"*","Condition":{"StringLikeIfExists":{"s3:prefix":"public/*"}}}}`)
+	for key, status := range map[string]int{"public/none": 404, "private/none": 403} {
+		w.callAs(worker, status, "HEAD", "/bkt/"+key, "")
+		w.callAs(worker, status, "GET", "/bkt/"+key, "")
+		w.callAs(worker, status, "PUT", "/bkt/copy", "", "x-amz-copy-source", "/bkt/"+key)
+	}
 }
 
 func TestPolicyDocument(t *testing.T) {

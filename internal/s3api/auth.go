@@ -206,8 +206,10 @@ func (c *call) context() map[string][]string {
 }
 
 // missing answers for an object that is not there: only who may list the
-// bucket is told so.
-func (c *call) missing(b *bucket.Bucket, err error) error {
+// bucket, with the key as prefix, is told so.
+func (c *call) missing(b *bucket.Bucket, key string, err error) error {
+	c.know("s3:prefix", key)
+	defer delete(c.facts, "s3:prefix")
 	if denied := c.allowOn(b, "s3:ListBucket", b.ARN()); denied != nil {
 		return denied
 	}

@@ -57,9 +57,9 @@ func (c *call) copySource() (*source, error) {
 	}
 	switch {
 	case err != nil:
-		return nil, c.missing(s.bucket, err)
+		return nil, c.missing(s.bucket, s.key, err)
 	case o.Marker && id == "":
-		return nil, c.missing(s.bucket, noSuchKey(key))
+		return nil, c.missing(s.bucket, s.key, noSuchKey(s.key))
 	case o.Marker:
 		return nil, fault.New(fault.Invalid, "InvalidRequest",
 			"The source of a copy request may not specifically refer to a delete marker by version id.").On(key)

@@ -121,13 +121,13 @@ func (c *call) find(plain, version string) (*store.Object, error) {
 		return nil, err
 	}
 	if denied := c.allowObject(versioned(c.query, plain, version)); denied != nil {
-		if err != nil && len(c.listOf(c.bucket)) > 0 && c.missing(c.bucket, err) == err {
-			return nil, err // there is no list that could let in; the bucket's tells what is there
+		if err != nil && c.missing(c.bucket, c.key, err) == err {
+			return nil, err // who may list sees that anyway
 		}
 		return nil, denied
 	}
 	if err != nil {
-		return nil, c.missing(c.bucket, err)
+		return nil, c.missing(c.bucket, c.key, err)
 	}
 	if !o.Marker {
 		return o, nil
@@ -135,7 +135,7 @@ func (c *call) find(plain, version string) (*store.Object, error) {
 	wire.Set(c.h, "x-amz-delete-marker", "true")
 	c.showID(o.ID)
 	if id == "" {
-		return nil, c.missing(c.bucket, noSuchKey(c.key))
+		return nil, c.missing(c.bucket, c.key, noSuchKey(c.key))
 	}
 	c.showModified(&o.Version)
 	wire.Set(c.h, "Allow", "DELETE")

@@ -3,7 +3,6 @@ package sigv4
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"twinbucket/fault"
 )
@@ -34,13 +33,10 @@ func parseHeader2(r *http.Request, s string) (*Claim, error) {
 	if amz := r.Header["X-Amz-Date"]; len(amz) > 0 {
 		date, c.timeText = amz[0], "" // it is signed among the x-amz- headers
 	}
-	for _, layout := range []string{http.TimeFormat, time.RFC1123Z, timeLayout, time.RFC850, time.ANSIC} {
-		var err error
-		if c.time, err = time.Parse(layout, date); err == nil && c.time.Unix() >= 0 {
-			return c, nil
-		}
+	if c.time, ok = parseDate(date); !ok {
+		return nil, noDate()
 	}
-	return nil, noDate()
+	return c, nil
 }
 
 // signedHeaders2 returns the x-amz- headers as Version 2 signs them in a header.

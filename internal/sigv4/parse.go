@@ -226,22 +226,27 @@ func compareFold(lower, s string) int {
 	return len(lower) - len(s)
 }
 
+// parseDate reads a date in a form of HTTP, of mail or of signatures.
+func parseDate(s string) (time.Time, bool) {
+	for _, layout := range []string{http.TimeFormat, time.RFC1123Z, timeLayout, time.RFC850, time.ANSIC} {
+		if t, err := time.Parse(layout, s); err == nil && t.Unix() >= 0 {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
 // setDate reads the time of a header-signed request.
-func (c *Claim) setDate(h http.Header) bool {
-	var err error
+func (c *Claim) setDate(h http.Header) (ok bool) {
 	if s := h.Get("X-Amz-Date"); s != "" {
+		var err error
 		c.timeText = s
 		c.time, err = time.Parse(timeLayout, s)
 		return err == nil
 	}
-	s := h.Get("Date")
-	if c.time, err = http.ParseTime(s); err != nil {
-		if c.time, err = time.Parse(timeLayout, s); err != nil {
-			return false
-		}
-	}
+	c.time, ok = parseDate(h.Get("Date"))
 	c.timeText = c.time.UTC().Format(timeLayout)
-	return true
+	return ok
 }
 
 func parseQuery(r *http.Request) (*Claim, error) {

@@ -149,7 +149,6 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// TestDate checks that a Date header takes the place of X-Amz-Date.
 func TestServiceOf(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -178,9 +177,10 @@ func TestServiceOf(t *testing.T) {
 	}
 }
 
+// TestDate checks that a Date header takes the place of X-Amz-Date.
 func TestDate(t *testing.T) {
 	t.Parallel()
-	for _, date := range []string{"Fri, 24 May 2013 00:00:00 GMT", "20130524T000000Z"} {
+	for _, date := range []string{"Fri, 24 May 2013 00:00:00 GMT", "Fri, 24 May 2013 00:00:00 -0000", "20130524T000000Z"} {
 		r := httptest.NewRequest("GET", "http://h/b/k", nil)
 		r.Header.Set("Date", date)
 		r.Header.Set("X-Amz-Content-Sha256", UnsignedPayload)

@@ -130,6 +130,10 @@ func (p *parser) statement(n node) (statement, error) {
 	switch {
 	case !has("Effect"):
 		return s, p.missing("Effect")
+	case len(s.actions) == 0 && p.kind == Resource && (has("Action") || has("NotAction")):
+		return s, p.bad("", "Policy has invalid action", "name an action such as s3:GetObject")
+	case len(s.resources) == 0 && p.kind == Resource && (has("Resource") || has("NotResource")):
+		return s, p.bad("", "Policy has invalid resource", "name a resource such as arn:aws:s3:::BUCKET/*")
 	case len(s.actions) == 0:
 		return s, p.bad("Policy statement must contain actions.", "Missing required field Action", "add Action")
 	case p.kind != Trust && len(s.resources) == 0:

@@ -324,7 +324,9 @@ func TestPolicyDocument(t *testing.T) {
 	for _, as := range []int{nobody, dest} {
 		w.callAs(as, 200, "GET", "/bkt/k", "")
 		w.callAs(as, 403, "GET", "/bkt", "")
-		w.callAs(as, 403, "PUT", "/bkt/k", "x")
+		if got := w.callAs(as, 403, "PUT", "/bkt/k", "x"); !strings.Contains(got.body, "<Message>Access Denied</Message>") {
+			t.Errorf("a stranger is told why: %s", got.body)
+		}
 	}
 	w.callAs(nobody, 400, "GET", "/bkt/k?response-expires=0", "")
 	w.callAs(nobody, 403, "GET", "/bkt?policy", "")

@@ -64,8 +64,12 @@ func (c *call) ask(b *bucket.Bucket, a iam.Access) error {
 			WithHint("the policy of bucket %s is public and its public access block has RestrictPublicBuckets: only account %s is let in", b.Name, b.Owner)
 	}
 	err := c.iam.Authorize(c.caller, a)
-	if pays && err == nil {
+	switch {
+	case err == nil && pays:
 		wire.Set(c.h, "x-amz-request-charged", "requester")
+	case fault.KindOf(err) == fault.Denied && c.caller.Account != b.Owner:
+		// AWS gives reasons to the bucket's own account only.
+		return fault.New(fault.Denied, "AccessDenied", "Access Denied").On(a.Resource).WithHint("%s", fault.HintOf(err))
 	}
 	return err
 }

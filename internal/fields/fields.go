@@ -55,10 +55,17 @@ func (w *Writer) Bytes(n Number, v []byte) {
 	w.b = protowire.AppendBytes(w.b, v)
 }
 
-// Time writes a time, in nanoseconds.
+// Time writes a time, in nanoseconds; one before 1678 or after 2262, for which
+// they are too many, as bytes: its seconds and the nanoseconds behind them.
 func (w *Writer) Time(n Number, t time.Time) {
-	if !t.IsZero() {
-		w.Uint(n, uint64(t.UnixNano()))
+	nanos := t.UnixNano()
+	switch {
+	case t.IsZero():
+	case time.Unix(0, nanos).Equal(t):
+		w.Uint(n, uint64(nanos))
+	default:
+		b := protowire.AppendVarint(nil, uint64(t.Unix()))
+		w.Bytes(n, protowire.AppendVarint(b, uint64(t.Nanosecond())))
 	}
 }
 
@@ -91,7 +98,14 @@ func (f Field) Bool() bool { return f.Uint == 1 }
 func (f Field) Text() string { return string(f.Bytes) }
 
 // Time returns what Writer.Time wrote, in UTC.
-func (f Field) Time() time.Time { return time.Unix(0, int64(f.Uint)).UTC() }
+func (f Field) Time() time.Time {
+	if f.Bytes == nil {
+		return time.Unix(0, int64(f.Uint)).UTC()
+	}
+	seconds, n := protowire.ConsumeVarint(f.Bytes)
+	nanos, _ := protowire.ConsumeVarint(f.Bytes[max(n, 0):])
+	return time.Unix(int64(seconds), int64(nanos)).UTC()
+}
 
 // ErrEncoding says that a message is none that a Writer wrote.
 var ErrEncoding = &fault.Error{Op: "store.decode", Kind: fault.Damaged, Message: "a record is not in the store's format"}

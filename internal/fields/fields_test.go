@@ -3,6 +3,7 @@ package fields
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
@@ -29,6 +30,25 @@ func TestMessagesOfEveryLength(t *testing.T) {
 		want = protowire.AppendString(protowire.AppendTag(want, 7, protowire.BytesType), "behind")
 		if !bytes.Equal(w.Encoded(), want) {
 			t.Errorf("a message of %d bytes is written otherwise", size)
+		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	for _, want := range []time.Time{
+		{},
+		time.Unix(0, 1).UTC(),
+		time.Date(1677, 1, 1, 0, 0, 0, 0, time.UTC),
+		time.Date(2262, 4, 11, 23, 47, 16, 854775807, time.UTC),
+		time.Date(2262, 4, 11, 23, 47, 16, 854775808, time.UTC),
+		time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC),
+	} {
+		var w Writer
+		w.Time(1, want)
+		var got time.Time
+		if err := Each(w.Encoded(), func(f Field) error { got = f.Time(); return nil }); err != nil || got != want {
+			t.Errorf("%v, %v, want %v", got, err, want)
 		}
 	}
 }

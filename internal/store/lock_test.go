@@ -228,3 +228,40 @@ func TestACL(t *testing.T) {
 	}
 	closeStore(t, s)
 }
+
+// TestRetainedForLong: what is retained until a year that does not fit into
+// nanoseconds is retained as long as it was said, also after a restart.
+func TestRetainedForLong(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	fs := vfs.Memory()
+	s := clocked(t, fs, &now)
+	makeBucket(t, s, "bkt", bucket.Enabled)
+	update(t, s, "bkt", lockWith(""))
+	lock := object.Lock{Mode: object.Compliance, Until: time.Date(9999, 12, 31, 23, 59, 59, 1e6, time.UTC)}
+	sent, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "bkt", Key: "sent", Lock: lock}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := put(t, s, "bkt", "set", "x")
+	if _, err := s.SetRetention(t.Context(), "bkt", "set", set.ID, Retention{Mode: lock.Mode, Until: lock.Until}); err != nil {
+		t.Fatal(err)
+	}
+	for _, lost := range []bool{false, true} {
+		closeStore(t, s)
+		if lost {
+			if err := fs.RemoveAll("/data/index"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s = clocked(t, fs, &now)
+		for _, o := range []*Object{sent, set} {
+			if got, err := s.Head(t.Context(), "bkt", o.Key, o.ID); err != nil || got.Lock != lock {
+				t.Errorf("%+v, %v", got, err)
+			}
+			_, err := s.DeleteWith(t.Context(), Deletion{Bucket: "bkt", Key: o.Key, ID: o.ID, Owner: owner, Bypass: true})
+			wantCode(t, err, "AccessDenied")
+		}
+	}
+	closeStore(t, s)
+}

@@ -57,17 +57,17 @@ func (f *format) header(start Position) []byte {
 
 // formatOf returns the format of the segment at start; nil if r has no whole
 // header of one.
-func formatOf(r io.ReaderAt, start Position) *format {
+func formatOf(r io.ReaderAt, start Position) (*format, error) {
 	var h [headerSize]byte
-	if _, err := r.ReadAt(h[:], 0); err != nil {
-		return nil
+	if _, err := r.ReadAt(h[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
 	}
 	for _, f := range formats {
 		if bytes.Equal(h[:], f.header(start)) {
-			return f
+			return f, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // seal fills the header of a frame whose payload stands in buf behind it.
@@ -114,13 +114,16 @@ func ended(err error) error {
 }
 
 // within reports whether a whole frame stands anywhere in a segment's file
-// from offset off on.
-func (f *format) within(r io.ReaderAt, start Position, off int64) bool {
+// from offset off on. What cannot be read may be one.
+func (f *format) within(r io.ReaderAt, start Position, off int64) (bool, error) {
 	const window = 1 << 20
 	buf := make([]byte, window)
 	var payload []byte
 	for {
 		n, err := r.ReadAt(buf, off)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return false, err
+		}
 		chunk := buf[:n]
 		for i := 0; ; i++ {
 			k := bytes.Index(chunk[i:], []byte(frameMagic))
@@ -129,12 +132,12 @@ func (f *format) within(r io.ReaderAt, start Position, off int64) bool {
 			}
 			i += k
 			at := off + int64(i)
-			if _, err := f.read(io.NewSectionReader(r, at, 1<<62), start+Position(at), &payload); err == nil {
-				return true
+			if _, err := f.read(io.NewSectionReader(r, at, 1<<62), start+Position(at), &payload); !errors.Is(err, errBadFrame) {
+				return err == nil, err
 			}
 		}
-		if err != nil || n < window {
-			return false
+		if n < window {
+			return false, nil
 		}
 		off += window - int64(len(frameMagic)-1)
 	}

@@ -225,6 +225,26 @@ func TestFaultAtEveryOperation(t *testing.T) {
 	}
 }
 
+// flip changes a bit of the first segment.
+func flip(t *testing.T, fs vfs.Mem, pos Position) {
+	t.Helper()
+	f, err := fs.OpenReadWrite("/j/00000000000000000000.seg", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], int64(pos)); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 1
+	if _, err := f.WriteAt(b[:], int64(pos)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDamageIsToldFromATornEnd(t *testing.T) {
 	t.Parallel()
 	build := func() (vfs.Mem, []Position) {
@@ -242,25 +262,8 @@ func TestDamageIsToldFromATornEnd(t *testing.T) {
 		mustClose(t, j)
 		return fs, at
 	}
-	flip := func(fs vfs.Mem, pos Position) {
-		f, err := fs.OpenReadWrite("/j/00000000000000000000.seg", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var b [1]byte
-		if _, err := f.ReadAt(b[:], int64(pos)); err != nil {
-			t.Fatal(err)
-		}
-		b[0] ^= 1
-		if _, err := f.WriteAt(b[:], int64(pos)); err != nil {
-			t.Fatal(err)
-		}
-		if err := f.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
 	fs, at := build()
-	flip(fs, at[4])
+	flip(t, fs, at[4])
 	var l log
 	mustClose(t, mustOpen(t, &l, fs, 1<<20))
 	if len(l.records) != 4 {
@@ -268,14 +271,14 @@ func TestDamageIsToldFromATornEnd(t *testing.T) {
 	}
 	for i := range 4 {
 		fs, at := build()
-		flip(fs, at[i])
+		flip(t, fs, at[i])
 		var l log
 		if _, err := l.open(t, fs, 1<<20); !errors.Is(err, fault.Damaged) || fault.HintOf(err) == "" {
 			t.Errorf("flipped bit in record %d: %v, want damage with a hint", i, err)
 		}
 	}
 	fs, _ = build()
-	flip(fs, 3)
+	flip(t, fs, 3)
 	if _, err := l.open(t, fs, 1<<20); !errors.Is(err, fault.Damaged) {
 		t.Errorf("flipped bit in the header: %v", err)
 	}

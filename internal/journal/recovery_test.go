@@ -155,3 +155,55 @@ func TestReadsBehindTheEndAndAfterClose(t *testing.T) {
 		t.Errorf("after close: %v", err)
 	}
 }
+
+// TestReadFaultAtEveryOperation: a disk that fails while the log is read at the
+// start says nothing about where its end is. Nothing is cut off, and what is
+// damaged does not pass for a torn end.
+func TestReadFaultAtEveryOperation(t *testing.T) {
+	t.Parallel()
+	for n := range 4 {
+		damage, forGood := n&1 != 0, n&2 != 0
+		for k := int64(1); ; k++ {
+			mem := vfs.Memory()
+			var l log
+			j := mustOpen(t, &l, mem, 0)
+			for _, size := range []int{10, 3 << 20, 20} {
+				if err := j.Append(t.Context(), &Record{Body: make([]byte, size)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			mustClose(t, j)
+			if damage {
+				flip(t, mem, 200)
+			}
+			faults := &vfs.Faults{Reads: true}
+			fs := faults.Wrap(mem)
+			if faults.FailOnce(k); forGood {
+				faults.FailFrom(k)
+			}
+			var second log
+			j, err := second.open(t, fs, 0)
+			switch {
+			case err == nil && !damage:
+				if err := j.Append(t.Context(), rec("more")); err != nil {
+					t.Fatal(err)
+				}
+				mustClose(t, j)
+			case !errors.Is(err, vfs.ErrInjected) && !(damage && errors.Is(err, fault.Damaged)):
+				t.Fatalf("k=%d, damage %v: opened with %d records, %v", k, damage, len(second.records), err)
+			}
+			faults.Heal()
+			var third log
+			j, err = third.open(t, fs, 0)
+			if damage && !errors.Is(err, fault.Damaged) || !damage && (err != nil || len(third.records) < 3) {
+				t.Fatalf("k=%d, damage %v: afterwards %d records, %v", k, damage, len(third.records), err)
+			}
+			if err == nil {
+				mustClose(t, j)
+			}
+			if faults.Count() < k {
+				break
+			}
+		}
+	}
+}

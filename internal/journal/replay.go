@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
 	"twinbucket/fault"
 	"twinbucket/internal/vfs"
@@ -33,16 +32,20 @@ func (j *Journal) load() error {
 		if err != nil {
 			return fault.Wrap("journal.open", j.path(start), err)
 		}
-		format := formatOf(f, start)
-		if format == nil {
-			torn := last && !hasFrame(f, start)
+		format, err := formatOf(f, start)
+		torn := false
+		if err == nil && format == nil {
+			torn, err = j.torn(f, start, last)
+		}
+		if err != nil || torn {
 			f.Close()
-			if torn {
-				// A crash while the segment was made: nothing in it was acknowledged.
-				j.at = start
-				break
-			}
-			return damaged(j.path(start), start, "the segment's header is wrong")
+		}
+		if err != nil {
+			return fault.Wrap("journal.open", j.path(start), err)
+		}
+		if torn {
+			j.at = start
+			break
 		}
 		j.segments = append(j.segments, newSegment(start, f))
 		switch {
@@ -93,10 +96,24 @@ func (j *Journal) settle(starts []Position) error {
 	return errors.Join(vfs.SyncDir(j.fs, j.dir), vfs.SyncDir(j.fs, j.fs.PathDir(j.dir)))
 }
 
-// hasFrame reports whether a whole frame stands in a segment's file that has
-// no whole header.
-func hasFrame(f io.ReaderAt, start Position) bool {
-	return slices.ContainsFunc(formats, func(format *format) bool { return format.within(f, start, headerSize) })
+// torn reports whether a segment that has no whole header is what a crash left
+// while the segment was made: nothing in it was acknowledged. If it is not, that
+// is an error.
+func (j *Journal) torn(f io.ReaderAt, start Position, last bool) (bool, error) {
+	full := !last
+	for _, format := range formats {
+		if full {
+			break
+		}
+		var err error
+		if full, err = format.within(f, start, headerSize); err != nil {
+			return false, err
+		}
+	}
+	if full {
+		return false, damaged(j.path(start), start, "the segment's header is wrong")
+	}
+	return true, nil
 }
 
 func damaged(file string, at Position, what string) error {
@@ -120,7 +137,13 @@ func (j *Journal) replay(f io.ReaderAt, format *format, start, until Position) (
 			if !errors.Is(err, errBadFrame) {
 				return 0, fault.Wrap("journal.open", j.path(start), err)
 			}
-			if until != 0 || format.within(f, start, int64(at-start)+1) {
+			followed := until != 0
+			if !followed {
+				if followed, err = format.within(f, start, int64(at-start)+1); err != nil {
+					return 0, fault.Wrap("journal.open", j.path(start), err)
+				}
+			}
+			if followed {
 				return 0, damaged(j.path(start), at, "a record fails its checksum and others follow it")
 			}
 			return at, nil

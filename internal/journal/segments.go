@@ -171,7 +171,10 @@ func (j *Journal) Verify(ctx context.Context, seg Segment, read func(bytes int) 
 }
 
 func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment, read func(bytes int) error) error {
-	format := formatOf(f, seg.Start)
+	format, err := formatOf(f, seg.Start)
+	if err != nil {
+		return err
+	}
 	if format == nil {
 		return damaged(j.path(seg.Start), seg.Start, "the segment's header is wrong")
 	}

@@ -119,6 +119,8 @@ type Faults struct {
 	Under string
 	// Err is what a failing operation returns; ErrInjected if nil.
 	Err error
+	// Reads has operations that read files fail, and not those that write.
+	Reads bool
 
 	count atomic.Int64
 	from  atomic.Int64 // first failing operation, counted from 1; 0: none
@@ -128,11 +130,21 @@ type Faults struct {
 // ErrInjected is the failure that Faults injects by default.
 var ErrInjected = errors.New("injected fault")
 
-// Wrap returns fs with the faults applied to its writing operations.
+// hits reports whether an operation is one that may fail.
+func (f *Faults) hits(op errorfs.Op) bool {
+	if !strings.Contains(op.Path, f.Under) {
+		return false
+	}
+	if f.Reads {
+		return op.Kind == errorfs.OpFileRead || op.Kind == errorfs.OpFileReadAt
+	}
+	return op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose
+}
+
+// Wrap returns fs with the faults applied.
 func (f *Faults) Wrap(fs FS) FS {
 	return errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
-		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || op.Kind == errorfs.OpFileClose ||
-			!strings.Contains(op.Path, f.Under) {
+		if !f.hits(op) {
 			return nil
 		}
 		n := f.count.Add(1)

@@ -316,6 +316,9 @@ func (j *Journal) failed(err error) error {
 	if j.out != nil {
 		j.out.Close() // its content is in doubt already
 		j.out = nil
+		if j.at == j.base+headerSize {
+			j.unbegin()
+		}
 	}
 	kind, hint := fault.Other, "the write was not acknowledged; see the server's log for the disk's error"
 	if vfs.IsFull(err) {
@@ -360,6 +363,21 @@ func (j *Journal) begin() error {
 	j.at += headerSize
 	j.mu.Unlock()
 	return nil
+}
+
+// unbegin takes back a segment that holds nothing yet: the next one takes its
+// place and its name. Where nothing can be written for long, each try would
+// leave a file and a descriptor.
+func (j *Journal) unbegin() {
+	j.segMu.Lock()
+	n := len(j.segments) - 1
+	s := j.segments[n]
+	j.segments = j.segments[:n]
+	j.segMu.Unlock()
+	_ = s.leave() // it was opened to be read, and never was
+	j.mu.Lock()
+	j.at = j.base
+	j.mu.Unlock()
 }
 
 func (j *Journal) path(start Position) string {

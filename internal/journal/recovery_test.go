@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"syscall"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -206,4 +207,40 @@ func TestReadFaultAtEveryOperation(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFailedAppendsLeaveOneSegment: a disk that takes no frames for hours must
+// not cost a file, and a descriptor, for each try.
+func TestFailedAppendsLeaveOneSegment(t *testing.T) {
+	t.Parallel()
+	mem := vfs.Memory()
+	faults := &vfs.Faults{Err: syscall.ENOSPC}
+	fs := faults.Wrap(mem)
+	var l log
+	j := mustOpen(t, &l, fs, 0)
+	if err := j.Append(t.Context(), rec("one")); err != nil {
+		t.Fatal(err)
+	}
+	// The segment's file, its header, two syncs, and then the frame or its sync.
+	for i, ops := range []int64{1, 5, 6, 5, 6, 5, 6} {
+		faults.FailOnce(ops)
+		if err := j.Append(t.Context(), rec("two")); !errors.Is(err, fault.NoSpace) {
+			t.Fatalf("%d: %v", i, err)
+		}
+	}
+	if names, err := fs.List("/j"); err != nil || len(names) > 2 || len(j.Segments()) > 2 {
+		t.Errorf("%v, %v, %v", names, err, j.Segments())
+	}
+	faults.Heal()
+	if err := j.Append(t.Context(), rec("three")); err != nil {
+		t.Fatal(err)
+	}
+	for _, fs := range []vfs.FS{mem.Crash(0, nil), mem} {
+		var again log
+		mustClose(t, mustOpen(t, &again, fs, 0))
+		if !slices.Equal(again.records, []string{"one", "three"}) {
+			t.Errorf("%q", again.records)
+		}
+	}
+	mustClose(t, j)
 }

@@ -151,10 +151,13 @@ func (d *Disk) Each(each func(file uint64) error) error {
 }
 
 // Stored returns the stored bytes of a body in the journal; fault.Damaged if
-// they do not match their checksum.
+// they cannot be read or do not match their checksum.
 func (d *Disk) Stored(e Extent) ([]byte, error) {
 	data := make([]byte, e.Whole)
 	if err := d.opt.Journal.ReadAt(data, e.Pos); err != nil {
+		if fault.KindOf(err) == fault.Other {
+			err = &fault.Error{Op: "store.read", Kind: fault.Damaged, Thing: d.place(e), Err: err}
+		}
 		return nil, err
 	}
 	if crc32.Checksum(data, castagnoli) != e.CRC {
@@ -168,8 +171,11 @@ func (d *Disk) Stored(e Extent) ([]byte, error) {
 // error ends it. fs.ErrNotExist if there is no such file.
 func (d *Disk) Compare(ctx context.Context, e Extent, read func(n int) error) (string, error) {
 	f, err := d.opt.FS.Open(d.Path(e.File))
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return "", err
+	}
+	if err != nil {
+		return unreadable(err), ctx.Err()
 	}
 	wrong, err := compare(ctx, f, e, read)
 	return wrong, errors.Join(err, f.Close())
@@ -187,7 +193,7 @@ func compare(ctx context.Context, f vfs.File, e Extent, read func(n int) error) 
 			break
 		}
 		if err != nil {
-			return "the file cannot be read: " + err.Error(), ctx.Err()
+			return unreadable(err), ctx.Err()
 		}
 		if err := read(n); err != nil {
 			return "", err
@@ -202,13 +208,19 @@ func compare(ctx context.Context, f vfs.File, e Extent, read func(n int) error) 
 	return "", nil
 }
 
-func (d *Disk) damaged(e Extent) error {
-	where := fmt.Sprintf("journal position %d", e.Pos)
+func unreadable(err error) string { return "the file cannot be read: " + err.Error() }
+
+// place says where an extent is.
+func (d *Disk) place(e Extent) string {
 	if e.File != 0 {
-		where = d.Path(e.File)
+		return d.Path(e.File)
 	}
+	return fmt.Sprintf("journal position %d", e.Pos)
+}
+
+func (d *Disk) damaged(e Extent) error {
 	return &fault.Error{
-		Op: "store.read", Kind: fault.Damaged, Thing: where, Message: "stored bytes do not match their checksum",
+		Op: "store.read", Kind: fault.Damaged, Thing: d.place(e), Message: "stored bytes do not match their checksum",
 		Hint: "the disk changed them; put the object again, or copy it back from a replica",
 	}
 }

@@ -154,12 +154,18 @@ func (j *Journal) ReadAt(p []byte, pos Position) error {
 	return fault.Wrap("journal.read", fmt.Sprintf("position %d", pos), errors.Join(err, s.leave()))
 }
 
+// unreadable is what a disk that cannot be read is for who looks for damage.
+func unreadable(at Position, err error) error {
+	return &fault.Error{Kind: fault.Damaged, Thing: fmt.Sprintf("position %d", at), Message: "cannot be read: " + err.Error()}
+}
+
 func lost(pos Position, hint string) error {
 	return &fault.Error{Op: "journal.read", Kind: fault.Damaged, Thing: fmt.Sprintf("position %d", pos), Hint: hint}
 }
 
 // Verify reads every frame of a segment and compares it with its checksum. The
-// error, of kind fault.Damaged, names the position of the first that differs.
+// error, of kind fault.Damaged, names the position of the first that differs or
+// cannot be read.
 // read is called after each frame with the bytes that it has; its error ends it.
 func (j *Journal) Verify(ctx context.Context, seg Segment, read func(bytes int) error) error {
 	f, err := j.fs.Open(j.path(seg.Start))
@@ -173,7 +179,7 @@ func (j *Journal) Verify(ctx context.Context, seg Segment, read func(bytes int) 
 func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment, read func(bytes int) error) error {
 	format, err := formatOf(f, seg.Start)
 	if err != nil {
-		return err
+		return unreadable(seg.Start, err)
 	}
 	if format == nil {
 		return damaged(j.path(seg.Start), seg.Start, "the segment's header is wrong")
@@ -190,7 +196,7 @@ func (j *Journal) verify(ctx context.Context, f vfs.File, seg Segment, read func
 			return damaged(j.path(seg.Start), at, "a record fails its checksum")
 		}
 		if err != nil {
-			return err
+			return unreadable(at, err)
 		}
 		size := format.frameSize() + len(payload)
 		at += Position(size)

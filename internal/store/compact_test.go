@@ -429,3 +429,17 @@ func TestCompactionEndsWithItsContext(t *testing.T) {
 	put(t, s, "bkt", "after", "x")
 	closeStore(t, s)
 }
+
+// TestUnreadableBodiesAreNotCompacted: nor do they keep other segments from it.
+func TestUnreadableBodiesAreNotCompacted(t *testing.T) {
+	t.Parallel()
+	faults := &vfs.Faults{Under: "/journal/", Reads: true}
+	s := openInline(t, faults.Wrap(vfs.Memory()), fewInline)
+	makeBucket(t, s, "bkt", bucket.Unversioned)
+	churn(t, s, "bkt")
+	faults.FailOnce(1)
+	if done := compact(t, s); done.Segments < 5 {
+		t.Errorf("%+v", done)
+	}
+	closeStore(t, s)
+}

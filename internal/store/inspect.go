@@ -73,6 +73,8 @@ type checker struct {
 	snap *pebble.Snapshot
 	done Checked
 
+	stopped error // why the check ends early
+
 	whole []journal.Segment // segments whose every frame is as it was written
 	files map[uint64]*checkedFile
 }
@@ -102,9 +104,11 @@ func (c *checker) found(p Problem) {
 func (c *checker) read(ctx context.Context, n int) error {
 	c.done.Bytes += int64(n)
 	if c.o.Pace == nil {
-		return ctx.Err()
+		c.stopped = ctx.Err()
+	} else {
+		c.stopped = c.o.Pace(ctx, n)
 	}
-	return c.o.Pace(ctx, n)
+	return c.stopped
 }
 
 func (c *checker) checkpoints(ctx context.Context) error {
@@ -116,11 +120,14 @@ func (c *checker) checkpoints(ctx context.Context) error {
 		name := c.s.checkpointPath(at)
 		_, err := c.s.readCheckpoint(ctx, name, at, func(key, value []byte) error { return c.read(ctx, len(key)+len(value)) })
 		switch {
+		case err == nil:
+		case errors.Is(err, fs.ErrNotExist): // a newer one took its place
 		case errors.Is(err, fault.Damaged), errors.Is(err, fault.Unsupported):
 			c.found(Problem{What: "the copy of the index fails its checksum; the index itself is not affected", Where: name})
-		case errors.Is(err, fs.ErrNotExist): // a newer one took its place
-		case err != nil:
+		case c.stopped != nil, ctx.Err() != nil:
 			return err
+		default:
+			c.found(Problem{What: "the copy of the index cannot be read: " + err.Error(), Where: name})
 		}
 	}
 	return nil
@@ -269,7 +276,7 @@ func (c *checker) inline(ctx context.Context, p Problem, e bodies.Extent) error 
 	if fault.KindOf(err) != fault.Damaged {
 		return err
 	}
-	p.What, p.Where = "the stored bytes do not match their checksum", fmt.Sprintf("journal position %d", e.Pos)
+	p.What, p.Where = "the stored bytes cannot be read or do not match their checksum", fmt.Sprintf("journal position %d", e.Pos)
 	c.found(p)
 	return nil
 }

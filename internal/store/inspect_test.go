@@ -175,3 +175,27 @@ func TestStats(t *testing.T) {
 	}
 	closeStore(t, s)
 }
+
+// TestCheckGoesOnWhereTheDiskCannotBeRead: what cannot be read is a problem like
+// any other, and the rest is looked at.
+func TestCheckGoesOnWhereTheDiskCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for _, under := range []string{"/journal/", "/bodies/", "/checkpoint/"} {
+		t.Run(under, func(t *testing.T) {
+			t.Parallel()
+			faults := &vfs.Faults{Under: under, Reads: true}
+			s := openInline(t, faults.Wrap(vfs.Memory()), fewInline)
+			makeBucket(t, s, "bkt", bucket.Unversioned)
+			churn(t, s, "bkt")
+			compact(t, s)
+			put(t, s, "bkt", "large", strings.Repeat("l", fewInline+1))
+			put(t, s, "bkt", "small", "s")
+			faults.FailFrom(1)
+			found := fmt.Sprint(inspect(t, s))
+			if !strings.Contains(found, "cannot be read") || strings.Contains(found, "s3://bkt/small ") != (under == "/journal/") {
+				t.Error(found)
+			}
+			closeStore(t, s)
+		})
+	}
+}

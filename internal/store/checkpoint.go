@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -161,16 +162,22 @@ func eachRow(ctx context.Context, r pebble.Reader, prefix []byte, each func(key,
 	return errors.Join(err, it.Error(), it.Close())
 }
 
+// eachOfCheckpoint calls each for every row of the checkpoint, if there is one,
+// and returns how many there are.
+func (s *Store) eachOfCheckpoint(each func(key, value []byte) error) (uint64, error) {
+	all, err := s.checkpoints()
+	if err != nil || len(all) == 0 {
+		return 0, s.checkpointError(err)
+	}
+	return s.readCheckpoint(context.Background(), s.checkpointPath(all[0]), all[0], each)
+}
+
 // restore fills an empty index from the checkpoint, if there is one. The row
 // that says how far the index is comes last: one that was cut off is known by it.
 func (s *Store) restore() error {
-	all, err := s.checkpoints()
-	if err != nil || len(all) == 0 {
-		return s.checkpointError(err)
-	}
 	var applied []byte
 	b := s.db.NewBatch()
-	rows, err := s.readCheckpoint(context.Background(), s.checkpointPath(all[0]), all[0], func(key, value []byte) error {
+	rows, err := s.eachOfCheckpoint(func(key, value []byte) error {
 		if bytes.Equal(key, appliedRow) {
 			applied = bytes.Clone(value)
 			return nil
@@ -185,17 +192,18 @@ func (s *Store) restore() error {
 	if err == nil {
 		err = b.Commit(pebble.NoSync)
 	}
-	if err = errors.Join(err, b.Close()); err == nil {
-		err = s.db.Flush()
+	if err = errors.Join(err, b.Close()); err != nil || rows == 0 {
+		return s.checkpointError(err)
 	}
-	if err == nil {
+	if err = s.db.Flush(); err == nil {
 		err = s.db.Set(appliedRow, applied, pebble.NoSync)
 	}
 	if err == nil {
 		err = s.db.Flush()
 	}
 	if err == nil {
-		s.opt.Log.Info("the index was filled from its checkpoint", "position", uint64(all[0]), "rows", rows)
+		at, _ := binary.Uvarint(applied)
+		s.opt.Log.Info("the index was filled from its checkpoint", "position", at, "rows", rows)
 	}
 	return s.checkpointError(err)
 }

@@ -254,6 +254,10 @@ func (s *Store) openIndex() error {
 			return fault.Wrap("store.open", dir, err)
 		}
 		s.opt.Log.Warn("rebuilding the index from the journal", "dir", dir, "cause", err)
+		// What the journal no longer has is in the index and its checkpoint only.
+		if _, bad := s.eachOfCheckpoint(func(_, _ []byte) error { return nil }); bad != nil {
+			return errors.Join(bad, fault.Wrap("store.open", dir, err))
+		}
 		if err := s.fs.RemoveAll(dir); err != nil {
 			return fault.Wrap("store.open", dir, err)
 		}

@@ -236,6 +236,7 @@ const (
 	fInlineSeal fields.Number = 140
 	fLikeSource fields.Number = 150
 	fFewUploads fields.Number = 151
+	fKeepsLock  fields.Number = 152
 	fInitiator  fields.Number = 152 // who began an upload
 )
 

@@ -103,7 +103,7 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 		c.outcome.Time = s.opt.Now().UTC()
 		if d.Replica != nil {
 			// It has the source's parts and body, wherever they are by then.
-			c.replica, c.likeSource = &Object{Version: *d.Replica}, true
+			c.replica, c.likeSource, c.keepsLock = &Object{Version: *d.Replica}, true, true
 			c.replica.Parts = nil
 		}
 		cs[i] = c
@@ -142,6 +142,7 @@ type deliverCommand struct {
 	seen            uint64    // its Changes when the replica was made from it
 	replica         *Object
 	likeSource      bool // the replica has the source's parts and body, which are not in the command
+	keepsLock       bool // a replica keeps a lock of which its source says nothing; false in old records
 	outcome         object.Delivery
 }
 
@@ -157,6 +158,7 @@ func (c *deliverCommand) encode(w *fields.Writer) {
 		w.Message(fReplica, c.replica.encode)
 	}
 	w.Bool(fLikeSource, c.likeSource)
+	w.Bool(fKeepsLock, c.keepsLock)
 	w.Delivery(fields.Delivery, c.outcome)
 }
 
@@ -176,6 +178,8 @@ func (c *deliverCommand) decode(f fields.Field) (err error) {
 		c.replica, err = readObject(f.Bytes)
 	case fLikeSource:
 		c.likeSource = f.Bool()
+	case fKeepsLock:
+		c.keepsLock = f.Bool()
 	case fields.Delivery:
 		c.outcome, err = fields.ReadDelivery(f.Bytes)
 	}
@@ -200,7 +204,7 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		if r.body, err = a.adopt(r.row(), r.body); err != nil {
 			return err
 		}
-		a.storeReplica(r, c.outcome.Time)
+		c.storeReplica(a, &src.Lock)
 	}
 	if src.Changes != c.seen && c.outcome.Status == object.Completed {
 		c.outcome.Status = object.Pending // what was copied is out of date already
@@ -255,10 +259,11 @@ func (a *applier) holds(r *Object, now time.Time) bool {
 
 // storeReplica writes a replica. One that is there already keeps what became
 // of it since, as a source of its own, and takes the new metadata. The replica
-// of a null version that was replaced at its source is replaced too. The version that it all began with, which
-// comes back where buckets replicate to each other, stays as it is. The retention
-// of a replica is not taken away, and in compliance mode not weakened either.
-func (a *applier) storeReplica(r *Object, now time.Time) {
+// of a null version that was replaced at its source is replaced too. The version
+// that it all began with, which comes back where buckets replicate to each other,
+// stays as it is.
+func (c *deliverCommand) storeReplica(a *applier, src *object.Lock) {
+	r := c.replica
 	r.Status, r.Deliveries = object.Replica, nil
 	switch old := a.find(r.Bucket, r.Key, r.ID); {
 	case old == nil:
@@ -268,12 +273,25 @@ func (a *applier) storeReplica(r *Object, now time.Time) {
 		return
 	default:
 		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes, old.pendingAt
-		if r.Lock.Mode == "" || old.Lock.Mode == object.Compliance && !old.Lock.Admits(r.Lock, now, false) {
-			r.Lock.Mode, r.Lock.Until = old.Lock.Mode, old.Lock.Until
-		}
+		c.keepLock(&old.Lock, src)
 		a.countAll(a.load(old).body, -1)
 	}
 	a.put(r)
+}
+
+// keepLock has a replica that is there keep of its lock what its source may not
+// change. The retention is not taken away, and it is not weakened in compliance
+// mode or where the source has none; a legal hold is taken off only if it was at
+// the source.
+func (c *deliverCommand) keepLock(old, src *object.Lock) {
+	l := &c.replica.Lock
+	firm := old.Mode == object.Compliance || c.keepsLock && src.Mode == ""
+	if l.Mode == "" || firm && !old.Admits(*l, c.outcome.Time, false) {
+		l.Mode, l.Until = old.Mode, old.Until
+	}
+	if c.keepsLock && !src.Hold && !src.Released {
+		l.Hold, l.Released = old.Hold, old.Released
+	}
 }
 
 // settle sets the state at one destination.

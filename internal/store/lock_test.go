@@ -265,3 +265,56 @@ func TestRetainedForLong(t *testing.T) {
 	}
 	closeStore(t, s)
 }
+
+// TestReplicasKeepTheLockOfTheirOwner: what the destination's owner locked stays
+// so when the source, which says nothing of locks, is changed.
+func TestReplicasKeepTheLockOfTheirOwner(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := replicated(t, fs)
+	update(t, s, "dst", lockWith(object.Governance))
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Second)
+	o := put(t, s, "src", "k", "x")
+	send := func(l object.Lock) object.Lock {
+		t.Helper()
+		d := Delivery{Source: o, Outcome: object.Delivery{Bucket: "dst", Rule: "r", Status: object.Completed}}
+		v := o.Version
+		v.Bucket, v.Lock = "dst", l
+		d.Replica = &v
+		if out, err := s.Deliver(ctx, []Delivery{d}); err != nil || out[0].Status != object.Completed {
+			t.Fatal(out, err)
+		}
+		r, err := s.Head(ctx, "dst", "k", o.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Lock
+	}
+	byDefault := object.Lock{Mode: object.Governance, Until: now.Add(time.Hour)} // as the bucket has it
+	if got := send(byDefault); got != byDefault {
+		t.Errorf("%+v", got)
+	}
+	if _, err := s.SetLegalHold(ctx, "dst", "k", o.ID, true); err != nil {
+		t.Fatal(err)
+	}
+	want := object.Lock{Mode: object.Governance, Until: now.Add(1000 * time.Hour), Hold: true}
+	if _, err := s.SetRetention(ctx, "dst", "k", o.ID, Retention{Mode: want.Mode, Until: want.Until}); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if o, err = s.SetTags(ctx, "src", "k", o.ID, []object.Tag{{Key: "a", Value: "b"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := send(byDefault); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	closeStore(t, s)
+	if err := fs.RemoveAll("/data/index"); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, fs)
+	if r, err := s.Head(ctx, "dst", "k", o.ID); err != nil || r.Lock != want || len(r.Tags) != 1 {
+		t.Errorf("after a replay: %+v, %v", r, err)
+	}
+	closeStore(t, s)
+}

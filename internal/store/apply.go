@@ -289,6 +289,15 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 // check decides the condition of a put.
 func (a *applier) check(c *putCommand) error {
 	cur := a.find(c.o.Bucket, c.o.Key, "")
+	err := c.decide(cur)
+	if err == nil && !c.late && cur != nil && cur.ID != c.o.ID && cur.Modified.After(c.o.Modified) {
+		return overtaken(c.o.Key)
+	}
+	return err
+}
+
+// decide decides the condition against the current version.
+func (c *putCommand) decide(cur *Object) error {
 	if c.o.Marker {
 		return c.cond.checkDeletion(cur, "")
 	}
@@ -296,6 +305,14 @@ func (a *applier) check(c *putCommand) error {
 		cur = nil
 	}
 	return c.cond.check(cur)
+}
+
+// overtaken refuses a conditional put that came behind a later version of its
+// key: it would be stored beneath that one, and its condition is about the
+// current version.
+func overtaken(key string) error {
+	return fault.New(fault.Conflict, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.").On(key).
+		WithHint("another request changed this key at the same time; send the request again")
 }
 
 func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {

@@ -52,7 +52,7 @@ const cmdKeyring = 35
 func newCommand(number byte) command {
 	switch number {
 	case cmdPut:
-		return new(putCommand)
+		return &putCommand{late: true}
 	case cmdDelete:
 		return new(deleteCommand)
 	case cmdPatch:
@@ -237,6 +237,7 @@ const (
 	fLikeSource fields.Number = 150
 	fFewUploads fields.Number = 151
 	fKeepsLock  fields.Number = 152
+	fInOrder    fields.Number = 153
 	fInitiator  fields.Number = 152 // who began an upload
 )
 
@@ -255,6 +256,7 @@ const (
 type putCommand struct {
 	o      *Object
 	cond   Condition
+	late   bool  // the condition may hold for what does not become the current version: in old records
 	inline int64 // stored length of the body that stands behind the command; 0: none
 	crc    uint32
 	seal   *bodies.Seal // of that body; nil: it stands there as it was sent
@@ -270,6 +272,7 @@ func (c *putCommand) encode(w *fields.Writer) {
 	w.Message(fVersion, c.o.encode)
 	w.Text(fMatch, c.cond.Match)
 	w.Text(fNoneMatch, c.cond.NoneMatch)
+	w.Bool(fInOrder, c.cond != Condition{} && !c.late)
 	w.Uint(fInline, uint64(c.inline))
 	w.Uint(fInlineCRC, uint64(c.crc))
 	c.seal.Encode(w, fInlineSeal)
@@ -289,6 +292,8 @@ func (c *putCommand) decode(f fields.Field) (err error) {
 		c.cond.Match = f.Text()
 	case fNoneMatch:
 		c.cond.NoneMatch = f.Text()
+	case fInOrder:
+		c.late = !f.Bool()
 	case fInline:
 		c.inline = int64(f.Uint)
 	case fInlineCRC:

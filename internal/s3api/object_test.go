@@ -274,6 +274,46 @@ func TestPresigned(t *testing.T) {
 	}
 }
 
+// TestPresignedHeaders: a presigned URL does all that it was signed for, though
+// who uses it sends no header.
+func TestPresignedHeaders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/bkt", "", "x-amz-bucket-object-lock-enabled", "true")
+	w.call(200, "PUT", "/bkt/src", "source")
+	w.call(204, "PUT", "/bkt?policy", `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::bkt/*","Condition":{"StringEquals":{"s3:x-amz-storage-class":"GLACIER"}}}}`)
+	for _, c := range []struct {
+		method, key, query string
+		status             int
+		header, value      string // of HEAD afterwards
+	}{
+		{"PUT", "meta", "x-amz-meta-colour=blue", 200, "X-Amz-Meta-Colour", "blue"},
+		{"PUT", "copy", "x-amz-copy-source=%2Fbkt%2Fsrc", 200, "ETag", `"36cd38f49b9afa08222c0dc9ebfe35eb"`},
+		{"PUT", "held", "x-amz-object-lock-legal-hold=ON&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32", 400, "", ""},
+		{"PUT", "cold", "x-amz-storage-class=GLACIER", 403, "", ""},
+		{"GET", "src", "x-amz-expected-bucket-owner=222222222222", 403, "", ""},
+	} {
+		body := "sent"
+		if c.key == "copy" {
+			body = ""
+		}
+		r := w.build(request{method: c.method, path: "/bkt/" + c.key, query: c.query})
+		signed, err := http.NewRequest(c.method, sigv4.Presign(r, w.keys[source], "us-east-1", "s3", time.Minute, start), strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.send(signed); got.status != c.status {
+			t.Errorf("%s: %d %s", c.query, got.status, got.body)
+		}
+		if c.header == "" {
+			continue
+		}
+		if got := w.call(200, "HEAD", "/bkt/"+c.key, "").header.Get(c.header); got != c.value {
+			t.Errorf("%s: %s is %q", c.query, c.header, got)
+		}
+	}
+}
+
 func TestVersions(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -156,12 +156,44 @@ func (a amzList) String() string {
 	return b.String()
 }
 
+// unfold puts the x-amz- parameters of a URL presigned by Version 4 among r's
+// headers. Those of the signature stand for none, and neither do checksums: SDKs
+// put that of an empty body there, and S3 passes it over. What is a header
+// already stays as it is.
+func unfold(r *http.Request) error {
+	q, err := parameters(r.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	q = slices.DeleteFunc(q, func(p parameter) bool {
+		return own[strings.ToLower(p.name)] || hasPrefixFold(p.name, "x-amz-checksum-")
+	})
+	amz, err := amzHeaders(nil, q)
+	for _, x := range amz {
+		if headerValues(r.Header, x.name) == nil {
+			x.set(r.Header)
+		}
+	}
+	return err
+}
+
+// own are the x-amz- parameters of a URL presigned by Version 4 that stand for
+// no header.
+var own = map[string]bool{
+	"x-amz-algorithm": true, "x-amz-credential": true, "x-amz-date": true, "x-amz-expires": true,
+	"x-amz-signedheaders": true, "x-amz-signature": true, "x-amz-security-token": true,
+	"x-amz-content-sha256": true, "x-amz-sdk-checksum-algorithm": true,
+}
+
+// set puts a header among others, its values as one: they were signed so.
+func (x *amzHeader) set(h http.Header) { h.Set(x.name, strings.Join(x.values, ",")) }
+
 // move puts what is only in the query into the headers, and gives each header
 // the one value that was signed.
 func (a amzList) move(h http.Header) {
 	for _, x := range a {
 		if (x.inQuery || len(x.values) > 1) && x.name != "x-amz-security-token" {
-			h.Set(x.name, strings.Join(x.values, ","))
+			x.set(h)
 		}
 	}
 }

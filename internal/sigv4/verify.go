@@ -52,10 +52,10 @@ func (v *Verified) Trailers() http.Header { return v.trailers }
 
 // Verify checks the claim against the secret of its access key. For services
 // other than S3 it reads the body and puts one in its place that can be read
-// again. Signed headers that came in several lines are joined to one. A
-// signature of Version 2 needs WithHostBucket, and Verify puts the x-amz-
-// parameters of its URL among r's headers, for which they stand. For the claim
-// of a form r may be nil.
+// again. Signed headers that came in several lines are joined to one, and the
+// x-amz- parameters of a presigned URL are put among r's headers, for which they
+// stand. A signature of Version 2 needs WithHostBucket. For the claim of a form
+// r may be nil.
 // Errors: SignatureDoesNotMatch with a hint at what is likely wrong,
 // RequestTimeTooSkewed, AccessDenied (expired, not yet valid, or x-amz-
 // headers that are not signed), MissingSecurityHeader,
@@ -105,6 +105,11 @@ func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified
 		ring.put(id, key)
 	}
 	c.join(r.Header)
+	if c.presigned && c.scope.s3() {
+		if err := unfold(r); err != nil {
+			return nil, err
+		}
+	}
 	v := &Verified{
 		Version: 4, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time,
 		Decoded: -1, digest: payload, seed: c.signature, key: key, timeText: c.timeText,

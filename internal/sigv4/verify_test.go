@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"twinbucket/fault"
@@ -312,6 +313,31 @@ func TestHeaderInParts(t *testing.T) {
 	}
 	if got := r.Header["X-Amz-Copy-Source"]; len(got) != 1 || got[0] != source {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestPresignedHeaders: what SDKs put into a presigned URL in place of headers
+// is read as headers.
+func TestPresignedHeaders(t *testing.T) {
+	t.Parallel()
+	verified := func(query string, h http.Header) (http.Header, error) {
+		r := httptest.NewRequest(http.MethodPut, "http://h/b/k?"+query, nil)
+		r.Header = h.Clone()
+		u := Presign(r, example, "us-east-1", "s3", time.Hour, exampleTime)
+		r = httptest.NewRequest(http.MethodPut, u, nil)
+		r.Header = h.Clone()
+		_, err := verify(r, exampleSecret, exampleTime)
+		return r.Header, err
+	}
+	got, err := verified("X-Amz-Acl=private&x-amz-meta-a=1+2&x-amz-meta-b=header&x-id=PutObject&x-amz-tagging=a%3Db"+
+		"&x-amz-checksum-crc32=AAAAAA%3D%3D&x-amz-sdk-checksum-algorithm=CRC32&X-Amz-Content-Sha256="+UnsignedPayload,
+		http.Header{"X-Amz-Meta-B": {"signed"}})
+	want := http.Header{"X-Amz-Acl": {"private"}, "X-Amz-Meta-A": {"1 2"}, "X-Amz-Meta-B": {"signed"}, "X-Amz-Tagging": {"a=b"}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	if got, err = verified("x-amz-meta-a=1%0d%0aX-Evil:1", http.Header{}); fault.CodeOf(err) != "InvalidURI" || len(got) > 0 {
+		t.Errorf("a line end: %v, %v", got, err)
 	}
 }
 

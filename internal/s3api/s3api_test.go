@@ -300,7 +300,8 @@ func TestAnyKey(t *testing.T) {
 	w.call(200, "PUT", "/any", "")
 	w.call(200, "PUT", "/copies", "")
 	rapid.Check(t, func(rt *rapid.T) {
-		key := rapid.StringOfN(rapid.Rune(), 1, 1024, object.MaxKey).Draw(rt, "key")
+		key := rapid.StringOfN(rapid.Rune(), 1, 1024, object.MaxKey).
+			Filter(func(key string) bool { return !strings.Contains(key, "..") }).Draw(rt, "key") // may lead out of the bucket
 		if got := w.do(request{method: "PUT", path: "/any/" + key, body: key}); got.status != 200 {
 			rt.Fatalf("PUT: %d %s", got.status, got.body)
 		}

@@ -132,10 +132,16 @@ func (c *call) find(plain, version string) (*store.Object, error) {
 	if !o.Marker {
 		return o, nil
 	}
+	gone := noSuchKey(c.key)
+	if id == "" {
+		if denied := c.missing(c.bucket, c.key, gone); denied != gone {
+			return nil, denied // to whom the key might as well never have been
+		}
+	}
 	wire.Set(c.h, "x-amz-delete-marker", "true")
 	c.showID(o.ID)
 	if id == "" {
-		return nil, c.missing(c.bucket, c.key, noSuchKey(c.key))
+		return nil, gone
 	}
 	c.showModified(&o.Version)
 	wire.Set(c.h, "Allow", "DELETE")

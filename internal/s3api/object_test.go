@@ -334,6 +334,10 @@ func TestVersions(t *testing.T) {
 	if got := w.call(404, "GET", "/bkt/k", ""); got.header.Get("x-amz-delete-marker") != "true" || got.header.Get("x-amz-version-id") != marker {
 		t.Errorf("get of a marker: %v", got.header)
 	}
+	w.call(204, "PUT", "/bkt?policy", `{"Statement":{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::bkt/*"}}`)
+	if got := w.callAs(dest, 403, "GET", "/bkt/k", ""); got.header.Get("x-amz-delete-marker") != "" || got.header.Get("x-amz-version-id") != "" {
+		t.Errorf("a marker is shown to who may not list: %v", got.header)
+	}
 	if got := w.call(405, "GET", "/bkt/k?versionId="+marker, ""); got.header.Get("x-amz-delete-marker") != "true" || got.header.Get("Allow") != "DELETE" || got.header.Get("Last-Modified") == "" {
 		t.Errorf("get of a marker by id: %v", got.header)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -38,8 +39,21 @@ func TestS3cmd(t *testing.T) {
 	scripts(t, "testdata/s3cmd", nil)
 }
 
-// scripts runs the scripts of a folder.
-func scripts(t *testing.T, folder string, c *cli) {
+// TestMC types the scripts of testdata/mc with MinIO's client, in the version
+// that the module mc says.
+func TestMC(t *testing.T) {
+	need(t, "curl")
+	program := filepath.Join(t.TempDir(), "mc")
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", "mc", "-o", program, "github.com/minio/mc")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building mc: %v\n%s", err, out)
+	}
+	scripts(t, "testdata/mc", nil, "MC="+program)
+}
+
+// scripts runs the scripts of a folder, with more variables than those of the
+// server.
+func scripts(t *testing.T, folder string, c *cli, more ...string) {
 	if found, err := filepath.Glob(filepath.Join(folder, "*.txtar")); err != nil || len(found) == 0 {
 		t.Fatalf("%s holds no scripts: %v", folder, err)
 	}
@@ -64,7 +78,9 @@ func scripts(t *testing.T, folder string, c *cli) {
 			e.Setenv("EXAMPLES", examples)
 			e.Setenv("ADDRESS", s.listen())
 			e.Setenv("HOME", e.WorkDir)
-			return writeKeys(e, s.data)
+			keys, err := s.keyVariables()
+			e.Vars = append(append(e.Vars, keys...), more...)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"aws":       func(ts *testscript.TestScript, neg bool, args []string) { execute(ts, neg, c, args) },
@@ -74,29 +90,6 @@ func scripts(t *testing.T, folder string, c *cli) {
 			"megabytes": megabytes,
 		},
 	})
-}
-
-// writeKeys puts the accounts' keys into variables, for programs that do not
-// read the file of credentials.
-func writeKeys(e *testscript.Env, data string) error {
-	text, err := os.ReadFile(filepath.Join(data, "credentials"))
-	if err != nil {
-		return err
-	}
-	profile := ""
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		key, value, _ := strings.Cut(line, " = ")
-		switch {
-		case strings.HasPrefix(line, "["):
-			profile = strings.ToUpper(strings.Trim(line, "[]"))
-		case key == "aws_access_key_id":
-			e.Setenv(profile+"_KEY", value)
-		case key == "aws_secret_access_key":
-			e.Setenv(profile+"_SECRET", value)
-		}
-	}
-	return nil
 }
 
 // execute is "aws ARG...": exec, with the endpoint as this version wants it.

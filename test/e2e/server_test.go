@@ -141,6 +141,21 @@ func (s *server) environ(profile string) []string {
 	}
 }
 
+// keyVariables returns variables with the accounts' keys, for programs that do
+// not read the file of credentials.
+func (s *server) keyVariables() ([]string, error) {
+	var vars []string
+	for _, profile := range []string{"source", "destination"} {
+		keys, err := s.keys(profile)
+		if err != nil {
+			return nil, err
+		}
+		name := strings.ToUpper(profile)
+		vars = append(vars, name+"_KEY="+keys.AccessKeyID, name+"_SECRET="+keys.SecretAccessKey)
+	}
+	return vars, nil
+}
+
 // inherited returns this process's variables without those that would lead
 // a client of AWS elsewhere.
 func inherited() []string {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/policy"
 )
 
@@ -22,10 +23,9 @@ const (
 // good returns a role with nothing wrong.
 func good() *Role {
 	return &Role{
-		Account: "111111111111", Path: "/service-role/", Name: "repl", ID: "AROAEXAMPLEEXAMPLE123",
-		Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), MaxSession: time.Hour, Trust: []byte(trust),
-		Inline: map[string][]byte{"b": []byte(document), "a": []byte(document)},
-		Tags:   map[string]string{"team": "storage"},
+		Identity:   identity.Identity{Account: "111111111111", Path: "/service-role/", Name: "repl", ID: "AROAEXAMPLEEXAMPLE123", Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Inline: map[string][]byte{"b": []byte(document), "a": []byte(document)}, Tags: map[string]string{"team": "storage"}},
+		MaxSession: time.Hour,
+		Trust:      []byte(trust),
 	}
 }
 
@@ -167,49 +167,5 @@ func TestCloneAndJSON(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"a", "b"}, r.Policies()); diff != "" {
 		t.Errorf("policies:\n%s", diff)
-	}
-}
-
-func TestAddTags(t *testing.T) {
-	t.Parallel()
-	r := Role{Tags: map[string]string{"Team": "red", "env": "a"}}
-	if err := r.AddTags(map[string]string{"team": "blue"}); err != nil || len(r.Tags) != 2 || r.Tags["team"] != "blue" {
-		t.Errorf("%v, %v", r.Tags, err)
-	}
-	many := map[string]string{"env": "b"}
-	for i := range maxTags - 2 {
-		many[fmt.Sprint("k", i)] = ""
-	}
-	if err := r.AddTags(many); err != nil || len(r.Tags) != maxTags {
-		t.Errorf("%d tags, %v", len(r.Tags), err)
-	}
-	if err := r.AddTags(map[string]string{"one": "more"}); fault.CodeOf(err) != "LimitExceeded" {
-		t.Errorf("one too many: %v", err)
-	}
-}
-
-func TestCheckPathPrefix(t *testing.T) {
-	t.Parallel()
-	for prefix, good := range map[string]bool{"/": true, "/a": true, "/a/b": true, "": false, "a/": false, "/a\n": false, "/" + strings.Repeat("a", 512): false} {
-		if err := CheckPathPrefix(prefix); (err == nil) != good {
-			t.Errorf("%q: %v", prefix, err)
-		}
-	}
-}
-
-func TestCheckTagKeys(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		keys []string
-		want string
-	}{
-		{[]string{"a", "b"}, ""},
-		{[]string{"a", ""}, "Member must have length greater than or equal to 1"},
-		{[]string{strings.Repeat("k", 129)}, "Member must have length less than or equal to 128"},
-		{make([]string, maxTags+1), "Member must have length less than or equal to 50"},
-	} {
-		if err := CheckTagKeys(c.keys); (err == nil) != (c.want == "") || !strings.Contains(fault.MessageOf(err), c.want) {
-			t.Errorf("%q: %v, want %q", c.keys, err, c.want)
-		}
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/identity"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/sigv4"
@@ -377,8 +378,8 @@ func (e *env) session(document string) sigv4.Credentials {
 	e.t.Helper()
 	ctx := e.t.Context()
 	r := role.Role{
-		Account: account, Name: "test", Inline: map[string][]byte{"p": []byte(document)},
-		Trust: []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}]}`),
+		Identity: identity.Identity{Account: account, Name: "test", Inline: map[string][]byte{"p": []byte(document)}},
+		Trust:    []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}]}`),
 	}
 	made, err := e.iam.CreateRole(ctx, r)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/policy"
 	"twinbucket/role"
 )
@@ -127,7 +128,7 @@ func (s *Service) checkLimits(t *sealed) error {
 			return noPolicy(name).WithHint("%s", attachable(t.Account))
 		}
 	}
-	if err := role.CheckTags(t.Tags); err != nil {
+	if err := identity.CheckTags(t.Tags); err != nil {
 		return err
 	}
 	_, err := t.parse()
@@ -150,21 +151,25 @@ func (s *Service) begin(t *sealed, d time.Duration) (Session, error) {
 	}, err
 }
 
-// GetSessionToken begins a session of c itself, which must be a root user, for
-// d: at least fifteen minutes and in effect at most an hour; 0 means an hour.
+// GetSessionToken begins a session of c itself, a user or root user, for d: at
+// least fifteen minutes and at most 36 hours; 0 means twelve hours. That of a
+// root user ends after an hour whatever it asks for.
 func (s *Service) GetSessionToken(c *Caller, d time.Duration) (Session, error) {
-	if c.Type != policy.RootUser || c.Verified != nil && c.Verified.Token != "" {
+	if c.Type != policy.RootUser && c.Type != policy.User || c.Verified != nil && c.Verified.Token != "" {
 		return Session{}, fault.New(fault.Denied, "AccessDenied", "Cannot call GetSessionToken with session credentials")
 	}
-	if d == 0 {
-		d = time.Hour
+	switch {
+	case d == 0:
+		d = 12 * time.Hour
+	case d < role.MinSession:
+		return Session{}, identity.Constraint("durationSeconds", "Member must have value greater than or equal to 900")
+	case d > 36*time.Hour:
+		return Session{}, identity.Constraint("durationSeconds", "Member must have value less than or equal to 129600")
 	}
-	if d < role.MinSession {
-		return Session{}, fault.New(fault.Invalid, "ValidationError",
-			"1 validation error detected: Value at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900")
+	if c.Type == policy.RootUser {
+		return s.begin(&sealed{Account: c.Account}, min(d, time.Hour))
 	}
-	// AWS gives a root user an hour, whatever it asks for.
-	return s.begin(&sealed{Account: c.Account}, min(d, time.Hour))
+	return s.begin(&sealed{Account: c.Account, UserID: c.UserID, User: c.ARN[strings.LastIndexByte(c.ARN, '/')+1:]}, d)
 }
 
 // AssumeForService begins a session of a role for a service of this server,

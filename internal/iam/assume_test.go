@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/policy"
 	"twinbucket/role"
 )
@@ -131,7 +132,7 @@ func TestAssumeRoleTrust(t *testing.T) {
 	named := w.role("named", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"`+ops.ARN()+`"},"Action":"sts:AssumeRole"}}`)
 	w.role("account", trustSrc)
 	w.role("service", trustS3)
-	in := role.Role{Account: dst, Name: "in", Trust: []byte(trustSrc)}
+	in := role.Role{Identity: identity.Identity{Account: dst, Name: "in"}, Trust: []byte(trustSrc)}
 	if _, err := w.CreateRole(w.ctx, in); err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +172,7 @@ func TestAssumeRoleTrust(t *testing.T) {
 		}
 	}
 	allow := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sts:AssumeRole","Resource":"*"}}`
-	if err := w.PutRolePolicy(w.ctx, src, "ops", "p", []byte(allow)); err != nil {
+	if err := w.PutInline(w.ctx, identity.RoleKind, src, "ops", "p", []byte(allow)); err != nil {
 		t.Fatal(err)
 	}
 	for _, arn := range []string{"arn:aws:iam::111111111111:role/account", "arn:aws:iam::222222222222:role/in"} {
@@ -267,7 +268,7 @@ func TestSessionPoliciesAndTags(t *testing.T) {
 // whatever the case of their keys.
 func TestSessionTagWins(t *testing.T) {
 	t.Parallel()
-	r := &role.Role{Account: src, Name: "r", Tags: map[string]string{"Team": "blue", "team2": "green"}}
+	r := &role.Role{Identity: identity.Identity{Account: src, Name: "r", Tags: map[string]string{"Team": "blue", "team2": "green"}}}
 	p := withTags(r, "s", map[string]string{"team": "red"})
 	if len(p.Tags) != 2 || p.Tags["team"] != "red" || p.Tags["team2"] != "green" {
 		t.Errorf("%v", p.Tags)
@@ -340,7 +341,7 @@ func TestPassRole(t *testing.T) {
 		"User: arn:aws:sts::111111111111:assumed-role/ops/s is not authorized to perform: iam:PassRole on resource: "+r.ARN())
 	wantError(t, w.PassRole(root, "repl"), fault.Invalid, "InvalidArgument", "Invalid role ARN.")
 	allow := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"` + r.ARN() + `"}}`
-	if err := w.PutRolePolicy(w.ctx, src, "ops", "pass", []byte(allow)); err != nil {
+	if err := w.PutInline(w.ctx, identity.RoleKind, src, "ops", "pass", []byte(allow)); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.PassRole(session, r.ARN()); err != nil {

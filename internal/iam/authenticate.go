@@ -113,16 +113,11 @@ func (s *Service) checkScope(claim *sigv4.Claim, service string) error {
 // secret its signature is to be checked with.
 func (s *Service) claimed(claim *sigv4.Claim) (*Caller, string, error) {
 	if !strings.HasPrefix(claim.AccessKey(), temporaryPrefix) {
-		s.mu.RLock()
-		a := s.byKey[claim.AccessKey()]
-		s.mu.RUnlock()
-		switch {
-		case a == nil:
-			return nil, "", unknownKey(claim, "no account here has the key %s; keys are in the file credentials of the data directory", claim.AccessKey())
-		case claim.Token() != "":
-			return nil, "", badToken("the key is a long-lived one, which has no session token")
+		p, secret, err := s.owner(claim)
+		if err == nil && claim.Token() != "" {
+			err = badToken("the key is a long-lived one, which has no session token")
 		}
-		return &Caller{Principal: a.root()}, a.Secret, nil
+		return &Caller{Principal: p}, secret, err
 	}
 	if claim.Token() == "" {
 		return nil, "", unknownKey(claim, "%s is the key of a session and needs its session token (aws_session_token)", claim.AccessKey())
@@ -143,6 +138,25 @@ func (s *Service) claimed(claim *sigv4.Claim) (*Caller, string, error) {
 		return nil, "", err
 	}
 	return &Caller{Principal: p, Session: s.limits(t)}, t.Secret, nil
+}
+
+// owner returns whose a long-lived access key is, a root user's or a user's,
+// and its secret.
+func (s *Service) owner(claim *sigv4.Claim) (policy.Principal, string, error) {
+	s.mu.RLock()
+	a, k := s.byKey[claim.AccessKey()], s.userKey[claim.AccessKey()]
+	s.mu.RUnlock()
+	if a != nil {
+		return a.root(), a.Secret, nil
+	}
+	if k == nil {
+		return policy.Principal{}, "", unknownKey(claim, "no account and no user here has the key %s; the keys of accounts are in the file credentials of the data directory", claim.AccessKey())
+	}
+	i, err := k.user.Key(claim.AccessKey())
+	if err != nil || k.user.Keys[i].Inactive {
+		return policy.Principal{}, "", unknownKey(claim, "the key of user %s is inactive: turn it on with UpdateAccessKey", k.user.Name)
+	}
+	return k.user.Principal(), k.user.Keys[i].Secret, nil
 }
 
 func unknownKey(claim *sigv4.Claim, hint string, args ...any) error {

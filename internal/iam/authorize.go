@@ -124,21 +124,41 @@ func bucketOf(resource string) string {
 // identity returns the documents that come with a caller, in a list with room
 // for more.
 func (s *Service) identity(c *Caller, room int) []policy.Source {
-	var k *knownRole
-	if c.Type == policy.RoleSession {
-		k = s.roleByARN(c.Role)
+	var own, boundary []policy.Source
+	switch c.Type {
+	case policy.RoleSession:
+		k := s.roleByARN(c.Role)
 		if k == nil || !isOf(k.role.ID, c.UserID) {
-			return append(make([]policy.Source, 0, 1+room), policy.Source{
-				Kind: policy.IdentityPolicy, Name: "role " + c.Role + ", which was deleted,", Account: c.Account, Document: denyIdentity,
-			})
+			return gone(c, "role "+c.Role, room)
 		}
-		room += len(k.identity) + len(k.boundary)
+		own, boundary = k.identity, k.boundary
+	case policy.User:
+		k := s.userByID(c)
+		if k == nil {
+			return gone(c, "user "+c.ARN, room)
+		}
+		own, boundary = s.sources(k), k.boundary
 	}
-	out := make([]policy.Source, 0, len(c.Session)+room)
-	if k != nil {
-		out = append(append(out, k.identity...), k.boundary...)
-	}
+	out := make([]policy.Source, 0, len(own)+len(boundary)+len(c.Session)+room)
+	out = append(append(out, own...), boundary...)
 	return append(out, c.Session...)
+}
+
+// gone is what a caller has that was deleted.
+func gone(c *Caller, who string, room int) []policy.Source {
+	return append(make([]policy.Source, 0, 1+room), policy.Source{
+		Kind: policy.IdentityPolicy, Name: who + ", which was deleted,", Account: c.Account, Document: denyIdentity,
+	})
+}
+
+// userByID returns the user that a caller is, as it is now; nil if it was
+// deleted.
+func (s *Service) userByID(c *Caller) *knownUser {
+	k := s.userByName(c.Account, c.ARN[strings.LastIndexByte(c.ARN, '/')+1:])
+	if k == nil || k.user.ID != c.UserID {
+		return nil
+	}
+	return k
 }
 
 // isOf reports whether userID, "AROA...:session", is of the role with id.

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/policy"
 	"twinbucket/role"
 )
@@ -54,7 +55,7 @@ func TestAuthorizeCrossAccount(t *testing.T) {
 		t.Errorf("fixes %+v", fixes)
 	}
 	// A change of the role counts at once.
-	if err := w.DeleteRolePolicy(w.ctx, src, "repl", "p"); err != nil {
+	if err := w.DeleteInline(w.ctx, identity.RoleKind, src, "repl", "p"); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, w.Authorize(c, a), fault.Denied, "AccessDenied", "because no identity-based policy allows")

@@ -10,7 +10,7 @@
 // outlive a restart.
 //
 // One thing is more lenient than AWS: the root user of an account may assume
-// roles, because there are no IAM users here to do it.
+// roles, so that a server is of use before it has IAM users.
 package iam
 
 import (
@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/catalog"
 	"twinbucket/policy"
 	"twinbucket/role"
@@ -34,6 +35,8 @@ import (
 const (
 	accountKind = "iam-account" // by account id
 	roleKind    = "iam-role"    // by ACCOUNT/name in lower case
+	userKind    = "iam-user"    // by ACCOUNT/name in lower case
+	groupKind   = "iam-group"   // by ACCOUNT/name in lower case
 	policyKind  = "iam-policy"  // by ACCOUNT/name in lower case
 	secretKind  = "iam-secret"  // one record, sealName
 	sealName    = "session-key"
@@ -48,6 +51,8 @@ type Service struct {
 	now      func() time.Time
 	accounts *catalog.Table[Account]
 	roles    *catalog.Table[role.Role]
+	users    *catalog.Table[identity.User]
+	groups   *catalog.Table[identity.Group]
 	policies *catalog.Table[Policy]
 	seal     []byte // seals session tokens
 	region   string // "" for any
@@ -58,6 +63,9 @@ type Service struct {
 	byKey    map[string]*Account // by access key
 	byName   map[string]*knownRole
 	byARN    map[string]*knownRole
+	user     map[string]*knownUser   // by nameKey
+	userKey  map[string]*knownUser   // by access key
+	group    map[string]*knownGroup  // by nameKey
 	managed  map[string]*knownPolicy // by ARN
 	revision atomic.Uint64
 
@@ -67,11 +75,10 @@ type Service struct {
 
 // knownRole is a role with its documents compiled. It does not change.
 type knownRole struct {
-	role     *role.Role
-	arn      string
-	trust    policy.Source
-	identity []policy.Source
-	boundary []policy.Source // one, or none
+	role  *role.Role
+	arn   string
+	trust policy.Source
+	documents
 }
 
 // knownPolicy is a managed policy, compiled. It does not change.
@@ -86,11 +93,16 @@ func New(c *catalog.Catalog, now func() time.Time) (*Service, error) {
 		now:      now,
 		accounts: catalog.Of[Account](c, accountKind),
 		roles:    catalog.Of[role.Role](c, roleKind),
+		users:    catalog.Of[identity.User](c, userKind),
+		groups:   catalog.Of[identity.Group](c, groupKind),
 		policies: catalog.Of[Policy](c, policyKind),
 		byID:     map[string]*Account{},
 		byKey:    map[string]*Account{},
 		byName:   map[string]*knownRole{},
 		byARN:    map[string]*knownRole{},
+		user:     map[string]*knownUser{},
+		userKey:  map[string]*knownUser{},
+		group:    map[string]*knownGroup{},
 		managed:  map[string]*knownPolicy{},
 	}
 	s.revision.Store(1)
@@ -103,6 +115,8 @@ func New(c *catalog.Catalog, now func() time.Time) (*Service, error) {
 		func() error { return each(s.accounts, func(a Account) error { s.knowAccount(&a); return nil }) },
 		func() error { return each(s.policies, func(p Policy) error { return s.knowPolicy(&p) }) },
 		func() error { return each(s.roles, func(r role.Role) error { return s.knowRole(&r) }) },
+		func() error { return each(s.groups, func(g identity.Group) error { return s.knowGroup(&g) }) },
+		func() error { return each(s.users, func(u identity.User) error { return s.knowUser(&u, nil) }) },
 		func() error { return s.loadSeal(c) },
 	}
 	for _, f := range load {

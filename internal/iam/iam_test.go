@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
@@ -94,7 +95,7 @@ func (w *world) restart() {
 // role makes a role of account src.
 func (w *world) role(name, trust string, inline ...string) *role.Role {
 	w.t.Helper()
-	r := role.Role{Account: src, Name: name, Trust: []byte(trust)}
+	r := role.Role{Identity: identity.Identity{Account: src, Name: name}, Trust: []byte(trust)}
 	if len(inline) > 0 {
 		r.Inline = map[string][]byte{"p": []byte(inline[0])}
 	}

@@ -9,9 +9,9 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/catalog"
 	"twinbucket/policy"
-	"twinbucket/role"
 )
 
 const anyRevision = catalog.Any
@@ -94,13 +94,13 @@ func (s *Service) CreatePolicy(ctx context.Context, p Policy) (*Policy, error) {
 }
 
 func checkPolicy(p *Policy) error {
-	if err := role.CheckName("policyName", p.Name, 128); err != nil {
+	if err := identity.CheckName("policyName", p.Name, 128); err != nil {
 		return err
 	}
-	if err := role.CheckPath(p.Path); err != nil {
+	if err := identity.CheckPath(p.Path); err != nil {
 		return err
 	}
-	if err := role.CheckTags(p.Tags); err != nil {
+	if err := identity.CheckTags(p.Tags); err != nil {
 		return err
 	}
 	if len(p.Description) > 1000 {
@@ -121,7 +121,7 @@ func CheckDocument(document []byte) error {
 		return fault.New(fault.Invalid, "MalformedPolicyDocument", "Policy document must be version 2012-10-17 or greater.").
 			WithHint(`add "Version": "2012-10-17"`)
 	}
-	if n := role.Size(document); n > maxManaged {
+	if n := identity.Size(document); n > maxManaged {
 		return fault.New(fault.TooLarge, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144").
 			WithHint("this policy has %d characters, white space aside", n)
 	}
@@ -129,7 +129,7 @@ func CheckDocument(document []byte) error {
 }
 
 // knowPolicy compiles a managed policy and puts it into memory, and into the
-// roles that have it.
+// identities that have it.
 func (s *Service) knowPolicy(p *Policy) error {
 	p.complete()
 	document, err := policy.Parse(p.Document, policy.Identity)
@@ -140,30 +140,39 @@ func (s *Service) knowPolicy(p *Policy) error {
 	defer s.mu.Unlock()
 	name := p.ARN()
 	if old := s.managed[name]; old != nil {
-		for key, k := range s.byName {
-			if slices.Contains(k.role.Attached, name) || k.role.Boundary == name {
-				fresh := k.with(old.document, document)
-				s.byName[key], s.byARN[k.arn] = fresh, fresh
-			}
-		}
+		s.replace(name, old.document, document)
 	}
 	s.managed[name] = &knownPolicy{p, document}
 	s.revision.Add(1)
 	return nil
 }
 
-// with returns the role with one document of a policy in place of another.
-func (k *knownRole) with(old, document *policy.Document) *knownRole {
-	fresh := *k
-	for _, list := range []*[]policy.Source{&fresh.identity, &fresh.boundary} {
-		*list = slices.Clone(*list)
-		for i := range *list {
-			if (*list)[i].Document == old {
-				(*list)[i].Document = document
-			}
+// replace puts the new document of a managed policy into the identities that
+// have it. The caller holds s.mu.
+func (s *Service) replace(name string, old, document *policy.Document) {
+	has := func(i *identity.Identity) bool {
+		attached, boundary := uses(i, name)
+		return attached || boundary
+	}
+	for key, k := range s.byName {
+		if has(&k.role.Identity) {
+			fresh := *k
+			fresh.documents = k.with(old, document)
+			s.byName[key], s.byARN[k.arn] = &fresh, &fresh
 		}
 	}
-	return &fresh
+	for _, k := range s.user {
+		if has(&k.user.Identity) {
+			fresh := *k
+			fresh.documents = k.with(old, document)
+			s.place(&fresh)
+		}
+	}
+	for key, k := range s.group {
+		if has(&k.group.Identity) {
+			s.group[key] = &knownGroup{k.group, k.with(old, document)}
+		}
+	}
 }
 
 // policyByARN returns a managed policy that account can use: its own or one of
@@ -206,24 +215,49 @@ func (s *Service) ListPolicies(account, pathPrefix, after string, max int) ([]*P
 	return all, false
 }
 
-// Attachments returns how many roles a managed policy is attached to, and of
-// how many it is the permissions boundary. The policies of AWS are counted in
-// one account, the others have only one.
-func (s *Service) Attachments(account, policyARN string) (attached, boundaries int) {
+// Attachments returns the identities of an account that have a managed policy
+// of its or of AWS's, by name: those it is attached to, and those whose
+// permissions boundary it is.
+func (s *Service) Attachments(account, policyARN string) (attached, boundaries map[identity.Kind][]*identity.Identity) {
+	attached, boundaries = map[identity.Kind][]*identity.Identity{}, map[identity.Kind][]*identity.Identity{}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	note := func(k identity.Kind, i *identity.Identity) {
+		if i.Account != account {
+			return
+		}
+		a, b := uses(i, policyARN)
+		if a {
+			attached[k] = append(attached[k], i)
+		}
+		if b {
+			boundaries[k] = append(boundaries[k], i)
+		}
+	}
+	for _, k := range s.user {
+		note(identity.UserKind, &k.user.Identity)
+	}
+	for _, k := range s.group {
+		note(identity.GroupKind, &k.group.Identity)
+	}
 	for _, k := range s.byName {
-		if k.role.Account != account {
-			continue
-		}
-		if slices.Contains(k.role.Attached, policyARN) {
-			attached++
-		}
-		if k.role.Boundary == policyARN {
-			boundaries++
+		note(identity.RoleKind, &k.role.Identity)
+	}
+	for _, found := range []map[identity.Kind][]*identity.Identity{attached, boundaries} {
+		for _, list := range found {
+			slices.SortFunc(list, func(a, b *identity.Identity) int { return strings.Compare(a.Name, b.Name) })
 		}
 	}
 	return attached, boundaries
+}
+
+// Count returns how many identities Attachments found.
+func Count(found map[identity.Kind][]*identity.Identity) int {
+	n := 0
+	for _, list := range found {
+		n += len(list)
+	}
+	return n
 }
 
 // ownPolicy returns a managed policy of account, to be done to as verb says:
@@ -240,7 +274,7 @@ func (s *Service) ownPolicy(account, policyARN, verb string) (*Policy, error) {
 }
 
 // DeletePolicy removes a managed policy of account with its only version;
-// DeleteConflict while a role uses it or it has other versions, NoSuchEntity
+// DeleteConflict while an identity uses it or it has other versions, NoSuchEntity
 // if there is none, AccessDenied for AWS's.
 func (s *Service) DeletePolicy(ctx context.Context, account, policyARN string) error {
 	s.writing.Lock()
@@ -249,9 +283,9 @@ func (s *Service) DeletePolicy(ctx context.Context, account, policyARN string) e
 	if err != nil {
 		return err
 	}
-	if attached, boundaries := s.Attachments(account, policyARN); attached+boundaries > 0 {
+	if attached, boundaries := s.Attachments(account, policyARN); len(attached)+len(boundaries) > 0 {
 		return fault.New(fault.Conflict, "DeleteConflict", "Cannot delete a policy attached to entities.").On(policyARN).
-			WithHint("it is attached to %d roles and the boundary of %d", attached, boundaries)
+			WithHint("it is attached to %d users, groups and roles, and the boundary of %d", Count(attached), Count(boundaries))
 	}
 	if len(p.Versions) > 1 {
 		return fault.New(fault.Conflict, "DeleteConflict", "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.").

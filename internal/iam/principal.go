@@ -31,7 +31,7 @@ func (s *Service) stranger(n policy.Named) string {
 		return ""
 	case "AWS":
 	default:
-		return n.Form + " principals are not offered here: name an account or a role under AWS"
+		return n.Form + " principals are not offered here: name an account, a user or a role under AWS"
 	}
 	if arn.ValidAccount(n.ID) {
 		return s.noAccount(n.ID)
@@ -55,8 +55,12 @@ func (s *Service) stranger(n policy.Named) string {
 		if s.roleByName(a.Account, name) == nil {
 			return s.noRoleHint(a.Account, name)
 		}
+	case kind == "user":
+		if k := s.userByName(a.Account, rest[strings.LastIndexByte(rest, '/')+1:]); k == nil || k.arn != n.ID {
+			return "account " + a.Account + " has no user " + rest
+		}
 	case kind != "role":
-		return "there are no IAM users here: name the account or a role"
+		return n.ID + " is nobody here: name an account, a user or a role"
 	}
 	return ""
 }
@@ -86,5 +90,10 @@ func (s *Service) noID(id string) string {
 			return ""
 		}
 	}
-	return id + " is the id of a role that was deleted"
+	for _, k := range s.user {
+		if k.user.ID == id {
+			return ""
+		}
+	}
+	return id + " is the id of a role or user that was deleted"
 }

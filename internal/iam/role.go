@@ -3,12 +3,12 @@ package iam
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/policy"
 	"twinbucket/role"
 )
@@ -57,15 +57,8 @@ func (s *Service) saveRole(ctx context.Context, r, old *role.Role) error {
 			return err
 		}
 	}
-	for _, name := range r.Attached {
-		if s.policyByARN(name, r.Account) == nil {
-			return fault.Newf(fault.NotFound, "NoSuchEntity", "Policy %s does not exist or is not attachable.", name).On(name).
-				WithHint("%s", attachable(r.Account))
-		}
-	}
-	if r.Boundary != "" && s.policyByARN(r.Boundary, r.Account) == nil {
-		return fault.Newf(fault.NotFound, "NoSuchEntity", "Scope ARN: %s does not exist or is not attachable.", r.Boundary).On(r.Boundary).
-			WithHint("%s", attachable(r.Account))
+	if err := s.checkAttached(&r.Identity); err != nil {
+		return err
 	}
 	key := nameKey(r.Account, r.Name)
 	var err error
@@ -83,15 +76,6 @@ func (s *Service) saveRole(ctx context.Context, r, old *role.Role) error {
 	return s.knowRole(r)
 }
 
-// attachable says which managed policies there are.
-func attachable(account string) string {
-	names := make([]string, len(awsManaged))
-	for i := range awsManaged {
-		names[i] = awsManaged[i].ARN()
-	}
-	return "policies of account " + account + " can be attached, and " + strings.Join(names, ", ")
-}
-
 // knowRole compiles a role and puts it into memory.
 func (s *Service) knowRole(r *role.Role) error {
 	trust, err := policy.Parse(r.Trust, policy.Trust)
@@ -100,21 +84,8 @@ func (s *Service) knowRole(r *role.Role) error {
 	}
 	k := &knownRole{role: r, arn: r.ARN()}
 	k.trust = policy.Source{Kind: policy.TrustPolicy, Name: "the trust policy of role " + r.Name, Account: r.Account, Document: trust}
-	for _, name := range r.Policies() {
-		document, err := policy.Parse(r.Inline[name], policy.Identity)
-		if err != nil {
-			return err
-		}
-		k.identity = append(k.identity, policy.Source{
-			Kind: policy.IdentityPolicy, Account: r.Account, Document: document,
-			Name: fmt.Sprintf("inline policy %q of role %s", name, r.Name),
-		})
-	}
-	for _, name := range r.Attached {
-		k.identity = append(k.identity, s.attached(policy.IdentityPolicy, name, r))
-	}
-	if r.Boundary != "" {
-		k.boundary = []policy.Source{s.attached(policy.Boundary, r.Boundary, r)}
+	if k.documents, err = s.compile(identity.RoleKind, &r.Identity); err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,16 +95,6 @@ func (s *Service) knowRole(r *role.Role) error {
 	s.byName[nameKey(r.Account, r.Name)], s.byARN[k.arn] = k, k
 	s.revision.Add(1)
 	return nil
-}
-
-// attached returns a managed policy of role r as a source. If it is gone the
-// source has no document, which allows nothing.
-func (s *Service) attached(kind policy.SourceKind, name string, r *role.Role) policy.Source {
-	src := policy.Source{Kind: kind, Account: r.Account, Name: fmt.Sprintf("managed policy %s of role %s", name, r.Name)}
-	if p := s.policyByARN(name, r.Account); p != nil {
-		src.Document = p.document
-	}
-	return src
 }
 
 func (s *Service) roleByName(account, name string) *knownRole {
@@ -199,16 +160,11 @@ func (s *Service) DeleteRole(ctx context.Context, account, name string) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	k := s.roleByName(account, name)
-	conflict := func(message string) error {
-		return fault.New(fault.Conflict, "DeleteConflict", message).On(k.arn)
-	}
-	switch {
-	case k == nil:
+	if k == nil {
 		return noRole(name)
-	case len(k.role.Attached) > 0:
-		return conflict("Cannot delete entity, must detach all policies first.")
-	case len(k.role.Inline) > 0:
-		return conflict("Cannot delete entity, must delete policies first.")
+	}
+	if err := bare(&k.role.Identity, k.arn); err != nil {
+		return err
 	}
 	key := nameKey(account, name)
 	if err := s.roles.Delete(ctx, key, anyRevision); err != nil && !errors.Is(err, fault.NotFound) {
@@ -220,67 +176,6 @@ func (s *Service) DeleteRole(ctx context.Context, account, name string) error {
 	delete(s.byARN, k.arn)
 	s.revision.Add(1)
 	return nil
-}
-
-// PutRolePolicy adds or replaces an inline policy.
-func (s *Service) PutRolePolicy(ctx context.Context, account, name, policyName string, document []byte) error {
-	return s.UpdateRole(ctx, account, name, func(r *role.Role) error {
-		if r.Inline == nil {
-			r.Inline = map[string][]byte{}
-		}
-		r.Inline[policyName] = document
-		return nil
-	})
-}
-
-// GetRolePolicy returns an inline policy as it was put.
-func (s *Service) GetRolePolicy(account, name, policyName string) ([]byte, error) {
-	r, err := s.GetRole(account, name)
-	if err != nil {
-		return nil, err
-	}
-	if document, ok := r.Inline[policyName]; ok {
-		return document, nil
-	}
-	return nil, noInline(policyName)
-}
-
-func noInline(name string) error {
-	return fault.Newf(fault.NotFound, "NoSuchEntity", "The role policy with name %s cannot be found.", name).On(name)
-}
-
-// DeleteRolePolicy removes an inline policy.
-func (s *Service) DeleteRolePolicy(ctx context.Context, account, name, policyName string) error {
-	return s.UpdateRole(ctx, account, name, func(r *role.Role) error {
-		if _, ok := r.Inline[policyName]; !ok {
-			return noInline(policyName)
-		}
-		delete(r.Inline, policyName)
-		return nil
-	})
-}
-
-// AttachRolePolicy attaches a managed policy; attaching it again does nothing.
-func (s *Service) AttachRolePolicy(ctx context.Context, account, name, policyARN string) error {
-	return s.UpdateRole(ctx, account, name, func(r *role.Role) error {
-		if !slices.Contains(r.Attached, policyARN) {
-			r.Attached = append(r.Attached, policyARN)
-		}
-		return nil
-	})
-}
-
-// DetachRolePolicy detaches a managed policy; NoSuchEntity if it is not
-// attached.
-func (s *Service) DetachRolePolicy(ctx context.Context, account, name, policyARN string) error {
-	return s.UpdateRole(ctx, account, name, func(r *role.Role) error {
-		i := slices.Index(r.Attached, policyARN)
-		if i < 0 {
-			return noPolicy(policyARN)
-		}
-		r.Attached = slices.Delete(r.Attached, i, i+1)
-		return nil
-	})
 }
 
 // PassRole reports whether c may hand a role to a service: fault.Denied

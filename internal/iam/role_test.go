@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/sigv4"
 	"twinbucket/policy"
 	"twinbucket/role"
@@ -22,7 +23,9 @@ func TestRoleLife(t *testing.T) {
 	w := newWorld(t)
 	before := w.Revision()
 	made, err := w.CreateRole(w.ctx, role.Role{
-		Account: src, Path: "/service-role/", Name: "Repl", Description: "copies", Trust: []byte(trustS3), Tags: map[string]string{"a": "b"},
+		Identity:    identity.Identity{Account: src, Path: "/service-role/", Name: "Repl", Tags: map[string]string{"a": "b"}},
+		Description: "copies",
+		Trust:       []byte(trustS3),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -30,16 +33,16 @@ func TestRoleLife(t *testing.T) {
 	if w.Revision() <= before {
 		t.Error("the revision did not grow")
 	}
-	_, err = w.CreateRole(w.ctx, role.Role{Account: src, Name: "repl", Trust: []byte(trustS3)})
+	_, err = w.CreateRole(w.ctx, role.Role{Identity: identity.Identity{Account: src, Name: "repl"}, Trust: []byte(trustS3)})
 	wantError(t, err, fault.Exists, "EntityAlreadyExists", "Role with name repl already exists.")
-	if _, err := w.CreateRole(w.ctx, role.Role{Account: dst, Name: "repl", Trust: []byte(trustS3)}); err != nil {
+	if _, err := w.CreateRole(w.ctx, role.Role{Identity: identity.Identity{Account: dst, Name: "repl"}, Trust: []byte(trustS3)}); err != nil {
 		t.Errorf("the same name in another account: %v", err)
 	}
 
 	steps := []error{
-		w.PutRolePolicy(w.ctx, src, "Repl", "p", []byte(readSrc)),
-		w.AttachRolePolicy(w.ctx, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"),
-		w.AttachRolePolicy(w.ctx, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"),
+		w.PutInline(w.ctx, identity.RoleKind, src, "Repl", "p", []byte(readSrc)),
+		w.Attach(w.ctx, identity.RoleKind, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"),
+		w.Attach(w.ctx, identity.RoleKind, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"),
 		w.UpdateRole(w.ctx, src, "Repl", func(r *role.Role) error { r.Description = "copies more"; return nil }),
 	}
 	for i, err := range steps {
@@ -61,13 +64,13 @@ func TestRoleLife(t *testing.T) {
 	}
 
 	wantError(t, w.DeleteRole(w.ctx, src, "Repl"), fault.Conflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
-	if err := w.DetachRolePolicy(w.ctx, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"); err != nil {
+	if err := w.Detach(w.ctx, identity.RoleKind, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"); err != nil {
 		t.Error(err)
 	}
-	wantError(t, w.DetachRolePolicy(w.ctx, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"), fault.NotFound, "NoSuchEntity", "was not found")
+	wantError(t, w.Detach(w.ctx, identity.RoleKind, src, "Repl", "arn:aws:iam::aws:policy/AmazonS3FullAccess"), fault.NotFound, "NoSuchEntity", "was not found")
 	wantError(t, w.DeleteRole(w.ctx, src, "Repl"), fault.Conflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
-	wantError(t, w.DeleteRolePolicy(w.ctx, src, "Repl", "q"), fault.NotFound, "NoSuchEntity", "The role policy with name q cannot be found.")
-	if err := w.DeleteRolePolicy(w.ctx, src, "Repl", "p"); err != nil {
+	wantError(t, w.DeleteInline(w.ctx, identity.RoleKind, src, "Repl", "q"), fault.NotFound, "NoSuchEntity", "The role policy with name q cannot be found.")
+	if err := w.DeleteInline(w.ctx, identity.RoleKind, src, "Repl", "p"); err != nil {
 		t.Error(err)
 	}
 	if err := w.DeleteRole(w.ctx, src, "Repl"); err != nil {
@@ -85,9 +88,9 @@ func TestRefusedRoleChangesNothing(t *testing.T) {
 	r := w.role("repl", trustS3, readSrc)
 	before := w.Revision()
 	bad := []error{
-		w.PutRolePolicy(w.ctx, src, "repl", "p", []byte("{}")),
+		w.PutInline(w.ctx, identity.RoleKind, src, "repl", "p", []byte("{}")),
 		w.UpdateRole(w.ctx, src, "repl", func(r *role.Role) error { r.Trust = []byte(readSrc); return nil }),
-		w.AttachRolePolicy(w.ctx, src, "repl", "arn:aws:iam::aws:policy/Nothing"),
+		w.Attach(w.ctx, identity.RoleKind, src, "repl", "arn:aws:iam::aws:policy/Nothing"),
 		w.UpdateRole(w.ctx, src, "repl", func(r *role.Role) error { r.Boundary = "arn:aws:iam::111111111111:policy/none"; return nil }),
 	}
 	for i, code := range []string{"MalformedPolicyDocument", "MalformedPolicyDocument", "NoSuchEntity", "NoSuchEntity"} {
@@ -109,7 +112,7 @@ func TestListRoles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	for i := range 5 {
-		r := role.Role{Account: src, Name: fmt.Sprint("r", i), Trust: []byte(trustS3)}
+		r := role.Role{Identity: identity.Identity{Account: src, Name: fmt.Sprint("r", i)}, Trust: []byte(trustS3)}
 		if i%2 == 1 {
 			r.Path = "/odd/"
 		}
@@ -154,7 +157,7 @@ func TestManagedPolicies(t *testing.T) {
 	_, err = w.CreatePolicy(w.ctx, Policy{Account: src, Name: "long", Document: []byte(strings.Replace(readSrc, "src/*", strings.Repeat("x", 6144), 1))})
 	wantError(t, err, fault.TooLarge, "LimitExceeded", "Cannot exceed quota for PolicySize: 6144")
 
-	if err := w.AttachRolePolicy(w.ctx, src, "repl", made.ARN()); err != nil {
+	if err := w.Attach(w.ctx, identity.RoleKind, src, "repl", made.ARN()); err != nil {
 		t.Fatal(err)
 	}
 	w.restart()
@@ -169,7 +172,7 @@ func TestManagedPolicies(t *testing.T) {
 	wantError(t, w.DeletePolicy(w.ctx, src, made.ARN()), fault.Conflict, "DeleteConflict", "Cannot delete a policy attached to entities.")
 	wantError(t, w.DeletePolicy(w.ctx, dst, made.ARN()), fault.NotFound, "NoSuchEntity", "was not found")
 	wantError(t, w.DeletePolicy(w.ctx, src, "arn:aws:iam::aws:policy/AdministratorAccess"), fault.Denied, "AccessDenied", "cannot be deleted")
-	if err := w.DetachRolePolicy(w.ctx, src, "repl", made.ARN()); err != nil {
+	if err := w.Detach(w.ctx, identity.RoleKind, src, "repl", made.ARN()); err != nil {
 		t.Fatal(err)
 	}
 	if w.Authorize(c, get) == nil {
@@ -195,8 +198,8 @@ func TestBoundary(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := w.CreateRole(w.ctx, role.Role{
-		Account: src, Name: "r", Trust: []byte(trustS3), Boundary: bound.ARN(),
-		Attached: []string{"arn:aws:iam::aws:policy/AmazonS3FullAccess"},
+		Identity: identity.Identity{Account: src, Name: "r", Boundary: bound.ARN(), Attached: []string{"arn:aws:iam::aws:policy/AmazonS3FullAccess"}},
+		Trust:    []byte(trustS3),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -214,7 +217,7 @@ func TestCheckPrincipals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.role("plain", trustS3)
-	if _, err := w.CreateRole(w.ctx, role.Role{Account: src, Path: "/service-role/", Name: "repl", Trust: []byte(trustS3)}); err != nil {
+	if _, err := w.CreateRole(w.ctx, role.Role{Identity: identity.Identity{Account: src, Path: "/service-role/", Name: "repl"}, Trust: []byte(trustS3)}); err != nil {
 		t.Fatal(err)
 	}
 	tests := []struct{ principal, hint string }{
@@ -230,7 +233,7 @@ func TestCheckPrincipals(t *testing.T) {
 		{`{"AWS":"arn:aws:iam::111111111111:role/repl"}`, "do you mean arn:aws:iam::111111111111:role/service-role/repl?"},
 		{`{"AWS":"arn:aws:iam::111111111111:role/none"}`, "account 111111111111 has no role none: create the role first"},
 		{`{"AWS":"arn:aws:sts::111111111111:assumed-role/none/x"}`, "has no role none"},
-		{`{"AWS":"arn:aws:iam::111111111111:user/ann"}`, "no IAM users"},
+		{`{"AWS":"arn:aws:iam::111111111111:user/ann"}`, "has no user ann"},
 		{`{"AWS":"AROAEXAMPLEEXAMPLE123"}`, "was deleted"},
 		{`{"CanonicalUser":"79a59df900b949e5"}`, "CanonicalUser principals are not offered here"},
 	}
@@ -251,6 +254,6 @@ func TestCheckPrincipals(t *testing.T) {
 			t.Errorf("%s: hint %q", tt.principal, fault.HintOf(err))
 		}
 	}
-	_, err := w.CreateRole(w.ctx, role.Role{Account: dst, Name: "x", Trust: []byte(strings.Replace(trustSrc, "111111111111", "333333333333", 1))})
+	_, err := w.CreateRole(w.ctx, role.Role{Identity: identity.Identity{Account: dst, Name: "x"}, Trust: []byte(strings.Replace(trustSrc, "111111111111", "333333333333", 1))})
 	wantError(t, err, fault.Invalid, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"333333333333"`)
 }

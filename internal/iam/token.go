@@ -24,7 +24,9 @@ type sealed struct {
 	AccessKey  string            `json:"k"`
 	Secret     string            `json:"s"`
 	Account    string            `json:"a"`
-	Role       string            `json:"r,omitempty"` // name of the role; "" is a session of the root user
+	User       string            `json:"u,omitempty"` // name of the user whose session it is
+	UserID     string            `json:"d,omitempty"`
+	Role       string            `json:"r,omitempty"` // name of the role; with User "" too it is a session of the root user
 	RoleID     string            `json:"i,omitempty"`
 	Name       string            `json:"n,omitempty"` // of the session
 	Issued     time.Time         `json:"t"`
@@ -126,6 +128,13 @@ func (s *Service) limits(t *session) []policy.Source {
 // principal returns who a session is now: InvalidToken if its role was
 // deleted, also if another was made under the same name.
 func (s *Service) principal(t *session) (policy.Principal, error) {
+	if t.User != "" {
+		k := s.userByName(t.Account, t.User)
+		if k == nil || k.user.ID != t.UserID {
+			return policy.Principal{}, badToken("user %s of account %s was deleted after the session began", t.User, t.Account)
+		}
+		return k.user.Principal(), nil
+	}
 	if t.Role == "" {
 		s.mu.RLock()
 		a := s.byID[t.Account]

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/catalog"
 	"twinbucket/role"
 )
@@ -144,9 +145,9 @@ func TestDefaultVersionDecides(t *testing.T) {
 	trust := []byte(trustSrc)
 	made := map[string]*Caller{}
 	for _, r := range []role.Role{
-		{Name: "attached", Attached: []string{p.ARN()}},
-		{Name: "bounded", Attached: []string{all.ARN()}, Boundary: p.ARN()},
-		{Name: "other", Attached: []string{all.ARN()}},
+		{Identity: identity.Identity{Name: "attached", Attached: []string{p.ARN()}}},
+		{Identity: identity.Identity{Name: "bounded", Attached: []string{all.ARN()}, Boundary: p.ARN()}},
+		{Identity: identity.Identity{Name: "other", Attached: []string{all.ARN()}}},
 	} {
 		r.Account, r.Trust = src, trust
 		got, err := w.CreateRole(w.ctx, r)

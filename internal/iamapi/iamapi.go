@@ -8,12 +8,14 @@
 package iamapi
 
 import (
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/wire"
@@ -48,38 +50,53 @@ var apis = map[string]*api{
 	},
 }
 
-var iamActions = map[string]action{
-	"CreateRole":                    {(*call).createRole, true},
-	"GetRole":                       {(*call).getRole, true},
-	"ListRoles":                     {(*call).listRoles, true},
-	"DeleteRole":                    {(*call).deleteRole, false},
-	"UpdateRole":                    {(*call).updateRole, true},
-	"UpdateRoleDescription":         {(*call).updateRoleDescription, true},
-	"UpdateAssumeRolePolicy":        {(*call).updateAssumeRolePolicy, false},
-	"PutRolePermissionsBoundary":    {(*call).putBoundary, false},
-	"DeleteRolePermissionsBoundary": {(*call).deleteBoundary, false},
-	"TagRole":                       {(*call).tagRole, false},
-	"UntagRole":                     {(*call).untagRole, false},
-	"ListRoleTags":                  {(*call).listRoleTags, true},
-	"ListInstanceProfilesForRole":   {(*call).listInstanceProfiles, true},
-	"PutRolePolicy":                 {(*call).putRolePolicy, false},
-	"GetRolePolicy":                 {(*call).getRolePolicy, true},
-	"ListRolePolicies":              {(*call).listRolePolicies, true},
-	"DeleteRolePolicy":              {(*call).deleteRolePolicy, false},
-	"AttachRolePolicy":              {(*call).attachRolePolicy, false},
-	"DetachRolePolicy":              {(*call).detachRolePolicy, false},
-	"ListAttachedRolePolicies":      {(*call).listAttached, true},
-	"CreatePolicy":                  {(*call).createPolicy, true},
-	"GetPolicy":                     {(*call).getPolicy, true},
-	"ListPolicies":                  {(*call).listPolicies, true},
-	"DeletePolicy":                  {(*call).deletePolicy, false},
-	"CreatePolicyVersion":           {(*call).createPolicyVersion, true},
-	"GetPolicyVersion":              {(*call).getPolicyVersion, true},
-	"ListPolicyVersions":            {(*call).listPolicyVersions, true},
-	"SetDefaultPolicyVersion":       {(*call).setDefaultPolicyVersion, false},
-	"DeletePolicyVersion":           {(*call).deletePolicyVersion, false},
-	"GetUser":                       {(*call).getUser, true},
-}
+var iamActions = func() map[string]action {
+	m := map[string]action{
+		"CreateRole":                  {(*call).createRole, true},
+		"GetRole":                     {(*call).getRole, true},
+		"ListRoles":                   {(*call).listRoles, true},
+		"DeleteRole":                  {(*call).deleteRole, false},
+		"UpdateRole":                  {(*call).updateRole, true},
+		"UpdateRoleDescription":       {(*call).updateRoleDescription, true},
+		"UpdateAssumeRolePolicy":      {(*call).updateAssumeRolePolicy, false},
+		"ListInstanceProfilesForRole": {(*call).listInstanceProfiles, true},
+		"CreateUser":                  {(*call).createUser, true},
+		"GetUser":                     {(*call).getUser, true},
+		"ListUsers":                   {(*call).listUsers, true},
+		"UpdateUser":                  {(*call).updateUser, false},
+		"DeleteUser":                  {(*call).deleteUser, false},
+		"CreateAccessKey":             {(*call).createAccessKey, true},
+		"ListAccessKeys":              {(*call).listAccessKeys, true},
+		"UpdateAccessKey":             {(*call).updateAccessKey, false},
+		"DeleteAccessKey":             {(*call).deleteAccessKey, false},
+		"GetAccessKeyLastUsed":        {(*call).getAccessKeyLastUsed, true},
+		"ListGroupsForUser":           {(*call).listGroupsForUser, true},
+		"CreateGroup":                 {(*call).createGroup, true},
+		"GetGroup":                    {(*call).getGroup, true},
+		"ListGroups":                  {(*call).listGroups, true},
+		"UpdateGroup":                 {(*call).updateGroup, false},
+		"DeleteGroup":                 {(*call).deleteGroup, false},
+		"AddUserToGroup":              {(*call).addUserToGroup, false},
+		"RemoveUserFromGroup":         {(*call).removeUserFromGroup, false},
+		"CreatePolicy":                {(*call).createPolicy, true},
+		"GetPolicy":                   {(*call).getPolicy, true},
+		"ListPolicies":                {(*call).listPolicies, true},
+		"DeletePolicy":                {(*call).deletePolicy, false},
+		"CreatePolicyVersion":         {(*call).createPolicyVersion, true},
+		"GetPolicyVersion":            {(*call).getPolicyVersion, true},
+		"ListPolicyVersions":          {(*call).listPolicyVersions, true},
+		"SetDefaultPolicyVersion":     {(*call).setDefaultPolicyVersion, false},
+		"DeletePolicyVersion":         {(*call).deletePolicyVersion, false},
+		"ListEntitiesForPolicy":       {(*call).listEntities, true},
+	}
+	for _, k := range []identity.Kind{identity.UserKind, identity.GroupKind, identity.RoleKind} {
+		maps.Copy(m, policyActions(k))
+	}
+	for _, k := range []identity.Kind{identity.UserKind, identity.RoleKind} {
+		maps.Copy(m, tagActions(k))
+	}
+	return m
+}()
 
 var stsActions = map[string]action{
 	"GetCallerIdentity": {(*call).getCallerIdentity, true},
@@ -144,10 +161,9 @@ func (c *call) result(name string, a action) error {
 
 // apiOf returns the API that a request is signed for; IAM if for neither.
 func apiOf(r *http.Request) *api {
-	if claim, err := sigv4.Parse(r); err == nil && claim != nil {
-		if a := apis[claim.Scope().Service]; a != nil {
-			return a
-		}
+	service, _ := sigv4.ServiceOf(r)
+	if a := apis[service]; a != nil {
+		return a
 	}
 	return apis["iam"]
 }

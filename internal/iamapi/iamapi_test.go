@@ -118,8 +118,8 @@ var secrets = []struct {
 	stands  string
 }{
 	{regexp.MustCompile(`<RequestId>[0-9A-F]{16}</RequestId>`), "<RequestId>REQUEST</RequestId>"},
-	{regexp.MustCompile(`(AROA|ANPA)[A-Z2-7]{17}\b`), "${1}EXAMPLEID"},
-	{regexp.MustCompile(`ASIA[A-Z2-7]{16}\b`), "ASIAEXAMPLEKEY"},
+	{regexp.MustCompile(`(AROA|ANPA|AIDA|AGPA)[A-Z2-7]{17}\b`), "${1}EXAMPLEID"},
+	{regexp.MustCompile(`(ASIA|AKIA)[A-Z2-7]{16}\b`), "${1}EXAMPLEKEY"},
 	{regexp.MustCompile(`<SecretAccessKey>[^<]{40}</SecretAccessKey>`), "<SecretAccessKey>SECRET</SecretAccessKey>"},
 	{regexp.MustCompile(`<SessionToken>[^<]{100,}</SessionToken>`), "<SessionToken>TOKEN</SessionToken>"},
 }
@@ -302,7 +302,7 @@ func TestErrors(t *testing.T) {
 		{"no action", w.root[src], "iam", url.Values{}, 400, []string{"<Code>MissingAction</Code>"}},
 		{"other version", w.root[src], "iam", url.Values{"Action": {"ListRoles"}, "Version": {"2011-06-15"}}, 400, []string{"<Code>InvalidAction</Code>", "Could not find operation ListRoles for version 2011-06-15"}},
 		{"action of sts at iam", w.root[src], "iam", form("iam", "AssumeRole"), 400, []string{"<Code>InvalidAction</Code>"}},
-		{"not offered", w.root[src], "iam", form("iam", "CreateUser"), 501, []string{"<Code>NotImplemented</Code>", "CreateUser is not offered", "ListRoles"}},
+		{"not offered", w.root[src], "iam", form("iam", "CreateLoginProfile"), 501, []string{"<Code>NotImplemented</Code>", "CreateLoginProfile is not offered", "ListRoles"}},
 		{"marker", w.root[src], "iam", form("iam", "ListRoles", "Marker=%"), 400, []string{"Invalid Marker."}},
 		{"max items", w.root[src], "iam", form("iam", "ListRoles", "MaxItems=1001"), 400, []string{"Value at 'maxItems' failed to satisfy constraint: Member must have value less than or equal to 1000"}},
 		{"max items text", w.root[src], "iam", form("iam", "ListRoles", "MaxItems=x"), 400, []string{"<Code>MalformedInput</Code>"}},
@@ -394,6 +394,13 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// between returns what stands in s between two texts.
+func between(s, before, behind string) string {
+	_, rest, _ := strings.Cut(s, before)
+	text, _, _ := strings.Cut(rest, behind)
+	return text
+}
+
 // TestAuthorized: each action is asked for, on the ARN of what it is about.
 func TestAuthorized(t *testing.T) {
 	t.Parallel()
@@ -412,15 +419,25 @@ func TestAuthorized(t *testing.T) {
 	params := []string{
 		"RoleName=target", "PolicyName=p", "PolicyDocument=" + readAll, "AssumeRolePolicyDocument=" + trustS3, "Description=x",
 		"PolicyArn=arn:aws:iam::aws:policy/AdministratorAccess", "VersionId=v1", "PermissionsBoundary=arn:aws:iam::aws:policy/AdministratorAccess",
-		"Tags.member.1.Key=a", "Tags.member.1.Value=b", "TagKeys.member.1=a", "UserName=ann",
+		"Tags.member.1.Key=a", "Tags.member.1.Value=b", "TagKeys.member.1=a", "UserName=ann", "GroupName=team", "Status=Active",
 	}
+	w.must("CreateUser", "UserName=ann", "Path=/p/")
+	w.must("CreateGroup", "GroupName=team", "Path=/p/")
+	params = append(params, "AccessKeyId="+between(w.must("CreateAccessKey", "UserName=ann"), "<AccessKeyId>", "<"))
 	resources := map[string]string{
-		"CreateRole": "role/target", "ListRoles": "role/", "CreatePolicy": "policy/p", "ListPolicies": "policy/", "GetUser": "user/ann",
+		"CreateRole": "role/target", "ListRoles": "role/", "CreatePolicy": "policy/p", "ListPolicies": "policy/", "ListEntitiesForPolicy": "aws",
+		"CreateUser": "user/ann", "ListUsers": "user/", "CreateGroup": "group/team", "ListGroups": "group/",
 		"GetPolicy": "aws", "GetPolicyVersion": "aws", "ListPolicyVersions": "aws", "DeletePolicy": "aws",
 		"CreatePolicyVersion": "aws", "SetDefaultPolicyVersion": "aws", "DeletePolicyVersion": "aws",
 	}
 	for name := range iamActions {
 		resource := "arn:aws:iam::111111111111:role/p/target"
+		switch {
+		case strings.Contains(name, "Group") && name != "ListGroupsForUser":
+			resource = "arn:aws:iam::111111111111:group/p/team"
+		case strings.Contains(name, "User") || strings.Contains(name, "AccessKey"):
+			resource = "arn:aws:iam::111111111111:user/p/ann"
+		}
 		if r, ok := resources[name]; ok {
 			resource = "arn:aws:iam::111111111111:" + r
 			if r == "aws" {

@@ -12,8 +12,8 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/wire"
-	"twinbucket/role"
 )
 
 // timeForm is how IAM and STS write times.
@@ -73,7 +73,7 @@ func (c *call) tags(name string) (map[string]string, error) {
 				return nil, constraint(where+"."+strings.ToLower(field), "Member must not be null")
 			}
 		}
-		if err := role.CheckTag(where, t["Key"], t["Value"]); err != nil {
+		if err := identity.CheckTag(where, t["Key"], t["Value"]); err != nil {
 			return nil, err
 		}
 		if _, twice := tags[t["Key"]]; twice {
@@ -85,7 +85,7 @@ func (c *call) tags(name string) (map[string]string, error) {
 		c.context()["aws:requesttag/"+strings.ToLower(key)] = []string{value}
 	}
 	c.know("aws:tagkeys", slices.Sorted(maps.Keys(tags))...)
-	return tags, role.CheckTags(tags)
+	return tags, identity.CheckTags(tags)
 }
 
 // page is a piece of a listing: what sorts behind after, at most max.
@@ -96,7 +96,7 @@ type page struct {
 
 // page reads Marker and MaxItems, and looks at PathPrefix.
 func (c *call) page() (page, error) {
-	if err := role.CheckPathPrefix(c.pathPrefix()); err != nil {
+	if err := identity.CheckPathPrefix(c.pathPrefix()); err != nil {
 		return page{}, err
 	}
 	max, err := c.number("MaxItems", 100)

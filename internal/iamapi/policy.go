@@ -9,131 +9,9 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/wire"
-	"twinbucket/role"
 )
 
 func members(c *call, name string) []string { return wire.Members(c.form, name) }
-
-func (c *call) putRolePolicy() error {
-	name, err := c.need("PolicyName")
-	if err != nil {
-		return err
-	}
-	document, err := c.need("PolicyDocument")
-	if err != nil {
-		return err
-	}
-	if err := role.CheckName("policyName", name, 128); err != nil {
-		return err
-	}
-	r, err := c.theRole("PutRolePolicy")
-	if err != nil {
-		return err
-	}
-	return c.iam.PutRolePolicy(c.r.Context(), r.Account, r.Name, name, []byte(document))
-}
-
-func (c *call) getRolePolicy() error {
-	name, err := c.need("PolicyName")
-	if err != nil {
-		return err
-	}
-	r, err := c.theRole("GetRolePolicy")
-	if err != nil {
-		return err
-	}
-	document, err := c.iam.GetRolePolicy(r.Account, r.Name, name)
-	if err != nil {
-		return err
-	}
-	c.out.Text("RoleName", r.Name)
-	c.out.Text("PolicyName", name)
-	c.document("PolicyDocument", document)
-	return nil
-}
-
-func (c *call) listRolePolicies() error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	r, err := c.theRole("ListRolePolicies")
-	if err != nil {
-		return err
-	}
-	names, more := p.cut(r.Policies())
-	c.out.Open("PolicyNames")
-	for _, name := range names {
-		c.out.Text("member", name)
-	}
-	c.out.Close("PolicyNames")
-	c.truncated(more, lastOf(names))
-	return nil
-}
-
-func (c *call) deleteRolePolicy() error {
-	name, err := c.need("PolicyName")
-	if err != nil {
-		return err
-	}
-	r, err := c.theRole("DeleteRolePolicy")
-	if err != nil {
-		return err
-	}
-	return c.iam.DeleteRolePolicy(c.r.Context(), r.Account, r.Name, name)
-}
-
-func (c *call) attachRolePolicy() error {
-	policyARN, err := c.policyARN("PolicyArn")
-	if err != nil {
-		return err
-	}
-	c.know("iam:policyarn", policyARN)
-	r, err := c.theRole("AttachRolePolicy")
-	if err != nil {
-		return err
-	}
-	return c.iam.AttachRolePolicy(c.r.Context(), r.Account, r.Name, policyARN)
-}
-
-func (c *call) detachRolePolicy() error {
-	policyARN, err := c.policyARN("PolicyArn")
-	if err != nil {
-		return err
-	}
-	c.know("iam:policyarn", policyARN)
-	r, err := c.theRole("DetachRolePolicy")
-	if err != nil {
-		return err
-	}
-	return c.iam.DetachRolePolicy(c.r.Context(), r.Account, r.Name, policyARN)
-}
-
-func (c *call) listAttached() error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	r, err := c.theRole("ListAttachedRolePolicies")
-	if err != nil {
-		return err
-	}
-	attached := slices.DeleteFunc(slices.Clone(r.Attached), func(name string) bool {
-		return !strings.HasPrefix(pathOf(name), c.pathPrefix())
-	})
-	slices.Sort(attached)
-	attached, more := p.cut(attached)
-	c.out.Open("AttachedPolicies")
-	for _, policyARN := range attached {
-		c.out.Open("member")
-		c.out.Text("PolicyName", policyARN[strings.LastIndexByte(policyARN, '/')+1:])
-		c.out.Text("PolicyArn", policyARN)
-		c.out.Close("member")
-	}
-	c.out.Close("AttachedPolicies")
-	c.truncated(more, lastOf(attached))
-	return nil
-}
 
 // pathOf returns the path in the ARN of a managed policy.
 func pathOf(policyARN string) string {
@@ -181,8 +59,8 @@ func (c *call) writePolicy(element string, p *iam.Policy, whole bool) {
 	c.out.Text("Arn", p.ARN())
 	c.out.Text("Path", p.Path)
 	c.out.Text("DefaultVersionId", p.Default)
-	c.out.Int("AttachmentCount", int64(attached))
-	c.out.Int("PermissionsBoundaryUsageCount", int64(boundaries))
+	c.out.Int("AttachmentCount", int64(iam.Count(attached)))
+	c.out.Int("PermissionsBoundaryUsageCount", int64(iam.Count(boundaries)))
 	c.out.Bool("IsAttachable", true)
 	if whole {
 		c.out.Optional("Description", p.Description)
@@ -276,7 +154,7 @@ func (c *call) policies(accounts []string, p page) []*iam.Policy {
 			found, more := c.iam.ListPolicies(account, c.pathPrefix(), after, p.max+1)
 			for _, f := range found {
 				after = f.Name
-				if attached, _ := c.iam.Attachments(c.caller.Account, f.ARN()); attached > 0 || c.form.Get("OnlyAttached") != "true" {
+				if attached, _ := c.iam.Attachments(c.caller.Account, f.ARN()); len(attached) > 0 || c.form.Get("OnlyAttached") != "true" {
 					out = append(out, f)
 				}
 			}

@@ -1,38 +1,18 @@
 package iamapi
 
 import (
-	"maps"
-	"slices"
-	"strings"
-
-	"twinbucket/arn"
-	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/role"
 )
 
 // theRole reads RoleName, asks for permission to do action to that role, and
 // returns it.
 func (c *call) theRole(action string) (*role.Role, error) {
-	name, err := c.need("RoleName")
+	i, err := c.theIdentity(identity.RoleKind, action)
 	if err != nil {
 		return nil, err
 	}
-	if err := role.CheckName("roleName", name, 64); err != nil {
-		return nil, err
-	}
-	r, missing := c.iam.GetRole(c.caller.Account, name)
-	resource := arn.Role(c.caller.Account, "/", name)
-	if missing == nil {
-		resource = r.ARN()
-		for key, value := range r.Tags {
-			c.know("aws:resourcetag/"+strings.ToLower(key), value)
-			c.know("iam:resourcetag/"+strings.ToLower(key), value)
-		}
-	}
-	if err := c.allow(action, resource); err != nil {
-		return nil, err
-	}
-	return r, missing
+	return c.iam.GetRole(i.Account, i.Name)
 }
 
 func (c *call) createRole() error {
@@ -45,8 +25,9 @@ func (c *call) createRole() error {
 		return err
 	}
 	r := role.Role{
-		Account: c.caller.Account, Path: c.form.Get("Path"), Name: name, Description: c.form.Get("Description"),
-		Trust: []byte(trust), Boundary: c.form.Get("PermissionsBoundary"),
+		Identity:    identity.Identity{Account: c.caller.Account, Path: c.form.Get("Path"), Name: name, Boundary: c.form.Get("PermissionsBoundary")},
+		Description: c.form.Get("Description"),
+		Trust:       []byte(trust),
 	}
 	if r.MaxSession, err = c.seconds("MaxSessionDuration"); err != nil {
 		return err
@@ -82,15 +63,8 @@ func (c *call) writeRole(element string, r *role.Role, whole bool) {
 	c.out.Optional("Description", r.Description)
 	c.out.Int("MaxSessionDuration", int64(r.MaxSession.Seconds()))
 	if whole {
-		if r.Boundary != "" {
-			c.out.Open("PermissionsBoundary")
-			c.out.Text("PermissionsBoundaryType", "Policy")
-			c.out.Text("PermissionsBoundaryArn", r.Boundary)
-			c.out.Close("PermissionsBoundary")
-		}
-		if len(r.Tags) > 0 {
-			c.writeTags("Tags", r.Tags, slices.Sorted(maps.Keys(r.Tags)))
-		}
+		c.writeBoundary(&r.Identity)
+		c.writeOwnTags(&r.Identity)
 		c.out.Text("RoleLastUsed", "")
 	}
 	c.out.Close(element)
@@ -186,71 +160,6 @@ func (c *call) updateAssumeRolePolicy() error {
 	})
 }
 
-func (c *call) putBoundary() error {
-	boundary, err := c.policyARN("PermissionsBoundary")
-	if err != nil {
-		return err
-	}
-	c.know("iam:permissionsboundary", boundary)
-	return c.change("PutRolePermissionsBoundary", func(r *role.Role) error {
-		r.Boundary = boundary
-		return nil
-	})
-}
-
-func (c *call) deleteBoundary() error {
-	return c.change("DeleteRolePermissionsBoundary", func(r *role.Role) error {
-		if r.Boundary == "" {
-			return fault.Newf(fault.NotFound, "NoSuchEntity", "Role %s does not have a permissions boundary.", r.Name).On(r.Name)
-		}
-		r.Boundary = ""
-		return nil
-	})
-}
-
-func (c *call) tagRole() error {
-	tags, err := c.tags("Tags")
-	if err != nil {
-		return err
-	}
-	if tags == nil {
-		return constraint("Tags", "Member must not be null")
-	}
-	return c.change("TagRole", func(r *role.Role) error { return r.AddTags(tags) })
-}
-
-func (c *call) untagRole() error {
-	keys := members(c, "TagKeys")
-	if len(keys) == 0 {
-		return constraint("TagKeys", "Member must not be null")
-	}
-	if err := role.CheckTagKeys(keys); err != nil {
-		return err
-	}
-	c.know("aws:tagkeys", keys...)
-	return c.change("UntagRole", func(r *role.Role) error {
-		maps.DeleteFunc(r.Tags, func(key, _ string) bool {
-			return slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, key) })
-		})
-		return nil
-	})
-}
-
-func (c *call) listRoleTags() error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	r, err := c.theRole("ListRoleTags")
-	if err != nil {
-		return err
-	}
-	keys, more := p.cut(slices.Sorted(maps.Keys(r.Tags)))
-	c.writeTags("Tags", r.Tags, keys)
-	c.truncated(more, lastOf(keys))
-	return nil
-}
-
 func lastOf(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -267,26 +176,4 @@ func (c *call) listInstanceProfiles() error {
 	c.out.Text("InstanceProfiles", "")
 	c.truncated(false, "")
 	return nil
-}
-
-// getUser returns the root user; there are no others.
-func (c *call) getUser() error {
-	if name := c.form.Get("UserName"); name != "" {
-		if err := c.allow("GetUser", "arn:aws:iam::"+c.caller.Account+":user/"+name); err != nil {
-			return err
-		}
-		return fault.Newf(fault.NotFound, "NoSuchEntity", "The user with name %s cannot be found.", name).On(name).
-			WithHint("there are no IAM users here: use root keys and roles")
-	}
-	for _, a := range c.iam.Accounts() {
-		if c.caller.UserID == a.ID {
-			c.out.Open("User")
-			c.out.Text("UserId", a.ID)
-			c.out.Text("Arn", c.caller.ARN)
-			c.time("CreateDate", a.Created)
-			c.out.Close("User")
-			return nil
-		}
-	}
-	return fault.New(fault.Invalid, "ValidationError", "Must specify userName when calling with non-User credentials")
 }

@@ -12,6 +12,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/identity"
 	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
 	"twinbucket/object"
@@ -124,7 +125,7 @@ func TestFailures(t *testing.T) {
 	}{
 		{name: "role trusts another service", broken: func(e *testenv.Env) { e.Role("repl", "ec2.amazonaws.com", testenv.ReplGrants...) }, code: "AssumeRoleNotPermitted", reason: "s3.amazonaws.com"},
 		{name: "role is gone", broken: func(e *testenv.Env) {
-			e.Must(e.IAM.DeleteRolePolicy(e.T.Context(), testenv.Source, "repl", "p"))
+			e.Must(e.IAM.DeleteInline(e.T.Context(), identity.RoleKind, testenv.Source, "repl", "p"))
 			e.Must(e.IAM.DeleteRole(e.T.Context(), testenv.Source, "repl"))
 		}, code: "AssumeRoleNotPermitted", reason: "repl"},
 		{name: "no right to read versions", broken: without("s3:GetObjectVersionForReplication"), code: "SrcGetObjectNotPermitted", reason: "s3:GetObjectVersionForReplication"},

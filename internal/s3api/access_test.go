@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"twinbucket/arn"
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/sigv4"
 	"twinbucket/policy"
@@ -21,8 +22,8 @@ func (w *world) hire() {
 	w.t.Helper()
 	ctx := context.Background()
 	r, err := w.iam.CreateRole(ctx, role.Role{
-		Account: "111111111111", Name: "worker",
-		Trust: []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}]}`),
+		Identity: identity.Identity{Account: "111111111111", Name: "worker"},
+		Trust:    []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"sts:AssumeRole"}]}`),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -38,7 +39,7 @@ func (w *world) hire() {
 // grant sets the rights of the role worker.
 func (w *world) grant(document string) {
 	w.t.Helper()
-	if err := w.iam.PutRolePolicy(context.Background(), "111111111111", "worker", "p", []byte(document)); err != nil {
+	if err := w.iam.PutInline(context.Background(), identity.RoleKind, "111111111111", "worker", "p", []byte(document)); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/vfs"
 )
@@ -217,7 +218,7 @@ func TestManagedPolicyInUse(t *testing.T) {
 	e := newEnv(t)
 	e.want(e.create(source, "s", shared("GetObject", "R")), CreateComplete, "")
 	e.session(source, "other", "s3:GetObject")
-	if err := e.IAM.AttachRolePolicy(t.Context(), source, "other", sharedARN); err != nil {
+	if err := e.IAM.Attach(t.Context(), identity.RoleKind, source, "other", sharedARN); err != nil {
 		t.Fatal(err)
 	}
 	s := e.remove(source, "s")
@@ -225,7 +226,7 @@ func TestManagedPolicyInUse(t *testing.T) {
 	if !strings.Contains(e.story(s), "M DELETE_FAILED: Cannot delete a policy attached to entities") {
 		t.Errorf("events:\n%s", e.story(s))
 	}
-	if err := e.IAM.DetachRolePolicy(t.Context(), source, "other", sharedARN); err != nil {
+	if err := e.IAM.Detach(t.Context(), identity.RoleKind, source, "other", sharedARN); err != nil {
 		t.Fatal(err)
 	}
 	e.want(e.remove(source, "s"), DeleteComplete, "")

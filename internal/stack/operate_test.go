@@ -11,6 +11,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/lifecycle"
 	"twinbucket/policy"
@@ -394,9 +395,8 @@ func TestProtection(t *testing.T) {
 func (e *env) session(account, name string, actions ...string) *iam.Caller {
 	e.t.Helper()
 	r := role.Role{
-		Account: account, Name: name,
-		Trust:  []byte(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"cloudformation.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
-		Inline: map[string][]byte{"p": []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}]}`)},
+		Identity: identity.Identity{Account: account, Name: name, Inline: map[string][]byte{"p": []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["` + strings.Join(actions, `","`) + `"],"Resource":"*"}]}`)}},
+		Trust:    []byte(`{"Statement":[{"Effect":"Allow","Principal":{"Service":"cloudformation.amazonaws.com"},"Action":"sts:AssumeRole"}]}`),
 	}
 	made, err := e.IAM.CreateRole(e.t.Context(), r)
 	if err != nil {
@@ -527,7 +527,7 @@ Outputs: {R: {Value: !GetAtt R.Arn}, M: {Value: !Ref M}, A: {Value: !GetAtt M.Po
 		t.Errorf("role %+v", r)
 	}
 	// A policy that someone else attached stops the deletion of the role.
-	if err := e.IAM.PutRolePolicy(t.Context(), source, name, "foreign", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}`)); err != nil {
+	if err := e.IAM.PutInline(t.Context(), identity.RoleKind, source, name, "foreign", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}`)); err != nil {
 		t.Fatal(err)
 	}
 	s = e.remove(source, "s")
@@ -535,7 +535,7 @@ Outputs: {R: {Value: !GetAtt R.Arn}, M: {Value: !Ref M}, A: {Value: !GetAtt M.Po
 	if !strings.Contains(e.story(s), "R DELETE_FAILED: Cannot delete entity, must delete policies first (Service: Iam, Status Code: 409, Error Code: DeleteConflict") {
 		t.Errorf("events:\n%s", e.story(s))
 	}
-	if err := e.IAM.DeleteRolePolicy(t.Context(), source, name, "foreign"); err != nil {
+	if err := e.IAM.DeleteInline(t.Context(), identity.RoleKind, source, name, "foreign"); err != nil {
 		t.Fatal(err)
 	}
 	e.want(e.remove(source, "s"), DeleteComplete, "")

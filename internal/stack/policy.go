@@ -7,9 +7,9 @@ import (
 	"slices"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/policy"
-	"twinbucket/role"
 )
 
 // policyKind is AWS::IAM::Policy: one inline policy on several roles.
@@ -44,7 +44,7 @@ func wantInline(a *action, props map[string]any) (*inline, error) {
 	if len(w.roles) == 0 {
 		return nil, fault.New(fault.Invalid, "ValidationError", "At least one of [Groups,Roles,Users] must be non-empty.").On(w.name)
 	}
-	if err := role.CheckName("policyName", w.name, 128); err != nil {
+	if err := identity.CheckName("policyName", w.name, 128); err != nil {
 		return nil, err
 	}
 	_, err := policy.Parse(w.document, policy.Identity)
@@ -72,7 +72,7 @@ func (a *action) putInline(ctx context.Context, w *inline) error {
 			err = a.allow("iam:PutRolePolicy", r.ARN())
 		}
 		if err == nil {
-			err = a.IAM.PutRolePolicy(ctx, a.stack.Account, name, w.name, w.document)
+			err = a.IAM.PutInline(ctx, identity.RoleKind, a.stack.Account, name, w.name, w.document)
 		}
 		if err != nil {
 			return errors.Join(err, a.restoreInline(ctx, w.name, had))
@@ -87,9 +87,9 @@ func (a *action) restoreInline(ctx context.Context, policyName string, had map[s
 	var errs []error
 	for name, document := range had {
 		if document == nil {
-			errs = append(errs, a.IAM.DeleteRolePolicy(ctx, a.stack.Account, name, policyName))
+			errs = append(errs, a.IAM.DeleteInline(ctx, identity.RoleKind, a.stack.Account, name, policyName))
 		} else {
-			errs = append(errs, a.IAM.PutRolePolicy(ctx, a.stack.Account, name, policyName, document))
+			errs = append(errs, a.IAM.PutInline(ctx, identity.RoleKind, a.stack.Account, name, policyName, document))
 		}
 	}
 	return errors.Join(errs...)
@@ -134,7 +134,7 @@ func (a *action) dropInline(ctx context.Context, w *inline) error {
 		if err := a.allow("iam:DeleteRolePolicy", r.ARN()); err != nil {
 			return err
 		}
-		if err := a.IAM.DeleteRolePolicy(ctx, a.stack.Account, name, w.name); err != nil && !isNotFound(err) {
+		if err := a.IAM.DeleteInline(ctx, identity.RoleKind, a.stack.Account, name, w.name); err != nil && !isNotFound(err) {
 			return err
 		}
 	}
@@ -187,10 +187,10 @@ func nameManaged(a *action) (string, error) {
 	if w.Name == "" {
 		w.Name = a.generated(128, false)
 	}
-	if err := role.CheckName("policyName", w.Name, 128); err != nil {
+	if err := identity.CheckName("policyName", w.Name, 128); err != nil {
 		return "", err
 	}
-	return w.ARN(), role.CheckPath(w.Path)
+	return w.ARN(), identity.CheckPath(w.Path)
 }
 
 func createManaged(ctx context.Context, a *action) (map[string]string, error) {
@@ -229,7 +229,7 @@ func (a *action) attach(ctx context.Context, roles []string) error {
 		if err := a.allowAttach("iam:AttachRolePolicy", r.ARN(), a.physical); err != nil {
 			return err
 		}
-		if err := a.IAM.AttachRolePolicy(ctx, a.stack.Account, name, a.physical); err != nil {
+		if err := a.IAM.Attach(ctx, identity.RoleKind, a.stack.Account, name, a.physical); err != nil {
 			return err
 		}
 	}
@@ -249,7 +249,7 @@ func (a *action) detach(ctx context.Context, roles []string) error {
 		if err := a.allowAttach("iam:DetachRolePolicy", r.ARN(), a.physical); err != nil {
 			return err
 		}
-		if err := a.IAM.DetachRolePolicy(ctx, a.stack.Account, name, a.physical); err != nil && !isNotFound(err) {
+		if err := a.IAM.Detach(ctx, identity.RoleKind, a.stack.Account, name, a.physical); err != nil && !isNotFound(err) {
 			return err
 		}
 	}

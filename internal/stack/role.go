@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/role"
 )
@@ -20,7 +21,7 @@ var roleKind = kind{
 	attributes: []string{"Arn", "RoleId"},
 	name: func(a *action) (string, error) {
 		if name := read(a.typ, a.props).text("RoleName"); name != "" {
-			return name, role.CheckName("roleName", name, 64)
+			return name, identity.CheckName("roleName", name, 64)
 		}
 		return a.generated(64, false), nil
 	},
@@ -35,10 +36,10 @@ func wantRole(a *action, props map[string]any, stackTags []Tag) (*role.Role, err
 	p := read(a.typ, props)
 	p.text("RoleName")
 	r := &role.Role{
-		Account: a.stack.Account, Name: a.physical, Path: p.text("Path"), Description: p.text("Description"),
-		Trust: p.document("AssumeRolePolicyDocument"), Boundary: p.text("PermissionsBoundary"),
-		Attached: p.texts("ManagedPolicyArns"), Inline: map[string][]byte{}, Tags: map[string]string{},
-		MaxSession: role.DefaultSession,
+		Identity:    identity.Identity{Account: a.stack.Account, Name: a.physical, Path: p.text("Path"), Boundary: p.text("PermissionsBoundary"), Attached: p.texts("ManagedPolicyArns"), Inline: map[string][]byte{}, Tags: map[string]string{}},
+		Description: p.text("Description"),
+		Trust:       p.document("AssumeRolePolicyDocument"),
+		MaxSession:  role.DefaultSession,
 	}
 	if r.Path == "" {
 		r.Path = "/"
@@ -226,7 +227,7 @@ func deleteRole(ctx context.Context, a *action) error {
 	if err != nil {
 		return err
 	}
-	bare := &role.Role{Account: have.Account, Path: have.Path, Name: have.Name, Boundary: want.Boundary, Tags: want.Tags}
+	bare := &role.Role{Identity: identity.Identity{Account: have.Account, Path: have.Path, Name: have.Name, Boundary: want.Boundary, Tags: want.Tags}}
 	if err := a.allowRole(want, bare, "iam:DeleteRole"); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/identity"
 	"twinbucket/internal/batch"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
@@ -158,9 +159,8 @@ func (e *Env) Role(name, service string, statements ...string) {
 	e.T.Helper()
 	ctx := e.T.Context()
 	r := role.Role{
-		Account: Source, Name: name,
-		Trust:  fmt.Appendf(nil, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":%q},"Action":"sts:AssumeRole"}]}`, service),
-		Inline: map[string][]byte{"p": []byte(Policy("", statements...))},
+		Identity: identity.Identity{Account: Source, Name: name, Inline: map[string][]byte{"p": []byte(Policy("", statements...))}},
+		Trust:    fmt.Appendf(nil, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":%q},"Action":"sts:AssumeRole"}]}`, service),
 	}
 	if _, err := e.IAM.GetRole(Source, name); err == nil {
 		e.Must(e.IAM.UpdateRole(ctx, Source, name, func(have *role.Role) error {

@@ -13,7 +13,8 @@ var nouns = map[string]string{
 	"bucket":    "arn fault",
 	"object":    "acl bucket arn fault",
 	"policy":    "arn fault",
-	"role":      "policy arn fault",
+	"identity":  "policy arn fault",
+	"role":      "identity policy arn fault",
 	"markup":    "fault",
 	"rule":      "markup object bucket arn fault",
 	"lifecycle": "markup object bucket arn fault",
@@ -47,7 +48,7 @@ var rooms = map[string]string{
 	"internal/catalog":         "internal/store fault",
 	"internal/queue":           "fault",
 	"internal/queue/queuetest": "internal/queue fault",
-	"internal/iam":             "internal/catalog internal/sigv4 policy role arn fault",
+	"internal/iam":             "internal/catalog internal/sigv4 identity policy role arn fault",
 
 	// Engines live long.
 	"internal/replicate": "internal/iam internal/store internal/queue internal/run rule object bucket arn fault",

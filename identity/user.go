@@ -1,0 +1,95 @@
+package identity
+
+import (
+	"slices"
+	"time"
+
+	"twinbucket/fault"
+	"twinbucket/policy"
+)
+
+const (
+	// MaxKeys is how many access keys a user can have.
+	MaxKeys = 2
+	// MaxGroups is how many groups a user can be in.
+	MaxGroups = 10
+)
+
+// User is an IAM user.
+type User struct {
+	Identity
+	Keys   []Key    `json:"keys,omitempty"`   // in the order they were made
+	Groups []string `json:"groups,omitempty"` // names, in the order they were joined
+}
+
+// Key is an access key of a user.
+type Key struct {
+	AccessKey string    `json:"accessKey"`
+	Secret    string    `json:"secret"`
+	Created   time.Time `json:"created"`
+	Inactive  bool      `json:"inactive,omitempty"`
+}
+
+// Group is an IAM group: what its users may do beside their own policies.
+type Group struct{ Identity }
+
+// ARN returns the user's ARN.
+func (u *User) ARN() string { return u.Identity.ARN(UserKind) }
+
+// ARN returns the group's ARN.
+func (g *Group) ARN() string { return g.Identity.ARN(GroupKind) }
+
+// Principal returns the user as a principal.
+func (u *User) Principal() policy.Principal {
+	return policy.Principal{Type: policy.User, Account: u.Account, ARN: u.ARN(), UserID: u.ID, Tags: u.Tags}
+}
+
+// Clone returns a copy that shares no map or list with u.
+func (u *User) Clone() *User {
+	return &User{u.Identity.Clone(), slices.Clone(u.Keys), slices.Clone(u.Groups)}
+}
+
+// Clone returns a copy that shares no map or list with g.
+func (g *Group) Clone() *Group { return &Group{g.Identity.Clone()} }
+
+// Validate reports the first thing that is wrong with the user:
+// ValidationError, InvalidInput, MalformedPolicyDocument or LimitExceeded.
+// Whether policies and groups exist is not looked at.
+func (u *User) Validate() error {
+	if err := check(UserKind, &u.Identity, 64); err != nil {
+		return err
+	}
+	switch {
+	case len(u.Keys) > MaxKeys:
+		return over("Cannot exceed quota for AccessKeysPerUser: %d", MaxKeys).WithHint("delete a key that is no longer used")
+	case len(u.Groups) > MaxGroups:
+		return over("Cannot exceed quota for GroupsPerUser: %d", MaxGroups)
+	}
+	return nil
+}
+
+// Validate reports the first thing that is wrong with the group, as that of a
+// user does.
+func (g *Group) Validate() error { return check(GroupKind, &g.Identity, 128) }
+
+func check(k Kind, i *Identity, longest int) error {
+	if err := CheckName(k.String()+"Name", i.Name, longest); err != nil {
+		return err
+	}
+	if err := CheckPath(i.Path); err != nil {
+		return err
+	}
+	if err := CheckTags(i.Tags); err != nil {
+		return err
+	}
+	return i.CheckPolicies(k)
+}
+
+// Key returns where in the list of keys one is.
+func (u *User) Key(accessKey string) (int, error) {
+	i := slices.IndexFunc(u.Keys, func(k Key) bool { return k.AccessKey == accessKey })
+	if i < 0 {
+		return 0, fault.Newf(fault.NotFound, "NoSuchEntity", "The Access Key with id %s cannot be found.", accessKey).On(accessKey)
+	}
+	return i, nil
+}

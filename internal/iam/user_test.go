@@ -1,0 +1,132 @@
+package iam
+
+import (
+	"testing"
+
+	"twinbucket/fault"
+	"twinbucket/identity"
+	"twinbucket/policy"
+)
+
+// ann makes a user and returns it as a caller.
+func (w *world) ann(path string) *Caller {
+	w.t.Helper()
+	u, err := w.CreateUser(w.ctx, identity.User{Identity: identity.Identity{Account: src, Path: path, Name: "ann"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return &Caller{Principal: u.Principal()}
+}
+
+func TestUsersDecisions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.ann("/team/")
+	if _, err := w.CreateGroup(w.ctx, identity.Group{Identity: identity.Identity{Account: src, Name: "Devs"}}); err != nil {
+		t.Fatal(err)
+	}
+	may := func(want bool, action, key string, bucketPolicy ...string) {
+		t.Helper()
+		a := Access{Action: action, Resource: "arn:aws:s3:::b/" + key, ResourceAccount: src}
+		if len(bucketPolicy) > 0 {
+			a.Policy = []byte(bucketPolicy[0])
+		}
+		if err := w.Authorize(ann, a); (err == nil) != want {
+			t.Errorf("%s %s: %v", action, key, err)
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	const read = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`
+	const noSecrets = `{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":"*","Resource":"arn:aws:s3:::b/secret"}}`
+	may(false, "s3:GetObject", "k")
+	must(w.PutInline(w.ctx, identity.GroupKind, src, "devs", "read", []byte(read)))
+	may(false, "s3:GetObject", "k")
+	must(w.Join(w.ctx, src, "ann", "devs"))
+	may(true, "s3:GetObject", "k")
+	must(w.PutInline(w.ctx, identity.UserKind, src, "ann", "no", []byte(noSecrets)))
+	may(false, "s3:GetObject", "secret")
+	must(w.UpdateGroup(w.ctx, src, "DEVS", func(g *identity.Group) error { g.Name = "ops"; return nil }))
+	may(true, "s3:GetObject", "k")
+
+	// A boundary cuts what the policies allow, but not what the bucket's policy
+	// gives to the user by name.
+	must(w.UpdateUser(w.ctx, src, "ann", func(u *identity.User) error {
+		u.Boundary = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"
+		return nil
+	}))
+	must(w.Attach(w.ctx, identity.UserKind, src, "ann", "arn:aws:iam::aws:policy/AdministratorAccess"))
+	may(true, "s3:GetObject", "k")
+	may(false, "s3:PutObject", "k")
+	may(true, "s3:PutObject", "k", `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:user/team/ann"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}}`)
+	may(false, "s3:PutObject", "k", `{"Statement":{"Effect":"Allow","Principal":{"AWS":"111111111111"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}}`)
+
+	must(w.Leave(w.ctx, src, "ann", "ops"))
+	must(w.DeleteInline(w.ctx, identity.GroupKind, src, "ops", "read"))
+	must(w.DeleteGroup(w.ctx, src, "ops"))
+
+	// Another user of the same name is another user.
+	must(w.Detach(w.ctx, identity.UserKind, src, "ann", "arn:aws:iam::aws:policy/AdministratorAccess"))
+	must(w.DeleteInline(w.ctx, identity.UserKind, src, "ann", "no"))
+	must(w.DeleteUser(w.ctx, src, "ann"))
+	again := w.ann("/team/")
+	must(w.Attach(w.ctx, identity.UserKind, src, "ann", "arn:aws:iam::aws:policy/AdministratorAccess"))
+	may(false, "s3:GetObject", "k")
+	ann = again
+	may(true, "s3:GetObject", "k")
+}
+
+func TestUsersAreKept(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.ann("/")
+	if _, err := w.CreateGroup(w.ctx, identity.Group{Identity: identity.Identity{Account: src, Name: "devs"}}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := w.CreateKey(w.ctx, src, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Join(w.ctx, src, "ann", "devs"); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.UpdateUser(w.ctx, src, "ann", func(u *identity.User) error { u.Name = "bob"; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	if _, err := w.GetUser(src, "ann"); fault.CodeOf(err) != "NoSuchEntity" {
+		t.Errorf("the old name: %v", err)
+	}
+	u, ok := w.UserOfKey(key.AccessKey)
+	if !ok || u.Name != "bob" || u.Keys[0].Secret != key.Secret {
+		t.Errorf("after a restart: %+v", u)
+	}
+	if members, _ := w.Members(src, "devs", "", 10); len(members) != 1 || members[0].Name != "bob" {
+		t.Errorf("the group has %v", members)
+	}
+	if err := w.DeleteUser(w.ctx, src, "bob"); fault.CodeOf(err) != "DeleteConflict" {
+		t.Errorf("delete with a key and a group: %v", err)
+	}
+}
+
+func TestPoliciesNameUsers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.ann("/team/")
+	for principal, want := range map[string]bool{
+		`"arn:aws:iam::111111111111:user/team/ann"`: true, `"arn:aws:iam::111111111111:user/ann"`: false,
+		`"` + ann.UserID + `"`: true, `"AIDAEXAMPLEEXAMPLE123"`: false,
+	} {
+		doc, err := policy.Parse([]byte(`{"Statement":{"Effect":"Allow","Principal":{"AWS":`+principal+`},"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`), policy.Resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.CheckPrincipals(doc); (err == nil) != want {
+			t.Errorf("%s: %v", principal, err)
+		}
+	}
+}

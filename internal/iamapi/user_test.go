@@ -1,0 +1,132 @@
+package iamapi
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"twinbucket/internal/sigv4"
+)
+
+func TestGoldenUsers(t *testing.T) {
+	t.Parallel()
+	const user, all, admin = "UserName=ann", "PolicyDocument=" + readAll, "PolicyArn=arn:aws:iam::aws:policy/AdministratorAccess"
+	golden(t, "users.golden", newWorld(t).transcript("iam", [][]string{
+		{
+			"CreateUser", user, "Path=/team/", "PermissionsBoundary=arn:aws:iam::aws:policy/AmazonS3FullAccess",
+			"Tags.member.1.Key=team", "Tags.member.1.Value=storage",
+		},
+		{"CreateUser", "UserName=ANN"},
+		{"CreateUser", "UserName=a/b"},
+		{"CreateUser", "UserName=bob", "PermissionsBoundary=arn:aws:iam::aws:policy/None"},
+		{"GetUser"},
+		{"GetUser", user},
+		{"GetUser", "UserName=none"},
+		{"PutUserPolicy", user, "PolicyName=p", all},
+		{"GetUserPolicy", user, "PolicyName=p"},
+		{"GetUserPolicy", user, "PolicyName=q"},
+		{"ListUserPolicies", user},
+		{"AttachUserPolicy", user, admin},
+		{"ListAttachedUserPolicies", user},
+		{"ListEntitiesForPolicy", admin},
+		{"ListEntitiesForPolicy", "PolicyArn=arn:aws:iam::aws:policy/AmazonS3FullAccess", "PolicyUsageFilter=PermissionsBoundary"},
+		{"TagUser", user, "Tags.member.1.Key=env", "Tags.member.1.Value="},
+		{"ListUserTags", user},
+		{"UntagUser", user, "TagKeys.member.1=env"},
+		{"CreateGroup", "GroupName=devs"},
+		{"CreateGroup", "GroupName=Devs"},
+		{"AddUserToGroup", "GroupName=devs", user},
+		{"AddUserToGroup", "GroupName=devs", "UserName=none"},
+		{"AddUserToGroup", "GroupName=none", user},
+		{"PutGroupPolicy", "GroupName=devs", "PolicyName=p", all},
+		{"AttachGroupPolicy", "GroupName=devs", admin},
+		{"GetGroup", "GroupName=devs"},
+		{"ListGroups"},
+		{"ListGroupsForUser", user},
+		{"UpdateGroup", "GroupName=devs", "NewGroupName=ops", "NewPath=/x/"},
+		{"ListGroupsForUser", user},
+		{"DeleteGroup", "GroupName=ops"},
+		{"CreateAccessKey", user},
+		{"CreateAccessKey", user},
+		{"CreateAccessKey", user},
+		{"ListAccessKeys", user},
+		{"UpdateAccessKey", user, "AccessKeyId=none", "Status=Active"},
+		{"UpdateAccessKey", user, "AccessKeyId=none", "Status=On"},
+		{"UpdateUser", user, "NewUserName=anna", "NewPath=/"},
+		{"ListUsers"},
+		{"ListUsers", "PathPrefix=/team/"},
+		{"DeleteUser", "UserName=anna"},
+		{"DeleteUserPermissionsBoundary", "UserName=anna"},
+		{"DeleteUserPermissionsBoundary", "UserName=anna"},
+		{"DetachUserPolicy", "UserName=anna", admin},
+		{"DeleteUser", "UserName=anna"},
+		{"DeleteUserPolicy", "UserName=anna", "PolicyName=p"},
+		{"DeleteUser", "UserName=anna"},
+		{"RemoveUserFromGroup", "GroupName=ops", "UserName=anna"},
+		{"DeleteUser", "UserName=anna"},
+		{"DetachGroupPolicy", "GroupName=ops", admin},
+		{"DeleteGroupPolicy", "GroupName=ops", "PolicyName=p"},
+		{"DeleteGroup", "GroupName=ops"},
+		{"DeleteGroup", "GroupName=ops"},
+	}))
+}
+
+// user makes a user with an access key.
+func (w *world) user(name string) sigv4.Credentials {
+	w.t.Helper()
+	w.must("CreateUser", "UserName="+name)
+	made := w.must("CreateAccessKey", "UserName="+name)
+	return sigv4.Credentials{AccessKey: between(made, "<AccessKeyId>", "<"), Secret: between(made, "<SecretAccessKey>", "<")}
+}
+
+func TestUsersOwnKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.user("ann")
+	as := func(want int, service, action string, params ...string) string {
+		t.Helper()
+		rec := w.send(ann, service, form(service, action, params...))
+		if rec.Code != want {
+			t.Errorf("%s %v: %d %s", action, params, rec.Code, rec.Body)
+		}
+		return rec.Body.String()
+	}
+	if who := as(200, "sts", "GetCallerIdentity"); !strings.Contains(who, "<Arn>arn:aws:iam::111111111111:user/ann</Arn>") {
+		t.Error(who)
+	}
+	as(403, "iam", "GetUser")
+	as(403, "iam", "ListAccessKeys")
+	w.must("PutUserPolicy", "UserName=ann", "PolicyName=self", `PolicyDocument={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["iam:GetUser","iam:*AccessKey*"],"Resource":"arn:aws:iam::*:user/${aws:username}"}}`)
+	if got := as(200, "iam", "GetUser"); !strings.Contains(got, "<UserName>ann</UserName>") {
+		t.Error(got)
+	}
+	second := between(as(200, "iam", "CreateAccessKey"), "<AccessKeyId>", "<")
+	as(409, "iam", "CreateAccessKey")
+	if got := as(200, "iam", "GetAccessKeyLastUsed", "AccessKeyId="+second); !strings.Contains(got, "<UserName>ann</UserName>") {
+		t.Error(got)
+	}
+	as(403, "iam", "GetAccessKeyLastUsed", "AccessKeyId="+w.root[dst].AccessKey)
+	as(200, "iam", "UpdateAccessKey", "AccessKeyId="+ann.AccessKey, "Status=Inactive")
+	as(403, "sts", "GetCallerIdentity")
+	w.must("UpdateAccessKey", "UserName=ann", "AccessKeyId="+ann.AccessKey, "Status=Active")
+	as(200, "sts", "GetCallerIdentity")
+	as(200, "iam", "DeleteAccessKey", "AccessKeyId="+second)
+
+	token := as(200, "sts", "GetSessionToken")
+	session := sigv4.Credentials{
+		AccessKey: between(token, "<AccessKeyId>", "<"), Secret: between(token, "<SecretAccessKey>", "<"), Token: between(token, "<SessionToken>", "<"),
+	}
+	if rec := w.send(session, "sts", form("sts", "GetCallerIdentity")); !strings.Contains(rec.Body.String(), ":user/ann</Arn>") {
+		t.Error(rec.Body)
+	}
+	if rec := w.send(session, "sts", form("sts", "GetSessionToken")); rec.Code != http.StatusForbidden {
+		t.Error(rec.Body)
+	}
+	as(200, "iam", "DeleteAccessKey", "AccessKeyId="+ann.AccessKey)
+	as(403, "sts", "GetCallerIdentity")
+	w.must("DeleteUserPolicy", "UserName=ann", "PolicyName=self")
+	w.must("DeleteUser", "UserName=ann")
+	if rec := w.send(session, "sts", form("sts", "GetCallerIdentity")); rec.Code != http.StatusForbidden {
+		t.Error(rec.Body)
+	}
+}

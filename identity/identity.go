@@ -6,6 +6,7 @@ package identity
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -53,3 +54,6 @@ func (i *Identity) Policies() []string { return slices.Sorted(maps.Keys(i.Inline
 func (i *Identity) ARN(k Kind) string {
 	return "arn:aws:iam::" + i.Account + ":" + k.String() + i.Path + i.Name
 }
+
+// CompareNames orders names as IAM lists them: whatever their case.
+func CompareNames(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }

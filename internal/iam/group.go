@@ -88,12 +88,12 @@ func (s *Service) ListGroups(account, pathPrefix, after string, max int) ([]*ide
 	s.mu.RLock()
 	var all []*identity.Group
 	for _, k := range s.group {
-		if k.group.Account == account && strings.HasPrefix(k.group.Path, pathPrefix) && k.group.Name > after {
+		if k.group.Account == account && strings.HasPrefix(k.group.Path, pathPrefix) {
 			all = append(all, k.group)
 		}
 	}
 	s.mu.RUnlock()
-	return firstByName(all, max, func(g *identity.Group) string { return g.Name })
+	return firstByName(all, after, max, func(g *identity.Group) string { return g.Name })
 }
 
 // Members returns the users of a group whose name sorts behind after, at most
@@ -102,12 +102,12 @@ func (s *Service) Members(account, group, after string, max int) ([]*identity.Us
 	s.mu.RLock()
 	var all []*identity.User
 	for _, k := range s.user {
-		if k.user.Account == account && k.user.Name > after && isIn(k.user, group) {
+		if k.user.Account == account && isIn(k.user, group) {
 			all = append(all, k.user)
 		}
 	}
 	s.mu.RUnlock()
-	return firstByName(all, max, func(u *identity.User) string { return u.Name })
+	return firstByName(all, after, max, func(u *identity.User) string { return u.Name })
 }
 
 func isIn(u *identity.User, group string) bool {

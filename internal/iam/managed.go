@@ -46,6 +46,10 @@ func (p *Policy) ARN() string { return arn.Policy(p.Account, p.Path, p.Name) }
 // awsManaged are the policies of AWS that make sense here.
 var awsManaged = []Policy{
 	awsPolicy("AdministratorAccess", "ANPAIWMBCKSKIEE64ZLYK", `{"Effect":"Allow","Action":"*","Resource":"*"}`),
+	awsPolicy("IAMFullAccess", "ANPAI7XKCFMBPM3QQRRVQ",
+		`{"Effect":"Allow","Action":["iam:*","organizations:DescribeAccount","organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit","organizations:DescribePolicy","organizations:ListChildren","organizations:ListParents","organizations:ListPoliciesForTarget","organizations:ListRoots","organizations:ListPolicies","organizations:ListTargetsForPolicy"],"Resource":"*"}`),
+	awsPolicy("IAMReadOnlyAccess", "ANPAJKSO7NDY4T57MWDSQ",
+		`{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}`),
 	awsPolicy("AmazonS3FullAccess", "ANPAIFIR6V6BVTRAHWINE", `{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}`),
 	awsPolicy("AmazonS3ReadOnlyAccess", "ANPAIZTJ4DXE7G6AGAE6M",
 		`{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}`),
@@ -203,16 +207,12 @@ func (s *Service) ListPolicies(account, pathPrefix, after string, max int) ([]*P
 	s.mu.RLock()
 	var all []*Policy
 	for _, k := range s.managed {
-		if p := k.policy; p.Account == account && strings.HasPrefix(p.Path, pathPrefix) && p.Name > after {
+		if p := k.policy; p.Account == account && strings.HasPrefix(p.Path, pathPrefix) {
 			all = append(all, p)
 		}
 	}
 	s.mu.RUnlock()
-	slices.SortFunc(all, func(a, b *Policy) int { return strings.Compare(a.Name, b.Name) })
-	if len(all) > max {
-		return all[:max], true
-	}
-	return all, false
+	return firstByName(all, after, max, func(p *Policy) string { return p.Name })
 }
 
 // Attachments returns the identities of an account that have a managed policy
@@ -245,7 +245,7 @@ func (s *Service) Attachments(account, policyARN string) (attached, boundaries m
 	}
 	for _, found := range []map[identity.Kind][]*identity.Identity{attached, boundaries} {
 		for _, list := range found {
-			slices.SortFunc(list, func(a, b *identity.Identity) int { return strings.Compare(a.Name, b.Name) })
+			slices.SortFunc(list, func(a, b *identity.Identity) int { return identity.CompareNames(a.Name, b.Name) })
 		}
 	}
 	return attached, boundaries

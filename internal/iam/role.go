@@ -3,7 +3,6 @@ package iam
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"twinbucket/arn"
@@ -125,16 +124,12 @@ func (s *Service) ListRoles(account, pathPrefix, after string, max int) ([]*role
 	s.mu.RLock()
 	var all []*role.Role
 	for _, k := range s.byName {
-		if k.role.Account == account && strings.HasPrefix(k.role.Path, pathPrefix) && k.role.Name > after {
+		if k.role.Account == account && strings.HasPrefix(k.role.Path, pathPrefix) {
 			all = append(all, k.role)
 		}
 	}
 	s.mu.RUnlock()
-	slices.SortFunc(all, func(a, b *role.Role) int { return strings.Compare(a.Name, b.Name) })
-	if len(all) > max {
-		return all[:max], true
-	}
-	return all, false
+	return firstByName(all, after, max, func(r *role.Role) string { return r.Name })
 }
 
 // UpdateRole changes a role: change gets a clone, whose account, path, name,

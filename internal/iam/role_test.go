@@ -185,7 +185,7 @@ func TestManagedPolicies(t *testing.T) {
 	if ps, more := w.ListPolicies(src, "/", "", 10); len(ps) != 0 || more {
 		t.Errorf("policies %v", ps)
 	}
-	if ps, _ := w.ListPolicies("aws", "/", "", 10); len(ps) != 3 {
+	if ps, _ := w.ListPolicies("aws", "/", "", 10); len(ps) != len(awsManaged) {
 		t.Errorf("policies of AWS: %v", ps)
 	}
 }

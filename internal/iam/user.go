@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 
 	"twinbucket/fault"
@@ -135,17 +136,21 @@ func (s *Service) ListUsers(account, pathPrefix, after string, max int) ([]*iden
 	s.mu.RLock()
 	var all []*identity.User
 	for _, k := range s.user {
-		if k.user.Account == account && strings.HasPrefix(k.user.Path, pathPrefix) && k.user.Name > after {
+		if k.user.Account == account && strings.HasPrefix(k.user.Path, pathPrefix) {
 			all = append(all, k.user)
 		}
 	}
 	s.mu.RUnlock()
-	return firstByName(all, max, func(u *identity.User) string { return u.Name })
+	return firstByName(all, after, max, func(u *identity.User) string { return u.Name })
 }
 
-// firstByName sorts a listing by name and cuts it.
-func firstByName[T any](all []T, max int, name func(T) string) ([]T, bool) {
-	slices.SortFunc(all, func(a, b T) int { return strings.Compare(name(a), name(b)) })
+// firstByName sorts a listing by name, whatever the case, and returns at most
+// max of what sorts behind after, and whether there are more.
+func firstByName[T any](all []T, after string, max int, name func(T) string) ([]T, bool) {
+	slices.SortFunc(all, func(a, b T) int { return identity.CompareNames(name(a), name(b)) })
+	if after != "" {
+		all = all[sort.Search(len(all), func(i int) bool { return identity.CompareNames(name(all[i]), after) > 0 }):]
+	}
 	if len(all) > max {
 		return all[:max], true
 	}

@@ -88,6 +88,8 @@ var iamActions = func() map[string]action {
 		"SetDefaultPolicyVersion":     {(*call).setDefaultPolicyVersion, false},
 		"DeletePolicyVersion":         {(*call).deletePolicyVersion, false},
 		"ListEntitiesForPolicy":       {(*call).listEntities, true},
+		"ListOpenIDConnectProviders":  {(*call).listProviders, true},
+		"GetAccountSummary":           {(*call).getAccountSummary, true},
 	}
 	for _, k := range []identity.Kind{identity.UserKind, identity.GroupKind, identity.RoleKind} {
 		maps.Copy(m, policyActions(k))

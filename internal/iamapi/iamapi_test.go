@@ -364,7 +364,7 @@ func TestPages(t *testing.T) {
 	}{
 		{"ListRoles", "RoleName", nil, "ab cd e"},
 		{"ListPolicies", "PolicyName", []string{"Scope=Local"}, "ab cd e"},
-		{"ListPolicies", "PolicyName", nil, "ab cd eAdministratorAccess AmazonS3FullAccessAmazonS3ReadOnlyAccess"},
+		{"ListPolicies", "PolicyName", nil, "ab cd eAdministratorAccess AmazonS3FullAccessAmazonS3ReadOnlyAccess IAMFullAccessIAMReadOnlyAccess"},
 		{"ListRolePolicies", "member", []string{"RoleName=a"}, "ab cd e"},
 		{"ListPolicyVersions", "VersionId", []string{a}, "v12v11 v10v9 v8"},
 		{"ListRoles", "RoleName", []string{"PathPrefix=/none/"}, ""},
@@ -425,7 +425,7 @@ func TestAuthorized(t *testing.T) {
 	w.must("CreateGroup", "GroupName=team", "Path=/p/")
 	params = append(params, "AccessKeyId="+between(w.must("CreateAccessKey", "UserName=ann"), "<AccessKeyId>", "<"))
 	resources := map[string]string{
-		"CreateRole": "role/target", "ListRoles": "role/", "CreatePolicy": "policy/p", "ListPolicies": "policy/", "ListEntitiesForPolicy": "aws",
+		"CreateRole": "role/target", "ListRoles": "role/", "CreatePolicy": "policy/p", "ListPolicies": "policy/", "ListEntitiesForPolicy": "aws", "ListOpenIDConnectProviders": "oidc-provider/*", "GetAccountSummary": "*",
 		"CreateUser": "user/ann", "ListUsers": "user/", "CreateGroup": "group/team", "ListGroups": "group/",
 		"GetPolicy": "aws", "GetPolicyVersion": "aws", "ListPolicyVersions": "aws", "DeletePolicy": "aws",
 		"CreatePolicyVersion": "aws", "SetDefaultPolicyVersion": "aws", "DeletePolicyVersion": "aws",
@@ -440,11 +440,17 @@ func TestAuthorized(t *testing.T) {
 		}
 		if r, ok := resources[name]; ok {
 			resource = "arn:aws:iam::111111111111:" + r
-			if r == "aws" {
+			switch r {
+			case "aws":
 				resource = "arn:aws:iam::aws:policy/AdministratorAccess"
+			case "*":
+				resource = "*"
 			}
 		}
-		want := "User: arn:aws:sts::111111111111:assumed-role/ops/test is not authorized to perform: iam:" + name + " on resource: " + resource +
+		if resource != "*" {
+			resource = "on resource: " + resource
+		}
+		want := "User: arn:aws:sts::111111111111:assumed-role/ops/test is not authorized to perform: iam:" + name + strings.TrimSuffix(" "+resource, " *") +
 			" because no identity-based policy allows the iam:" + name + " action"
 		rec := w.send(session, "iam", form("iam", name, params...))
 		if rec.Code != http.StatusForbidden || !strings.Contains(rec.Body.String(), want) {

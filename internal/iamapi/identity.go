@@ -127,7 +127,7 @@ func (c *call) listInline(k identity.Kind) error {
 	if err != nil {
 		return err
 	}
-	names, more := p.cut(i.Policies())
+	names, more := p.cut(sorted(i.Policies()))
 	c.out.Open("PolicyNames")
 	for _, name := range names {
 		c.out.Text("member", name)
@@ -187,8 +187,7 @@ func (c *call) listAttached(k identity.Kind) error {
 	attached := slices.DeleteFunc(slices.Clone(i.Attached), func(name string) bool {
 		return !strings.HasPrefix(pathOf(name), c.pathPrefix())
 	})
-	slices.Sort(attached)
-	attached, more := p.cut(attached)
+	attached, more := p.cut(sorted(attached))
 	c.out.Open("AttachedPolicies")
 	for _, policyARN := range attached {
 		c.out.Open("member")
@@ -260,7 +259,7 @@ func (c *call) listTags(k identity.Kind) error {
 	if err != nil {
 		return err
 	}
-	keys, more := p.cut(slices.Sorted(maps.Keys(i.Tags)))
+	keys, more := p.cut(sorted(slices.Collect(maps.Keys(i.Tags))))
 	c.writeTags("Tags", i.Tags, keys)
 	c.truncated(more, lastOf(keys))
 	return nil
@@ -281,4 +280,10 @@ func (c *call) writeOwnTags(i *identity.Identity) {
 	if len(i.Tags) > 0 {
 		c.writeTags("Tags", i.Tags, slices.Sorted(maps.Keys(i.Tags)))
 	}
+}
+
+// sorted sorts names as listings have them.
+func sorted(names []string) []string {
+	slices.SortFunc(names, identity.CompareNames)
+	return names
 }

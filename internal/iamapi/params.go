@@ -116,10 +116,10 @@ func (c *call) page() (page, error) {
 	return page{string(after), max}, nil
 }
 
-// cut returns the names of a sorted list that belong on the page, and whether
+// cut returns the names of a list sorted by CompareNames that belong on the page, and whether
 // there are more.
 func (p page) cut(names []string) ([]string, bool) {
-	from, exact := slices.BinarySearch(names, p.after)
+	from, exact := slices.BinarySearchFunc(names, p.after, identity.CompareNames)
 	if exact {
 		from++
 	}

@@ -284,7 +284,7 @@ func (c *call) listGroupsForUser() error {
 	if err != nil {
 		return err
 	}
-	names, more := p.cut(slices.Sorted(slices.Values(u.Groups)))
+	names, more := p.cut(sorted(slices.Clone(u.Groups)))
 	c.out.Open("Groups")
 	for _, name := range names {
 		if g, err := c.iam.GetGroup(u.Account, name); err == nil {

@@ -181,7 +181,7 @@ func (c *Claim) setCredential(s string) error {
 	switch _, err := time.Parse(dateLayout, parts[1]); {
 	case c.accessKey == "":
 		return c.Refuse("a non-empty Access Key (AKID) must be provided in the credential.")
-	case parts[2] == "" || parts[3] == "":
+	case parts[3] == "": // an empty region is the server's: clients of Ceph sign so
 		return c.Refuse(credentialForm)
 	case parts[4] != terminator:
 		return c.Refuse("incorrect terminal \"" + shorten(parts[4]) + `". This endpoint uses "` + terminator + `".`)

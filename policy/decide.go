@@ -33,6 +33,7 @@ func (k SourceKind) String() string {
 type Source struct {
 	Kind     SourceKind
 	Name     string    // for people: "bucket policy of dst"
+	ID       string    // for programs: the policy's name; "" where there is no need
 	Account  string    // whose document it is: 12 digits
 	Document *Document // nil: the place is empty. An empty Boundary or SessionPolicy allows nothing
 	DenyOnly bool      // its Allow statements do not count: the resource is not theirs to give

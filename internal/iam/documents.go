@@ -26,7 +26,7 @@ func (s *Service) compile(k identity.Kind, i *identity.Identity) (d documents, e
 			return d, err
 		}
 		d.identity = append(d.identity, policy.Source{
-			Kind: policy.IdentityPolicy, Account: i.Account, Document: document,
+			Kind: policy.IdentityPolicy, Account: i.Account, Document: document, ID: name,
 			Name: fmt.Sprintf("inline policy %q of %s %s", name, k, i.Name),
 		})
 	}
@@ -42,7 +42,10 @@ func (s *Service) compile(k identity.Kind, i *identity.Identity) (d documents, e
 // attached returns a managed policy of an identity as a source. If it is gone
 // the source has no document, which allows nothing.
 func (s *Service) attached(kind policy.SourceKind, name string, k identity.Kind, i *identity.Identity) policy.Source {
-	src := policy.Source{Kind: kind, Account: i.Account, Name: fmt.Sprintf("managed policy %s of %s %s", name, k, i.Name)}
+	src := policy.Source{
+		Kind: kind, Account: i.Account, Name: fmt.Sprintf("managed policy %s of %s %s", name, k, i.Name),
+		ID: name[strings.LastIndexByte(name, '/')+1:],
+	}
 	if p := s.policyByARN(name, i.Account); p != nil {
 		src.Document = p.document
 	}

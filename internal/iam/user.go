@@ -216,12 +216,12 @@ func (s *Service) CreateKey(ctx context.Context, account, name string) (identity
 
 // sources returns the policies of a user and of its groups.
 func (s *Service) sources(k *knownUser) []policy.Source {
-	out := k.identity
+	out := k.identity[:len(k.identity):len(k.identity)]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, name := range k.user.Groups {
 		if g := s.group[nameKey(k.user.Account, name)]; g != nil {
-			out = append(out[:len(out):len(out)], g.identity...)
+			out = append(out, g.identity...)
 		}
 	}
 	return out

@@ -90,6 +90,11 @@ var iamActions = func() map[string]action {
 		"ListEntitiesForPolicy":       {(*call).listEntities, true},
 		"ListOpenIDConnectProviders":  {(*call).listProviders, true},
 		"GetAccountSummary":           {(*call).getAccountSummary, true},
+		"SimulatePrincipalPolicy":     {(*call).simulatePrincipalPolicy, true},
+		"SimulateCustomPolicy":        {(*call).simulateCustomPolicy, true},
+
+		"GetContextKeysForPrincipalPolicy": {(*call).getContextKeysForPrincipalPolicy, true},
+		"GetContextKeysForCustomPolicy":    {(*call).getContextKeysForCustomPolicy, true},
 	}
 	for _, k := range []identity.Kind{identity.UserKind, identity.GroupKind, identity.RoleKind} {
 		maps.Copy(m, policyActions(k))

@@ -420,12 +420,13 @@ func TestAuthorized(t *testing.T) {
 		"RoleName=target", "PolicyName=p", "PolicyDocument=" + readAll, "AssumeRolePolicyDocument=" + trustS3, "Description=x",
 		"PolicyArn=arn:aws:iam::aws:policy/AdministratorAccess", "VersionId=v1", "PermissionsBoundary=arn:aws:iam::aws:policy/AdministratorAccess",
 		"Tags.member.1.Key=a", "Tags.member.1.Value=b", "TagKeys.member.1=a", "UserName=ann", "GroupName=team", "Status=Active",
+		"PolicySourceArn=arn:aws:iam::111111111111:role/p/target",
 	}
 	w.must("CreateUser", "UserName=ann", "Path=/p/")
 	w.must("CreateGroup", "GroupName=team", "Path=/p/")
 	params = append(params, "AccessKeyId="+between(w.must("CreateAccessKey", "UserName=ann"), "<AccessKeyId>", "<"))
 	resources := map[string]string{
-		"CreateRole": "role/target", "ListRoles": "role/", "CreatePolicy": "policy/p", "ListPolicies": "policy/", "ListEntitiesForPolicy": "aws", "ListOpenIDConnectProviders": "oidc-provider/*", "GetAccountSummary": "*",
+		"CreateRole": "role/target", "ListRoles": "role/", "CreatePolicy": "policy/p", "ListPolicies": "policy/", "ListEntitiesForPolicy": "aws", "ListOpenIDConnectProviders": "oidc-provider/*", "GetAccountSummary": "*", "SimulateCustomPolicy": "*", "GetContextKeysForCustomPolicy": "*",
 		"CreateUser": "user/ann", "ListUsers": "user/", "CreateGroup": "group/team", "ListGroups": "group/",
 		"GetPolicy": "aws", "GetPolicyVersion": "aws", "ListPolicyVersions": "aws", "DeletePolicy": "aws",
 		"CreatePolicyVersion": "aws", "SetDefaultPolicyVersion": "aws", "DeletePolicyVersion": "aws",

@@ -347,37 +347,48 @@ func TestAVersionThatComesBackStaysAsItIs(t *testing.T) {
 	closeStore(t, s)
 }
 
-// TestTheIndexStaysUntilItsCheckpointIsRead: an index that cannot be opened is
-// not thrown away for a checkpoint that is damaged. It may be opened again once
-// the trouble is over, and nothing else has what is in it.
-func TestTheIndexStaysUntilItsCheckpointIsRead(t *testing.T) {
+// TestTheIndexStaysUntilItCanBeMadeAnew: an index that cannot be opened is not
+// thrown away for a checkpoint or a journal that is damaged. It may be opened
+// again once the trouble is over, and nothing else has what is in it.
+func TestTheIndexStaysUntilItCanBeMadeAnew(t *testing.T) {
 	t.Parallel()
-	mem := vfs.Memory()
-	s := openInline(t, mem, fewInline)
-	makeBucket(t, s, "bkt", bucket.Unversioned)
-	churn(t, s, "bkt")
-	compact(t, s)
-	want := rows(t, s)
-	all, err := s.checkpoints()
-	if err != nil || len(all) != 1 {
-		t.Fatal(all, err)
+	for _, what := range []string{"checkpoint", "journal"} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			mem := vfs.Memory()
+			s := openInline(t, mem, fewInline)
+			makeBucket(t, s, "bkt", bucket.Unversioned)
+			first := churn(t, s, "bkt")[0]
+			name := fmt.Sprintf("/data/journal/%020d.seg", uint64(s.journal.Segments()[1].Start))
+			if what == "checkpoint" {
+				compact(t, s)
+				all, err := s.checkpoints()
+				if err != nil || len(all) != 1 {
+					t.Fatal(all, err)
+				}
+				name = s.checkpointPath(all[0])
+			}
+			want := rows(t, s)
+			closeStore(t, s)
+			data, err := vfs.ReadFile(mem, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data[len(data)/2] ^= 1
+			writeFile(t, mem, name, data)
+			faults := &vfs.Faults{Under: "/index/", Reads: true}
+			faults.FailFrom(1)
+			if _, err := Open(faults.Wrap(mem), "/data", Options{Log: quiet, CacheSize: 1 << 20}); !errors.Is(err, fault.Damaged) || fault.HintOf(err) == "" {
+				t.Errorf("%v", err)
+			}
+			s = openInline(t, mem, fewInline)
+			if diff := cmp.Diff(want, rows(t, s)); diff != "" {
+				t.Error(diff)
+			}
+			if o, err := s.Head(t.Context(), "bkt", first.Key, ""); err != nil || o.ETag != first.ETag {
+				t.Errorf("%+v, %v", o, err)
+			}
+			closeStore(t, s)
+		})
 	}
-	name := s.checkpointPath(all[0])
-	closeStore(t, s)
-	data, err := vfs.ReadFile(mem, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[len(data)/2] ^= 1
-	writeFile(t, mem, name, data)
-	faults := &vfs.Faults{Under: "/index/", Reads: true}
-	faults.FailFrom(1)
-	if _, err := Open(faults.Wrap(mem), "/data", Options{Log: quiet, CacheSize: 1 << 20}); !errors.Is(err, fault.Damaged) {
-		t.Errorf("%v", err)
-	}
-	s = openInline(t, mem, fewInline)
-	if diff := cmp.Diff(want, rows(t, s)); diff != "" {
-		t.Error(diff)
-	}
-	closeStore(t, s)
 }

@@ -254,14 +254,39 @@ func (s *Store) openIndex() error {
 			return fault.Wrap("store.open", dir, err)
 		}
 		s.opt.Log.Warn("rebuilding the index from the journal", "dir", dir, "cause", err)
-		// What the journal no longer has is in the index and its checkpoint only.
-		if _, bad := s.eachOfCheckpoint(func(_, _ []byte) error { return nil }); bad != nil {
+		// Where they are damaged nothing but the index has all that is in it.
+		if bad := s.readSources(); bad != nil {
 			return errors.Join(bad, fault.Wrap("store.open", dir, err))
 		}
 		if err := s.fs.RemoveAll(dir); err != nil {
 			return fault.Wrap("store.open", dir, err)
 		}
 	}
+}
+
+// readSources reads what an index is made from, the checkpoint and the journal
+// behind it.
+func (s *Store) readSources() error {
+	if _, err := s.eachOfCheckpoint(func(_, _ []byte) error { return nil }); err != nil {
+		return err
+	}
+	all, err := s.checkpoints()
+	if err != nil {
+		return err
+	}
+	o := journal.Options{
+		Replay:   func(journal.Position, []byte) error { return nil },
+		Replayed: func(journal.Position) error { return nil },
+		Apply:    func([]*journal.Record, journal.Position) error { return nil },
+	}
+	if len(all) > 0 {
+		o.From = all[0]
+	}
+	j, err := journal.Open(s.fs, s.path("journal"), o)
+	if err != nil {
+		return err
+	}
+	return j.Close()
 }
 
 // usable says why an index cannot be gone on with; nil if it can.

@@ -51,7 +51,7 @@ func TestKill(t *testing.T) {
 	for round := range *rounds {
 		rng := rand.New(rand.NewPCG(*seed, uint64(round)))
 		if err := h.round(s, rng, round); err != nil {
-			t.Fatalf("round %d of seed %d: %v; the server's log: %s", round, *seed, err, s.log.String())
+			t.Fatalf("round %d of seed %d: %v", round, *seed, err)
 		}
 		if rng.IntN(2) == 0 {
 			h.inspect(round)
@@ -70,7 +70,12 @@ func (h *harness) serve() *server {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.t.Cleanup(func() { _ = s.kill() })
+	h.t.Cleanup(func() {
+		_ = s.kill()
+		if h.t.Failed() && s.log.Len() > 0 {
+			h.t.Logf("seed %d: a server's log: %s", *seed, s.log.String())
+		}
+	})
 	return s
 }
 

@@ -45,7 +45,7 @@ func serve(dir string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: exec.Command(self, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", "one="+account, "--log-level", "error")}
+	s := &server{process: exec.Command(self, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", "one="+account, "--log-level", "warn")}
 	s.process.Env = append(os.Environ(), childEnv+"=1")
 	s.process.Stderr = &s.log
 	out, err := s.process.StdoutPipe()

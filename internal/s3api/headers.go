@@ -146,14 +146,16 @@ var overrides = []struct{ param, header string }{
 	{"response-content-encoding", "Content-Encoding"},
 }
 
-// checkOverrides refuses the response-* parameters of unsigned requests.
+// checkOverrides refuses the response-* parameters of unsigned requests, and
+// what no header can hold.
 func (c *call) checkOverrides() error {
-	if c.caller.Type != policy.Anonymous {
-		return nil
-	}
 	for _, p := range c.query {
-		if strings.HasPrefix(p.Name, "response-") {
+		switch {
+		case !strings.HasPrefix(p.Name, "response-"):
+		case c.caller.Type == policy.Anonymous:
 			return fault.New(fault.Invalid, "InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.").On(p.Name)
+		case strings.ContainsFunc(p.Value, func(r rune) bool { return r > 0xff }):
+			return invalid(p.Name, "Header value cannot be represented using ISO-8859-1.").With("ArgumentValue", p.Value)
 		}
 	}
 	return nil
@@ -164,7 +166,7 @@ func (c *call) override() {
 	for _, p := range c.query {
 		for _, o := range overrides {
 			if o.param == p.Name {
-				wire.Set(c.h, o.header, p.Value)
+				wire.Set(c.h, o.header, wire.Latin1(p.Value))
 			}
 		}
 	}

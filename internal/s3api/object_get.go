@@ -42,12 +42,16 @@ func (c *call) getObject() error {
 		}
 		return err
 	}
+	if err := c.checkOverrides(); err != nil {
+		return err
+	}
 	what, status, err := c.portion(&o.Version)
 	if err != nil {
 		return err
 	}
 	if c.r.Method == http.MethodHead {
-		return c.showObject(o, what, status)
+		c.showObject(o, what, status)
+		return nil
 	}
 	// The body is opened before the headers are set: they are not those of
 	// an error.
@@ -57,9 +61,7 @@ func (c *call) getObject() error {
 		return err
 	}
 	defer body.Close()
-	if err := c.showObject(o, what, status); err != nil {
-		return err
-	}
+	c.showObject(o, what, status)
 	// What goes wrong now can no longer be told: the server sees that fewer
 	// bytes were written than announced, and cuts the connection.
 	if _, err := io.Copy(c.w, body); errors.As(err, new(*fault.Error)) {
@@ -69,10 +71,7 @@ func (c *call) getObject() error {
 }
 
 // showObject writes the answer's headers.
-func (c *call) showObject(o *store.Object, what span, status int) error {
-	if err := c.checkOverrides(); err != nil {
-		return err
-	}
+func (c *call) showObject(o *store.Object, what span, status int) {
 	c.showVersion(&o.Version)
 	c.showLock(o.Lock)
 	if !c.query.Has("versionId") {
@@ -87,7 +86,6 @@ func (c *call) showObject(o *store.Object, what span, status int) error {
 	}
 	wire.Set(c.h, "Content-Length", strconv.FormatInt(what.n, 10))
 	c.w.WriteHeader(status)
-	return nil
 }
 
 // wantsChecksums reports whether the client asks for the checksums.

@@ -64,6 +64,14 @@ func TestObject(t *testing.T) {
 			t.Errorf("override: %s is %q, want %q", k, over.Get(k), v)
 		}
 	}
+	odd := w.call(200, "GET", "/bkt/k?response-content-disposition=%C3%A9%0D%0AX-Evil:1%00%7F", "").header
+	if got := odd.Get("Content-Disposition"); got != "\xe9  X-Evil:1" || odd.Get("X-Evil") != "" {
+		t.Errorf("override with odd characters: %q", got)
+	}
+	refused := w.call(400, "GET", "/bkt/k?response-content-disposition=%E5%9B%BE", "", "Range", "bytes=0-1")
+	if refused.code != "InvalidArgument" || !strings.Contains(refused.body, "Header value cannot be represented using ISO-8859-1.") || refused.header.Get("Content-Range") != "" {
+		t.Errorf("override beyond ISO-8859-1: %v %s", refused.header, refused.body)
+	}
 }
 
 func crc64(s string) string {

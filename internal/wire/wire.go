@@ -77,3 +77,17 @@ func WriteXML(w http.ResponseWriter, status int, v any) {
 // Set sets a header without rewriting its name, so that clients see it in the
 // case in which AWS sends it.
 func Set(h http.Header, name, value string) { h[name] = []string{value} }
+
+// Latin1 writes the value of a header in ISO-8859-1, with spaces for control
+// characters, which would make something else of the answer. What has no place
+// there the caller has refused.
+func Latin1(s string) string {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			r = ' '
+		}
+		b = append(b, byte(r))
+	}
+	return string(b)
+}

@@ -29,7 +29,7 @@ func (c *call) putObject() error {
 	if err := c.allowPut(&v); err != nil {
 		return err
 	}
-	p := store.Put{Version: v}
+	p := store.Put{Version: v, Sent: c.bucket}
 	if p.CustomerKey, err = c.newEncryption(&p.Version); err != nil {
 		return err
 	}

@@ -17,8 +17,12 @@ import (
 // ID, time, size, ETag and replication status are the store's.
 type Put struct {
 	Version object.Version
-	Body    io.Reader // nil is empty
-	Size    int64     // of Body, in bytes; -1 if unknown
+	// Sent is the bucket as it was when somebody was allowed to write to it:
+	// another that was made in its name gets nothing. Nil is the bucket of
+	// Version as it is.
+	Sent *bucket.Bucket
+	Body io.Reader // nil is empty
+	Size int64     // of Body, in bytes; -1 if unknown
 	// Finish, if not nil, is called when the body has been read and its size
 	// and ETag are known, before anything is stored. It may set Checksums; an
 	// error from it ends the put.
@@ -32,7 +36,7 @@ type Put struct {
 // Put stores a new version and makes it the current one. When it returns the
 // version is durable.
 func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
-	b, err := s.bucket(p.Version.Bucket)
+	b, err := s.receiver(&p)
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +69,14 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+// receiver returns the bucket that a put is for.
+func (s *Store) receiver(p *Put) (*bucket.Bucket, error) {
+	if p.Sent == nil {
+		return s.bucket(p.Version.Bucket)
+	}
+	return s.Again(p.Sent)
 }
 
 // ingest reads a body, unless the disk is full.
@@ -123,7 +135,7 @@ func newVersionID(t time.Time) string {
 // used. Size, ETag, checksums and parts are those of src unless p.Finish
 // changes them.
 func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
-	b, err := s.bucket(p.Version.Bucket)
+	b, err := s.receiver(&p)
 	if err != nil {
 		return nil, err
 	}

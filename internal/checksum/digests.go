@@ -132,7 +132,10 @@ func (s *summing) Read(p []byte) (int, error) {
 // (hex) with what the request said. Without an algorithm it returns nil.
 func (d *Digests) Sum(etag string) ([]object.Checksum, error) {
 	if d.md5 != nil && hex.EncodeToString(d.md5) != etag {
-		return nil, fault.New(fault.Invalid, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+		got, _ := hex.DecodeString(etag)
+		return nil, fault.New(fault.Invalid, "BadDigest", "The Content-MD5 you specified did not match what we received.").
+			With("ExpectedDigest", hex.EncodeToString(d.md5)).
+			With("CalculatedDigest", base64.StdEncoding.EncodeToString(got))
 	}
 	if d.alg == nil {
 		return nil, nil

@@ -225,6 +225,9 @@ func TestErrors(t *testing.T) {
 		{request{method: "PUT", path: "/other/c", header: h("x-amz-copy-source", "/bkt/k")}, 403, "AccessDenied"},
 	} {
 		got := w.do(c.request)
+		if got.code == "BadDigest" && c.header["Content-MD5"] != "" && !strings.Contains(got.body, "<ExpectedDigest>92eb5ffee6ae2fec3ad71c777531578f</ExpectedDigest><CalculatedDigest>"+md5Of(c.body)+"</CalculatedDigest>") {
+			t.Errorf("BadDigest without both digests: %s", got.body)
+		}
 		if got.status != c.status || got.code != c.code {
 			t.Errorf("%s %s?%s %v: %d %s, want %d %s\n%s", c.method, c.path[:min(len(c.path), 40)], c.query, c.header, got.status, got.code, c.status, c.code, got.body)
 		}

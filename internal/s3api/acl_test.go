@@ -346,3 +346,31 @@ func TestAnonymousWriters(t *testing.T) {
 	w.call(200, "PUT", "/bkt?acl", "", "x-amz-acl", "public-read")
 	w.callAs(nobody, 403, "PUT", "/bkt/k", "x", "x-amz-acl", "public-read")
 }
+
+// TestMadeAgain: making a bucket that is there sets its ACL, for who may do that
+// to this bucket, and within its public access block.
+func TestMadeAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/bkt", "", "x-amz-object-ownership", "ObjectWriter")
+	made := func(status int, canned string) {
+		t.Helper()
+		w.call(status, "PUT", "/bkt", "", "x-amz-acl", canned, "x-amz-object-ownership", "ObjectWriter")
+	}
+	made(200, "public-read")
+	if got := w.call(200, "GET", "/bkt?acl", "").body; !strings.Contains(got, "AllUsers") {
+		t.Error(got)
+	}
+	made(200, "private")
+	w.call(200, "PUT", "/bkt?publicAccessBlock", `<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls></PublicAccessBlockConfiguration>`)
+	made(403, "public-read")
+	made(200, "log-delivery-write")
+	made(200, "private")
+	w.call(204, "DELETE", "/bkt?publicAccessBlock", "")
+	w.call(204, "PUT", "/bkt?policy", `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:PutBucketAcl","Resource":"arn:aws:s3:::bkt"}}`)
+	made(403, "public-read")
+	made(200, "private")
+	if got := w.call(200, "GET", "/bkt?acl", "").body; strings.Contains(got, "AllUsers") {
+		t.Error(got)
+	}
+}

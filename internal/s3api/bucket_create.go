@@ -1,13 +1,13 @@
 package s3api
 
 import (
-	"bytes"
 	"errors"
 	"math"
 	"net/http"
 	"slices"
 	"strings"
 
+	"twinbucket/acl"
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -86,16 +86,20 @@ func (c *call) createBucket() error {
 }
 
 // resetList sets the list of a bucket that is there.
-func (c *call) resetList(have *bucket.Bucket, doc []byte) error {
-	if have.OwnerEnforced() || bytes.Equal(have.Documents[bucket.ACL], doc) {
+func (c *call) resetList(have *bucket.Bucket, list acl.List) error {
+	if have.OwnerEnforced() {
 		return nil
 	}
-	return c.store.ChangeBucket(c.r.Context(), have, func(b *bucket.Bucket) error {
-		if doc == nil {
-			delete(b.Documents, bucket.ACL)
-		} else {
-			b.Documents[bucket.ACL] = doc
+	if list != nil {
+		if err := c.allowOn(have, "s3:PutBucketAcl", have.ARN()); err != nil {
+			return err
 		}
+	}
+	if err := setting.CheckPublicList(have, list, c.caller.ARN, "s3:PutBucketAcl", have.ARN()); err != nil {
+		return err
+	}
+	return c.store.ChangeBucket(c.r.Context(), have, func(b *bucket.Bucket) error {
+		setting.SetList(b, list)
 		return nil
 	})
 }
@@ -126,7 +130,7 @@ func (c *call) bucketExists(asked *bucket.Bucket) error {
 	have, err := c.store.Bucket(c.name)
 	switch {
 	case err == nil && have.Owner == c.caller.Account && have.Region == "us-east-1":
-		if err := c.resetList(have, asked.Documents[bucket.ACL]); err != nil {
+		if err := c.resetList(have, setting.List(asked)); err != nil {
 			return err
 		}
 		return c.empty(http.StatusOK)

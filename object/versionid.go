@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"time"
+
+	"twinbucket/fault"
 )
 
 // NullID is the version id of an object put while its bucket had no
@@ -38,4 +40,26 @@ func IDTime(id string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(0, int64(binary.BigEndian.Uint64(b[:8]))).UTC(), true
+}
+
+// CheckID tells version ids that no system makes from ids that may merely not
+// exist here. Versions that came from other systems keep ids of other forms
+// than ours, so the form is wide.
+func CheckID(id string) error {
+	if id == "" {
+		return badID("Version id cannot be the empty string")
+	}
+	ok := id == NullID || len(id) >= 24 && len(id) <= 1024
+	for i := 0; i < len(id) && ok; i++ {
+		c := id[i]
+		ok = c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-'
+	}
+	if !ok {
+		return badID("Invalid version id specified")
+	}
+	return nil
+}
+
+func badID(message string) error {
+	return fault.New(fault.Invalid, "InvalidArgument", message).On("versionId").With("ArgumentName", "versionId")
 }

@@ -1,8 +1,6 @@
 package replicate
 
 import (
-	"sync"
-
 	"twinbucket/bucket"
 	"twinbucket/object"
 	"twinbucket/rule"
@@ -10,26 +8,25 @@ import (
 
 // Rules keeps the replication configurations of buckets, parsed. The zero
 // Rules is ready for use.
-type Rules struct{ sets sync.Map } // bucket name → *known
+type Rules struct{ sets bucket.Derived[known] }
 
-// known is a configuration as of one revision of its bucket.
+// known is a configuration that was parsed.
 type known struct {
-	revision uint64
-	set      *rule.Set // nil: the bucket has none
-	err      error
+	set *rule.Set // nil: the bucket has none
+	err error
 }
 
 // Of returns a bucket's configuration; nil if it has none.
 func (r *Rules) Of(b *bucket.Bucket) (*rule.Set, error) {
-	if k, ok := r.sets.Load(b.Name); ok && k.(*known).revision == b.Revision {
-		return k.(*known).set, k.(*known).err
-	}
-	k := &known{revision: b.Revision}
+	k := r.sets.Of(b, parseRules)
+	return k.set, k.err
+}
+
+func parseRules(b *bucket.Bucket) (k known) {
 	if doc, ok := b.Documents[bucket.Replication]; ok {
 		k.set, k.err = rule.Parse(doc)
 	}
-	r.sets.Store(b.Name, k)
-	return k.set, k.err
+	return k
 }
 
 // Select says where a new version is to go: it is the store's Options.Select,

@@ -1,8 +1,6 @@
 package s3api
 
 import (
-	"sync"
-
 	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/internal/iam"
@@ -33,25 +31,12 @@ var (
 	}
 )
 
-// lists remembers the lists of buckets.
-type lists struct{ m sync.Map } // name → knownList
-
-type knownList struct {
-	revision uint64
-	list     acl.List
-}
-
 // listOf returns a bucket's own list; nil if only its owner is in it.
 func (s *server) listOf(b *bucket.Bucket) acl.List {
 	if b.Documents[bucket.ACL] == nil || b.OwnerEnforced() {
 		return nil
 	}
-	if v, ok := s.lists.m.Load(b.Name); ok && v.(knownList).revision == b.Revision {
-		return v.(knownList).list
-	}
-	list := setting.List(b)
-	s.lists.m.Store(b.Name, knownList{b.Revision, list})
-	return list
+	return s.lists.Of(b, setting.List)
 }
 
 // consult adds to a what the lists have to say: who owns the version that the

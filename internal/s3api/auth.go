@@ -59,7 +59,7 @@ func (c *call) ask(b *bucket.Bucket, a iam.Access) error {
 			return err
 		}
 	}
-	if c.caller.Account != b.Owner && c.publics.restricted(b) {
+	if c.caller.Account != b.Owner && c.restricted(b) {
 		return fault.New(fault.Denied, "AccessDenied", "Access Denied").On(a.Resource).
 			WithHint("the policy of bucket %s is public and its public access block has RestrictPublicBuckets: only account %s is let in", b.Name, b.Owner)
 	}

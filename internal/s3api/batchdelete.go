@@ -154,7 +154,7 @@ func (c *call) mayDeleteEntry(e *deletionEntry) error {
 		c.know("s3:if-match", *e.ETag)
 	}
 	if id := e.id(); id != "" {
-		if err := checkVersionID(id); err != nil {
+		if err := object.CheckID(id); err != nil {
 			return fault.New(fault.Invalid, "NoSuchVersion", "The specified version does not exist.").On(*e.Key)
 		}
 		action, read = "s3:DeleteObjectVersion", "s3:GetObjectVersion"

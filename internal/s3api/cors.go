@@ -3,7 +3,6 @@ package s3api
 import (
 	"net/http"
 	"strings"
-	"sync"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -11,28 +10,19 @@ import (
 	"twinbucket/setting"
 )
 
-// corsRules remembers the rules of buckets, as they were parsed.
-type corsRules struct{ m sync.Map } // name → parsedCORS
-
-type parsedCORS struct {
-	revision uint64
-	rules    setting.CORS
-}
-
-// of returns the rules of a bucket, nil if it has none.
-func (p *corsRules) of(b *bucket.Bucket) setting.CORS {
-	doc := b.Documents[bucket.CORS]
-	if doc == nil {
+// corsOf returns the rules of a bucket, nil if it has none.
+func (s *server) corsOf(b *bucket.Bucket) setting.CORS {
+	if b.Documents[bucket.CORS] == nil {
 		return nil
 	}
-	if v, ok := p.m.Load(b.Name); ok && v.(parsedCORS).revision == b.Revision {
-		return v.(parsedCORS).rules
-	}
-	rules, err := setting.ParseCORS(doc)
+	return s.cors.Of(b, parseCORS)
+}
+
+func parseCORS(b *bucket.Bucket) setting.CORS {
+	rules, err := setting.ParseCORS(b.Documents[bucket.CORS])
 	if err != nil {
-		rules = nil // a document that cannot be read any more lets nobody in
+		return nil // a document that cannot be read any more lets nobody in
 	}
-	p.m.Store(b.Name, parsedCORS{b.Revision, rules})
 	return rules
 }
 
@@ -57,7 +47,7 @@ func (c *call) preflight() error {
 	if err != nil {
 		return forbidden("CORSResponse: Bucket not found", method, "BUCKET")
 	}
-	rules := c.cors.of(b)
+	rules := c.corsOf(b)
 	if rules == nil {
 		return forbidden("CORSResponse: CORS is not enabled for this bucket.", method, "BUCKET").
 			WithHint("PutBucketCors gives bucket %s rules", c.name)
@@ -124,7 +114,7 @@ func (c *call) allowOrigin() {
 	if err != nil {
 		return
 	}
-	if rule := c.cors.of(b).Match(origin[0], method, headers); rule != nil {
+	if rule := c.corsOf(b).Match(origin[0], method, headers); rule != nil {
 		c.showCORS(rule, origin[0], headers)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"twinbucket/bucket"
@@ -14,28 +13,19 @@ import (
 	"twinbucket/object"
 )
 
-// lifecycles keeps the lifecycle configurations of buckets, parsed.
-type lifecycles struct{ m sync.Map } // name → cycle
-
-type cycle struct {
-	revision uint64
-	set      *lifecycle.Set // nil: a document that cannot be read
-}
-
-// of returns a bucket's configuration; nil if it has none.
-func (l *lifecycles) of(b *bucket.Bucket) *lifecycle.Set {
-	doc := b.Documents[bucket.Lifecycle]
-	if doc == nil {
+// lifecycleOf returns a bucket's lifecycle configuration; nil if it has none.
+func (s *server) lifecycleOf(b *bucket.Bucket) *lifecycle.Set {
+	if b.Documents[bucket.Lifecycle] == nil {
 		return nil
 	}
-	if v, ok := l.m.Load(b.Name); ok && v.(cycle).revision == b.Revision {
-		return v.(cycle).set
-	}
-	set, err := lifecycle.Parse(doc)
+	return s.lifecycles.Of(b, parseLifecycle)
+}
+
+func parseLifecycle(b *bucket.Bucket) *lifecycle.Set {
+	set, err := lifecycle.Parse(b.Documents[bucket.Lifecycle])
 	if err != nil {
-		set = nil // only checked documents are stored
+		return nil // only checked documents are stored
 	}
-	l.m.Store(b.Name, cycle{b.Revision, set})
 	return set
 }
 
@@ -112,7 +102,7 @@ func (c *call) deleteLifecycle() error {
 
 // showExpiration sets x-amz-expiration, if a rule ends the current version v.
 func (c *call) showExpiration(v *object.Version) {
-	set := c.lifecycles.of(c.bucket)
+	set := c.lifecycleOf(c.bucket)
 	if set == nil {
 		return
 	}
@@ -124,7 +114,7 @@ func (c *call) showExpiration(v *object.Version) {
 // showAbort sets x-amz-abort-date and x-amz-abort-rule-id, if a rule aborts
 // the upload.
 func (c *call) showAbort(key string, started time.Time) {
-	set := c.lifecycles.of(c.bucket)
+	set := c.lifecycleOf(c.bucket)
 	if set == nil {
 		return
 	}

@@ -81,7 +81,7 @@ func parseCopySource(text string) (name, key, id string, err error) {
 			return "", "", "", bad
 		}
 		id, err = url.PathUnescape(id)
-		if err != nil || checkVersionID(id) != nil {
+		if err != nil || object.CheckID(id) != nil {
 			return "", "", "", invalid("x-amz-copy-source", "Invalid version id specified")
 		}
 	}

@@ -247,7 +247,7 @@ func (c *call) listVersions() error {
 		if o.AfterKey == "" {
 			return invalid("version-id-marker", "A version-id marker cannot be specified without a key marker.")
 		}
-		if o.AfterID != "" && checkVersionID(o.AfterID) != nil {
+		if o.AfterID != "" && object.CheckID(o.AfterID) != nil {
 			return invalid("version-id-marker", "Invalid version id specified")
 		}
 	}

@@ -83,54 +83,19 @@ func (c *call) identifyForm(f *form.Form) error {
 	return nil
 }
 
-// authFields are the fields that say who sends a form and what is to be
-// answered; the others describe the object.
-var authFields = []string{
-	"key", "policy", "tagging", "bucket", "success_action_status", "success_action_redirect", "redirect",
-	"awsaccesskeyid", "signature", "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token",
-}
-
-// notInForm are the headers of a PUT that say what a form cannot.
-var notInForm = []string{
-	"x-amz-copy-source", "x-amz-content-sha256", "x-amz-decoded-content-length", "x-amz-trailer", "x-amz-metadata-directive", "x-amz-tagging-directive",
-}
-
-// restHeaders are the fields that are headers of the same name.
-var restHeaders = []string{
-	"cache-control", "content-disposition", "content-encoding", "content-language", "content-md5", "content-type", "expires",
-}
-
 // besideForm are the headers of the request that have the same meaning beside a form.
 var besideForm = []string{"If-Match", "If-None-Match", "Origin", "Referer", "User-Agent"}
 
 // formHeaders returns the headers of the PUT that the form stands for.
 func (c *call) formHeaders(f *form.Form) (http.Header, error) {
-	h := http.Header{}
+	h, err := f.Headers()
+	if err != nil {
+		return nil, err
+	}
 	for _, name := range besideForm {
 		if v := c.r.Header[name]; len(v) > 0 {
 			h[name] = v
 		}
-	}
-	for _, name := range f.Fields() {
-		value, _ := f.Field(name)
-		header := name
-		switch {
-		case slices.Contains(notInForm, name) || strings.HasPrefix(name, "x-amz-copy-source-"):
-			return nil, unsupported("the form field %s: a form cannot ask for that", name)
-		case slices.Contains(authFields, name), strings.HasPrefix(name, "x-ignore-"):
-			continue
-		case name == "acl":
-			header = "x-amz-acl"
-		case name == "x-amz-checksum-algorithm":
-			header = "x-amz-sdk-checksum-algorithm"
-		case !strings.HasPrefix(name, "x-amz-") && !slices.Contains(restHeaders, name):
-			continue // of the page: a button, a token
-		}
-		if strings.ContainsFunc(name, notHeader) || strings.ContainsFunc(value, isLineEnd) && !strings.HasPrefix(name, metadataField) {
-			return nil, invalid(name, "The form field cannot be a header.").With("ArgumentValue", value).
-				WithHint("its name has letters, digits and hyphens, and its value is one line")
-		}
-		h.Set(header, value)
 	}
 	if text, ok := f.Field("tagging"); ok {
 		if err := setTagging(h, text); err != nil {
@@ -138,16 +103,6 @@ func (c *call) formHeaders(f *form.Form) (http.Header, error) {
 		}
 	}
 	return h, c.mergeHeaders(h)
-}
-
-// metadataField begins the names of the fields that may hold any text.
-const metadataField = "x-amz-meta-"
-
-func isLineEnd(r rune) bool { return r == '\r' || r == '\n' || r == 0 }
-
-// notHeader reports whether r, of a name in lower case, is none of a header's.
-func notHeader(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 // setTagging sets x-amz-tagging to the tags of a document.

@@ -2,7 +2,6 @@ package s3api
 
 import (
 	"bytes"
-	"sync"
 
 	"twinbucket/bucket"
 	"twinbucket/policy"
@@ -16,25 +15,14 @@ func public(data []byte) bool {
 	return err == nil && doc.Public()
 }
 
-// publics remembers for which buckets strangers are kept out.
-type publics struct{ m sync.Map } // name → restriction
-
-type restriction struct {
-	revision uint64
-	on       bool
-}
-
 // restricted reports whether b has a public policy and RestrictPublicBuckets:
 // then only its owner's account is let in.
-func (p *publics) restricted(b *bucket.Bucket) bool {
+func (s *server) restricted(b *bucket.Bucket) bool {
 	doc := b.Documents[bucket.PublicAccessBlock]
 	if doc == nil || !bytes.Contains(doc, []byte("RestrictPublicBuckets")) {
 		return false
 	}
-	if v, ok := p.m.Load(b.Name); ok && v.(restriction).revision == b.Revision {
-		return v.(restriction).on
-	}
-	r := restriction{b.Revision, setting.Blocks(b, "RestrictPublicBuckets") && public(b.Documents[bucket.Policy])}
-	p.m.Store(b.Name, r)
-	return r.on
+	return s.publics.Of(b, func(b *bucket.Bucket) bool {
+		return setting.Blocks(b, "RestrictPublicBuckets") && public(b.Documents[bucket.Policy])
+	})
 }

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"time"
 
+	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/checksum"
@@ -27,7 +28,9 @@ import (
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
+	"twinbucket/lifecycle"
 	"twinbucket/object"
+	"twinbucket/setting"
 )
 
 // Config is what the door needs.
@@ -54,10 +57,10 @@ type server struct {
 	ownership  bucket.Ownership // of new buckets that name none
 	log        *slog.Logger
 	now        func() time.Time
-	publics    publics
-	cors       corsRules
-	lifecycles lifecycles
-	lists      lists
+	publics    bucket.Derived[bool] // whether strangers are kept out
+	cors       bucket.Derived[setting.CORS]
+	lifecycles bucket.Derived[*lifecycle.Set]
+	lists      bucket.Derived[acl.List]
 }
 
 // New returns the door. The handler must see paths as they were sent: an

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"twinbucket/fault"
+	"twinbucket/internal/wire"
 	"twinbucket/object"
 )
 
@@ -108,4 +109,14 @@ func cutEndpoint(host string) string {
 		}
 	}
 	return host
+}
+
+// versionID returns the version that the request names, "" for the current
+// one.
+func versionID(q wire.Params) (string, error) {
+	id, ok := q.Lookup("versionId")
+	if !ok {
+		return "", nil
+	}
+	return id, object.CheckID(id)
 }

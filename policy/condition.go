@@ -177,7 +177,7 @@ func (c *condition) holds(r *Request) bool {
 		}
 		return false
 	}
-	if v.n == 0 {
+	if v.n == 0 || c.set != noSet && v.blank() {
 		return c.ifExists || c.set == forAll || c.negated && c.set != forAny
 	}
 	// A value fulfils a negated operator if it matches none of the texts.

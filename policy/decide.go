@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // SourceKind says how a document bears on a request.
 type SourceKind uint8
@@ -98,14 +101,15 @@ func (l limit) blocks() bool { return l.present && !l.allows }
 //     is enough; across accounts both are needed. A resource policy that names
 //     only the account delegates to that account's identity policies.
 //   - A boundary and session policies must allow as well, unless the resource
-//     policy of the same account names the session or user itself.
+//     policy of the same account names the session or user itself, or "*".
 //   - A role is assumed only if its trust policy allows, and across accounts
 //     or when trusted by account, an identity policy too.
 //   - The root user needs no identity policy. A service needs the resource or
-//     trust policy alone, and must be named there.
+//     trust policy alone; a trust policy must name it.
 func Decide(r *Request, sources []Source) Decision {
 	d := Decision{sources: sources}
 	var t tally
+	bounded := slices.ContainsFunc(sources, func(s Source) bool { return s.Kind == Boundary })
 	for i := range sources {
 		src := &sources[i]
 		switch src.Kind {
@@ -121,7 +125,7 @@ func Decide(r *Request, sources []Source) Decision {
 		}
 		for j := range src.Document.statements {
 			s := &src.Document.statements[j]
-			g, ok := s.concerns(&r.Principal, src.Kind)
+			g, ok := s.concerns(&r.Principal, src.Kind, bounded)
 			if !ok || src.DenyOnly && s.effect == Allow || !s.matches(r) {
 				continue
 			}
@@ -142,18 +146,19 @@ func Decide(r *Request, sources []Source) Decision {
 }
 
 // concerns reports whether the statement of a source of kind is about p, and
-// how it names p.
-func (s *statement) concerns(p *Principal, kind SourceKind) (grade, bool) {
+// how it names p. NotPrincipal spares nobody who has a boundary (IAM User
+// Guide, "NotPrincipal").
+func (s *statement) concerns(p *Principal, kind SourceKind, bounded bool) (grade, bool) {
 	if kind != ResourcePolicy && kind != TrustPolicy {
 		// The policies of a caller. Services and strangers have none.
 		return nobody, p.Type != Anonymous && p.Type != ServicePrincipal || s.effect == Deny
 	}
 	if s.spare {
-		return everyone, !spares(s.principals, p)
+		return everyone, bounded || !spares(s.principals, p)
 	}
 	g := names(s.principals, p)
-	if g == everyone && p.Type == ServicePrincipal && s.effect == Allow {
-		return nobody, false // "*" means people; a service is named
+	if g == everyone && kind == TrustPolicy && p.Type == ServicePrincipal && s.effect == Allow {
+		return nobody, false // a service role names its service
 	}
 	return g, g != nobody
 }
@@ -199,9 +204,9 @@ func (t *tally) missing(r *Request) []SourceKind {
 	}
 	if r.sameAccount() {
 		switch {
-		case named == direct:
+		case named >= everyone:
 			return nil
-		case named > account: // by role or "*": no identity policy needed
+		case named == role: // no identity policy needed
 		case t.trusts && named == nobody:
 			out = append(out, TrustPolicy)
 		case !t.identity:

@@ -34,17 +34,18 @@ const (
 const principalTag = "aws:principaltag/"
 
 var keySources = map[string]keySource{
-	"aws:principalarn":          fromPrincipalARN,
-	"aws:principalaccount":      fromPrincipalAccount,
-	"aws:principaltype":         fromPrincipalType,
-	"aws:principalisawsservice": fromPrincipalIsService,
-	"aws:principalservicename":  fromPrincipalService,
-	"aws:userid":                fromUserID,
-	"aws:username":              fromUserName,
-	"aws:resourceaccount":       fromResourceAccount,
-	"s3:resourceaccount":        fromResourceAccount,
-	"aws:currenttime":           fromTime,
-	"aws:epochtime":             fromEpoch,
+	"aws:principalarn":              fromPrincipalARN,
+	"aws:principalaccount":          fromPrincipalAccount,
+	"aws:principaltype":             fromPrincipalType,
+	"aws:principalisawsservice":     fromPrincipalIsService,
+	"aws:principalservicename":      fromPrincipalService,
+	"aws:principalservicenameslist": fromPrincipalService,
+	"aws:userid":                    fromUserID,
+	"aws:username":                  fromUserName,
+	"aws:resourceaccount":           fromResourceAccount,
+	"s3:resourceaccount":            fromResourceAccount,
+	"aws:currenttime":               fromTime,
+	"aws:epochtime":                 fromEpoch,
 }
 
 func newKey(name string) key {
@@ -70,6 +71,10 @@ func (v values) at(i int) string {
 	}
 	return v.one
 }
+
+// blank reports whether there is but an empty value, which to a set operator
+// is none (IAM User Guide, "Set operators for multivalued context keys").
+func (v values) blank() bool { return v.n == 1 && v.at(0) == "" }
 
 // single returns the only value.
 func (v values) single() (string, bool) {
@@ -114,6 +119,9 @@ func (k *key) lookup(r *Request) values {
 		}
 		return values{}
 	case fromPrincipalIsService:
+		if p.Type == Anonymous {
+			return values{}
+		}
 		return oneIf(strconv.FormatBool(p.Type == ServicePrincipal))
 	case fromPrincipalService:
 		return oneIf(p.Service)

@@ -59,8 +59,8 @@ type grade uint8
 const (
 	nobody   grade = iota
 	account        // by its account: that account's policies must allow as well
+	role           // by the ARN or id of the role: what limits the role limits it
 	everyone       // by "*"
-	role           // by the ARN or id of the role
 	direct         // by its own ARN, or a service by its name
 )
 

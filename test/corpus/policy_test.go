@@ -140,7 +140,10 @@ func set(req *policy.Request, line string) error {
 	case "owner":
 		req.ResourceAccount = rest
 	case "tag":
-		req.Principal.Tags = map[string]string{name: value}
+		if req.Principal.Tags == nil {
+			req.Principal.Tags = map[string]string{}
+		}
+		req.Principal.Tags[name] = value
 	case "with":
 		req.Context[strings.ToLower(name)] = strings.Split(value, " | ")
 	case "without":

@@ -102,7 +102,7 @@ func (p *parser) condition(operator, name string, value node) (condition, error)
 		return c, err
 	}
 	texts, ok := value.strings(true)
-	if !ok || len(texts) == 0 {
+	if !ok || len(texts) == 0 && p.kind != Identity {
 		return c, p.syntax("Condition.%s.%s is a value or a list of values", operator, name)
 	}
 	c.texts = texts
@@ -122,7 +122,10 @@ func (p *parser) condition(operator, name string, value node) (condition, error)
 	}
 	for _, text := range texts {
 		m, complaint := compile(text, p.variables())
-		if complaint != "" {
+		switch {
+		case complaint != "" && strings.HasPrefix(base, "Date"):
+			return c, p.bad(legacy, "Invalid policy syntax.", "Condition.%s.%s: %s", operator, name, complaint)
+		case complaint != "":
 			return c, p.syntax("Condition.%s.%s: %s", operator, name, complaint)
 		}
 		c.wants = append(c.wants, m)
@@ -145,18 +148,18 @@ func (p *parser) address(key string, texts []string) error {
 }
 
 // conditionKey checks the form of a key's name. Bucket policies may use the
-// global keys and those of S3 only.
+// global keys and those of S3 only; in identity policies any name goes, and no
+// request has a key that does not exist.
 func (p *parser) conditionKey(name string) error {
 	vendor, rest, ok := strings.Cut(name, ":")
 	known := ok && vendor != "" && rest != ""
 	if p.kind == Resource {
 		known = knownKey(name)
 	}
-	if known {
+	if known || p.kind == Identity {
 		return nil
 	}
-	return p.bad("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.",
-		"Policy has an invalid condition key", "%q is not a condition key; keys look like %s", name, keyExample(p.kind))
+	return p.bad("", "Policy has an invalid condition key", "%q is not a condition key; keys look like %s", name, keyExample(p.kind))
 }
 
 func keyExample(kind Kind) string {

@@ -165,7 +165,11 @@ func (p *parser) element(s *statement, name string, n node) error {
 			s.effect = Deny
 		}
 		if n.kind != stringNode || n.text != s.effect.String() {
-			return p.bad("Syntax errors in policy.", "Invalid effect: "+n.text, `Effect is "Allow" or "Deny"`)
+			complaint := "Syntax errors in policy."
+			if strings.EqualFold(n.text, "Allow") || strings.EqualFold(n.text, "Deny") {
+				complaint = legacy
+			}
+			return p.bad(complaint, "Invalid effect: "+n.text, `Effect is "Allow" or "Deny"`)
 		}
 		return nil
 	case "Principal", "NotPrincipal":
@@ -263,9 +267,8 @@ func (p *parser) actions(s *statement, name string, n node) error {
 			!strings.ContainsFunc(strings.NewReplacer("*", "", "?", "").Replace(rest), notInName)
 		switch p.kind {
 		case Identity:
-			if !ok && text != "*" {
-				return p.bad("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.", "",
-					"%q is not an action; actions look like s3:GetObject", text)
+			if complaint := actionComplaint(text); complaint != "" {
+				return p.bad(complaint, "", "%q is not an action; actions look like s3:GetObject", text)
 			}
 		case Trust:
 			if !ok || vendor != "sts" {
@@ -307,8 +310,8 @@ func (p *parser) resources(s *statement, name string, n node) error {
 				return p.bad("", "Policy has invalid resource",
 					"%q is not a bucket or its objects; resources look like arn:aws:s3:::BUCKET and arn:aws:s3:::BUCKET/*", text)
 			}
-		} else if text != "*" && (!strings.HasPrefix(text, "arn:") || strings.Count(text, ":") < 2) {
-			return p.bad(`Resource `+text+` must be in ARN format or "*".`, "", "ARNs look like arn:aws:s3:::BUCKET/*")
+		} else if complaint := resourceComplaint(text); complaint != "" {
+			return p.bad(complaint, "", "%q is not a resource; resources look like arn:aws:s3:::BUCKET/*", text)
 		}
 		a, complaint := compileARN(text, p.variables())
 		if complaint != "" {

@@ -174,15 +174,8 @@ func (m texts) sources(t testing.TB) []Source {
 		if len(m[kind]) == 0 {
 			continue
 		}
-		k := Identity
-		switch kind {
-		case ResourcePolicy:
-			k = Resource
-		case TrustPolicy:
-			k = Trust
-		}
 		text := `{"Version":"2012-10-17","Statement":[` + strings.Join(m[kind], ",") + `]}`
-		out = append(out, Source{Kind: kind, Name: kind.String(), Document: mustParse(t, text, k)})
+		out = append(out, Source{Kind: kind, Name: kind.String(), Document: mustParse(t, text, kindOf(kind))})
 	}
 	return out
 }
@@ -251,9 +244,13 @@ func TestFixesFix(t *testing.T) {
 	})
 }
 
+// kindOf returns what the documents of a source are parsed as.
 func kindOf(k SourceKind) Kind {
-	if k == ResourcePolicy {
+	switch k {
+	case ResourcePolicy:
 		return Resource
+	case TrustPolicy:
+		return Trust
 	}
 	return Identity
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,8 +51,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzDecide: no panic on any document and request; and a Deny of everything
-// denies.
+// FuzzDecide: no panic on any document and request; documents decide as their
+// prints do; and a Deny of everything denies.
 func FuzzDecide(f *testing.F) {
 	for _, s := range seeds {
 		f.Add(s, "s3:GetObject", "arn:aws:s3:::b/k", "aws:sourceip", "1.2.3.4", uint8(RoleSession))
@@ -63,21 +64,60 @@ func FuzzDecide(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, action, resource, key, value string, caller uint8) {
 		req := &Request{Principal: repl, Action: action, Resource: resource, ResourceAccount: "222222222222", Context: map[string][]string{key: {value}}}
 		req.Principal.Type = Type(caller) % (ServicePrincipal + 1)
-		var sources []Source
-		for kind, k := range map[SourceKind]Kind{IdentityPolicy: Identity, ResourcePolicy: Resource, TrustPolicy: Trust, SessionPolicy: Identity} {
-			if d, err := Parse([]byte(text), k); err == nil {
-				sources = append(sources, Source{Kind: kind, Document: d})
-			}
-		}
+		sources := readAs(text)
 		d := Decide(req, sources)
 		if d.Allowed != (d.Err(req) == nil) {
 			t.Fatalf("allowed %v and error %v", d.Allowed, d.Err(req))
+		}
+		printed := slices.Clone(sources)
+		for i, s := range sources {
+			again, err := Parse(s.Document.JSON(), s.Document.Kind())
+			if err != nil {
+				return // canonical, but too long: see FuzzParse
+			}
+			printed[i].Document = again
+		}
+		if p := Decide(req, printed); p.Allowed != d.Allowed || p.Explicit != d.Explicit || len(p.Matched) != len(d.Matched) {
+			t.Fatalf("%s\nleads to %+v, its print to %+v", text, d, p)
 		}
 		d = Decide(req, append(sources, Source{Kind: SessionPolicy, Document: all}))
 		if d.Allowed || !d.Explicit {
 			t.Fatalf("a Deny of everything came to %+v", d)
 		}
 	})
+}
+
+// FuzzDeny: what a document denies beside others never turns a refusal into
+// permission.
+func FuzzDeny(f *testing.F) {
+	for _, s := range seeds {
+		for _, more := range seeds {
+			f.Add(s, more, "s3:GetObject", "arn:aws:s3:::b/k", uint8(RoleSession))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text, more, action, resource string, caller uint8) {
+		req := &Request{Principal: repl, Action: action, Resource: resource, ResourceAccount: "111111111111"}
+		req.Principal.Type = Type(caller) % (ServicePrincipal + 1)
+		sources := readAs(text)
+		before := Decide(req, sources)
+		for _, s := range readAs(more) {
+			s.DenyOnly = true
+			if s.Kind != TrustPolicy && Decide(req, append(slices.Clone(sources), s)).Allowed && !before.Allowed {
+				t.Fatalf("%s\nis denied, and no more with the Deny of %s as %s", text, more, s.Kind)
+			}
+		}
+	})
+}
+
+// readAs returns text as a source of each kind it can be.
+func readAs(text string) []Source {
+	var out []Source
+	for kind := range TrustPolicy + 1 {
+		if d, err := Parse([]byte(text), kindOf(kind)); err == nil {
+			out = append(out, Source{Kind: kind, Document: d})
+		}
+	}
+	return out
 }
 
 // FuzzWildcard compares the matcher with the plain definition.

@@ -5,7 +5,6 @@ package corpus
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,24 +45,34 @@ func short(k policy.SourceKind) string {
 func TestPolicy(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("policy/*.txtar")
-	if err != nil || len(files) < 60 {
-		t.Fatalf("%d cases, error %v; want at least 60", len(files), err)
+	if err != nil || len(files) < 200 {
+		t.Fatalf("%d cases, error %v; want at least 200", len(files), err)
 	}
+	decided := 0
 	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range a.Files {
+			if strings.HasPrefix(f.Name, "requests") {
+				decided += strings.Count(string(f.Data), " => ")
+			}
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			data, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			runCase(t, txtar.Parse(data))
+			runCase(t, a)
 		})
+	}
+	if decided < 500 {
+		t.Errorf("%d requests are decided, want at least 500", decided)
 	}
 }
 
 func runCase(t *testing.T, a *txtar.Archive) {
-	if !strings.Contains(string(a.Comment), "https://docs.aws.amazon.com/") {
-		t.Error("the case does not name its page")
+	rule, page, _ := strings.Cut(string(a.Comment), "\n")
+	if !strings.HasPrefix(rule, "# ") || !strings.HasPrefix(page, "# https://docs.aws.amazon.com/") {
+		t.Error("the case does not begin with the rule it shows and with its page")
 	}
 	var sources []policy.Source
 	ran := false

@@ -197,7 +197,7 @@ func (p *parser) sid(s *statement, n node) error {
 		return p.bad("Statement IDs (SID) must be alpha-numeric. Check that your input satisfies the regular expression [0-9A-Za-z]*",
 			"", "%q has other characters", s.sid)
 	}
-	if s.sid != "" && p.sids[s.sid] {
+	if p.kind != Resource && s.sid != "" && p.sids[s.sid] {
 		return p.bad("Statement IDs (SID) in a single policy must be unique.", "", "%q is there twice", s.sid)
 	}
 	p.sids[s.sid] = true

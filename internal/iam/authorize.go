@@ -37,6 +37,7 @@ func (g Grant) document() []byte {
 // The documents that stand in for what cannot be read or is gone.
 var (
 	denyIdentity = mustParse(`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, policy.Identity)
+	denyTrust    = mustParse(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"sts:*"}}`, policy.Trust)
 	denyBucket   = mustParse(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"arn:aws:s3:::*"}}`, policy.Resource)
 )
 

@@ -18,15 +18,25 @@ type documents struct {
 	boundary []policy.Source // one, or none
 }
 
+// stored compiles a document that was checked when it was put. A program before
+// this one may have taken what is refused today: such a document denies
+// everything, as a bucket policy that cannot be read does.
+func stored(text []byte, kind policy.Kind) *policy.Document {
+	d, err := policy.Parse(text, kind)
+	switch {
+	case err == nil:
+		return d
+	case kind == policy.Trust:
+		return denyTrust
+	}
+	return denyIdentity
+}
+
 // compile compiles the policies of an identity.
-func (s *Service) compile(k identity.Kind, i *identity.Identity) (d documents, err error) {
+func (s *Service) compile(k identity.Kind, i *identity.Identity) (d documents) {
 	for _, name := range i.Policies() {
-		document, err := policy.Parse(i.Inline[name], policy.Identity)
-		if err != nil {
-			return d, err
-		}
 		d.identity = append(d.identity, policy.Source{
-			Kind: policy.IdentityPolicy, Account: i.Account, Document: document, ID: name,
+			Kind: policy.IdentityPolicy, Account: i.Account, Document: stored(i.Inline[name], policy.Identity), ID: name,
 			Name: fmt.Sprintf("inline policy %q of %s %s", name, k, i.Name),
 		})
 	}
@@ -36,7 +46,7 @@ func (s *Service) compile(k identity.Kind, i *identity.Identity) (d documents, e
 	if i.Boundary != "" {
 		d.boundary = []policy.Source{s.attached(policy.Boundary, i.Boundary, k, i)}
 	}
-	return d, nil
+	return d
 }
 
 // attached returns a managed policy of an identity as a source. If it is gone

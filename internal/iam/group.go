@@ -52,20 +52,17 @@ func (s *Service) saveGroup(ctx context.Context, g *identity.Group, revision uin
 	if _, err := s.groups.Put(ctx, nameKey(g.Account, g.Name), *g, revision); err != nil {
 		return fault.Wrap("iam.group", g.ARN(), err)
 	}
-	return s.knowGroup(g)
+	s.knowGroup(g)
+	return nil
 }
 
 // knowGroup compiles a group and puts it into memory.
-func (s *Service) knowGroup(g *identity.Group) error {
-	d, err := s.compile(identity.GroupKind, &g.Identity)
-	if err != nil {
-		return err
-	}
+func (s *Service) knowGroup(g *identity.Group) {
+	d := s.compile(identity.GroupKind, &g.Identity)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.group[nameKey(g.Account, g.Name)] = &knownGroup{g, d}
 	s.revision.Add(1)
-	return nil
 }
 
 func (s *Service) groupByName(account, name string) *knownGroup {

@@ -107,16 +107,14 @@ func New(c *catalog.Catalog, now func() time.Time) (*Service, error) {
 	}
 	s.revision.Store(1)
 	for _, p := range awsManaged {
-		if err := s.knowPolicy(&p); err != nil {
-			return nil, err
-		}
+		s.knowPolicy(&p)
 	}
 	load := []func() error{
-		func() error { return each(s.accounts, func(a Account) error { s.knowAccount(&a); return nil }) },
-		func() error { return each(s.policies, func(p Policy) error { return s.knowPolicy(&p) }) },
-		func() error { return each(s.roles, func(r role.Role) error { return s.knowRole(&r) }) },
-		func() error { return each(s.groups, func(g identity.Group) error { return s.knowGroup(&g) }) },
-		func() error { return each(s.users, func(u identity.User) error { return s.knowUser(&u, nil) }) },
+		func() error { return each(s.accounts, func(a Account) { s.knowAccount(&a) }) },
+		func() error { return each(s.policies, func(p Policy) { s.knowPolicy(&p) }) },
+		func() error { return each(s.roles, func(r role.Role) { s.knowRole(&r) }) },
+		func() error { return each(s.groups, func(g identity.Group) { s.knowGroup(&g) }) },
+		func() error { return each(s.users, func(u identity.User) { s.knowUser(&u, nil) }) },
 		func() error { return s.loadSeal(c) },
 	}
 	for _, f := range load {
@@ -128,7 +126,7 @@ func New(c *catalog.Catalog, now func() time.Time) (*Service, error) {
 }
 
 // each calls f with every value of a table.
-func each[T any](t *catalog.Table[T], f func(T) error) error {
+func each[T any](t *catalog.Table[T], f func(T)) error {
 	after := ""
 	for {
 		records, more, err := t.List("", after, pageSize)
@@ -136,9 +134,7 @@ func each[T any](t *catalog.Table[T], f func(T) error) error {
 			return err
 		}
 		for _, r := range records {
-			if err := f(r.Value); err != nil {
-				return fault.Wrap("iam.load", r.Name, err)
-			}
+			f(r.Value)
 			after = r.Name
 		}
 		if !more {

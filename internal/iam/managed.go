@@ -94,7 +94,8 @@ func (s *Service) CreatePolicy(ctx context.Context, p Policy) (*Policy, error) {
 	if _, err := s.policies.Put(ctx, key, p, 0); err != nil {
 		return nil, fault.Wrap("iam.policy", p.ARN(), err)
 	}
-	return &p, s.knowPolicy(&p)
+	s.knowPolicy(&p)
+	return &p, nil
 }
 
 func checkPolicy(p *Policy) error {
@@ -134,12 +135,9 @@ func CheckDocument(document []byte) error {
 
 // knowPolicy compiles a managed policy and puts it into memory, and into the
 // identities that have it.
-func (s *Service) knowPolicy(p *Policy) error {
+func (s *Service) knowPolicy(p *Policy) {
 	p.complete()
-	document, err := policy.Parse(p.Document, policy.Identity)
-	if err != nil {
-		return err
-	}
+	document := stored(p.Document, policy.Identity)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	name := p.ARN()
@@ -148,7 +146,6 @@ func (s *Service) knowPolicy(p *Policy) error {
 	}
 	s.managed[name] = &knownPolicy{p, document}
 	s.revision.Add(1)
-	return nil
 }
 
 // replace puts the new document of a managed policy into the identities that

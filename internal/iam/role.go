@@ -72,19 +72,15 @@ func (s *Service) saveRole(ctx context.Context, r, old *role.Role) error {
 	if err != nil {
 		return fault.Wrap("iam.role", r.ARN(), err)
 	}
-	return s.knowRole(r)
+	s.knowRole(r)
+	return nil
 }
 
 // knowRole compiles a role and puts it into memory.
-func (s *Service) knowRole(r *role.Role) error {
-	trust, err := policy.Parse(r.Trust, policy.Trust)
-	if err != nil {
-		return err
-	}
-	k := &knownRole{role: r, arn: r.ARN()}
-	k.trust = policy.Source{Kind: policy.TrustPolicy, Name: "the trust policy of role " + r.Name, Account: r.Account, Document: trust}
-	if k.documents, err = s.compile(identity.RoleKind, &r.Identity); err != nil {
-		return err
+func (s *Service) knowRole(r *role.Role) {
+	k := &knownRole{role: r, arn: r.ARN(), documents: s.compile(identity.RoleKind, &r.Identity)}
+	k.trust = policy.Source{
+		Kind: policy.TrustPolicy, Name: "the trust policy of role " + r.Name, Account: r.Account, Document: stored(r.Trust, policy.Trust),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -93,7 +89,6 @@ func (s *Service) knowRole(r *role.Role) error {
 	}
 	s.byName[nameKey(r.Account, r.Name)], s.byARN[k.arn] = k, k
 	s.revision.Add(1)
-	return nil
 }
 
 func (s *Service) roleByName(account, name string) *knownRole {

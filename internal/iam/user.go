@@ -58,7 +58,8 @@ func (s *Service) saveUser(ctx context.Context, u, old *identity.User) error {
 		if err := s.users.Delete(ctx, nameKey(old.Account, old.Name), anyRevision); err != nil {
 			return fault.Wrap("iam.user", u.ARN(), err)
 		}
-		return s.knowUser(u, old)
+		s.knowUser(u, old)
+		return nil
 	}
 	revision := uint64(0)
 	if old != nil {
@@ -67,17 +68,14 @@ func (s *Service) saveUser(ctx context.Context, u, old *identity.User) error {
 	if _, err := s.users.Put(ctx, key, *u, revision); err != nil {
 		return fault.Wrap("iam.user", u.ARN(), err)
 	}
-	return s.knowUser(u, old)
+	s.knowUser(u, old)
+	return nil
 }
 
 // knowUser compiles a user and puts it into memory, in place of old if that is
 // not nil.
-func (s *Service) knowUser(u, old *identity.User) error {
-	k := &knownUser{user: u, arn: u.ARN()}
-	var err error
-	if k.documents, err = s.compile(identity.UserKind, &u.Identity); err != nil {
-		return err
-	}
+func (s *Service) knowUser(u, old *identity.User) {
+	k := &knownUser{user: u, arn: u.ARN(), documents: s.compile(identity.UserKind, &u.Identity)}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old != nil {
@@ -85,7 +83,6 @@ func (s *Service) knowUser(u, old *identity.User) error {
 	}
 	s.place(k)
 	s.revision.Add(1)
-	return nil
 }
 
 // place puts a user into memory; the caller holds s.mu.

@@ -6,6 +6,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/identity"
 	"twinbucket/policy"
+	"twinbucket/role"
 )
 
 // ann makes a user and returns it as a caller.
@@ -128,5 +129,39 @@ func TestPoliciesNameUsers(t *testing.T) {
 		if err := w.CheckPrincipals(doc); (err == nil) != want {
 			t.Errorf("%s: %v", principal, err)
 		}
+	}
+}
+
+// A document that was taken once and is refused today denies everything, and
+// does not keep the server from starting.
+func TestStoredDocumentsThatAreRefusedToday(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.role("reader", trustSrc, readSrc)
+	r, err := w.GetRole(src, "reader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := r.Clone()
+	broken.Inline = map[string][]byte{"p": []byte("{}"), "q": []byte(readSrc)}
+	if err := w.roles.Update(w.ctx, nameKey(src, "reader"), func(stored *role.Role) error { *stored = *broken; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	c := &Caller{Principal: broken.Session("x")}
+	if err := w.Authorize(c, Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::src/k", ResourceAccount: src}); err == nil {
+		t.Error("a role with a policy that cannot be read may read")
+	}
+	broken.Inline, broken.Trust = map[string][]byte{"q": []byte(readSrc)}, []byte("{}")
+	if err := w.roles.Update(w.ctx, nameKey(src, "reader"), func(stored *role.Role) error { *stored = *broken; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	w.restart()
+	if err := w.Authorize(c, Access{Action: "s3:GetObject", Resource: "arn:aws:s3:::src/k", ResourceAccount: src}); err != nil {
+		t.Errorf("a good policy: %v", err)
+	}
+	root, _ := w.root(src)
+	if _, err := w.AssumeRole(w.ctx, root, AssumeRole{RoleARN: r.ARN(), Name: "xx"}); err == nil {
+		t.Error("a role with a trust policy that cannot be read is assumed")
 	}
 }

@@ -136,5 +136,6 @@ func (s *Service) changeVersions(ctx context.Context, account, policyARN string,
 	if _, err := s.policies.Put(ctx, nameKey(account, p.Name), p, anyRevision); err != nil {
 		return fault.Wrap("iam.policy", policyARN, err)
 	}
-	return s.knowPolicy(&p)
+	s.knowPolicy(&p)
+	return nil
 }

@@ -55,6 +55,7 @@ func (s *Service) saveRole(ctx context.Context, r, old *role.Role) error {
 		if err := s.CheckPrincipals(trust); err != nil {
 			return err
 		}
+		r.Trust = s.Bind(r.Trust)
 	}
 	if err := s.checkAttached(&r.Identity); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"strings"
 	"testing"
 
 	"twinbucket/fault"
@@ -163,5 +164,40 @@ func TestStoredDocumentsThatAreRefusedToday(t *testing.T) {
 	root, _ := w.root(src)
 	if _, err := w.AssumeRole(w.ctx, root, AssumeRole{RoleARN: r.ARN(), Name: "xx"}); err == nil {
 		t.Error("a role with a trust policy that cannot be read is assumed")
+	}
+}
+
+// A trust policy is for the user that it named when it was put.
+func TestTrustIsBoundToWhoItNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.ann("/")
+	trust := `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:user/ann"},"Action":"sts:AssumeRole"}}`
+	r := w.role("r", trust)
+	if got := string(w.Unbind(r.Trust)); got != trust {
+		t.Errorf("the trust policy is shown as %s", got)
+	}
+	assume := func(c *Caller) error {
+		_, err := w.AssumeRole(w.ctx, c, AssumeRole{RoleARN: r.ARN(), Name: "xx"})
+		return err
+	}
+	if err := assume(ann); err != nil {
+		t.Error(err)
+	}
+	if err := w.DeleteUser(w.ctx, src, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(w.Unbind(r.Trust)); !strings.Contains(got, ann.UserID) {
+		t.Errorf("without the user it is shown as %s", got)
+	}
+	again := w.ann("/")
+	if err := assume(again); err == nil {
+		t.Error("another user of that name assumes the role")
+	}
+	if err := w.UpdateRole(w.ctx, src, "r", func(r *role.Role) error { r.Trust = []byte(trust); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if err := assume(again); err != nil {
+		t.Error(err)
 	}
 }

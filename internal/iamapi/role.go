@@ -59,7 +59,7 @@ func (c *call) writeRole(element string, r *role.Role, whole bool) {
 	c.out.Text("RoleId", r.ID)
 	c.out.Text("Arn", r.ARN())
 	c.time("CreateDate", r.Created)
-	c.document("AssumeRolePolicyDocument", r.Trust)
+	c.document("AssumeRolePolicyDocument", c.iam.Unbind(r.Trust))
 	c.out.Optional("Description", r.Description)
 	c.out.Int("MaxSessionDuration", int64(r.MaxSession.Seconds()))
 	if whole {

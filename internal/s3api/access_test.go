@@ -394,3 +394,30 @@ func TestNotAnonymous(t *testing.T) {
 		t.Errorf("a document in chunks: %d %s", got.status, got.body)
 	}
 }
+
+// TestPoliciesAreBoundToWhoTheyName: a role that is made anew under the same
+// name is another, and the policy shows who was meant.
+func TestPoliciesAreBoundToWhoTheyName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hire()
+	w.versioned("bkt")
+	const text = `{ "Version": "2012-10-17", "Statement": [ { "Effect": "Allow", "Principal": { "AWS": [ "arn:aws:iam::111111111111:role/worker" ] },
+		"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::bkt", "Condition": { "ArnLike": { "aws:PrincipalArn": "arn:aws:iam::111111111111:role/worker" } } } ] }`
+	w.call(204, "PUT", "/bkt?policy", text)
+	if got := w.call(200, "GET", "/bkt?policy", "").body; got != text {
+		t.Errorf("the policy is shown as %s", got)
+	}
+	w.callAs(worker, 200, "GET", "/bkt", "")
+
+	if err := w.iam.DeleteRole(t.Context(), "111111111111", "worker"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.call(200, "GET", "/bkt?policy", "").body; !strings.Contains(got, `"AWS": [ "AROA`) || !strings.Contains(got, `"aws:PrincipalArn": "arn:aws:iam::111111111111:role/worker"`) {
+		t.Errorf("without the role it is shown as %s", got)
+	}
+	w.hire()
+	w.callAs(worker, 403, "GET", "/bkt", "")
+	w.call(204, "PUT", "/bkt?policy", text)
+	w.callAs(worker, 200, "GET", "/bkt", "")
+}

@@ -36,7 +36,7 @@ func (c *call) getPolicy() error {
 	if doc == nil {
 		return noSuchPolicy(c.name)
 	}
-	return c.stored("application/json", doc)
+	return c.stored("application/json", c.iam.Unbind(doc))
 }
 
 func noSuchPolicy(name string) error {
@@ -73,7 +73,7 @@ func (c *call) putPolicy() error {
 			c.caller.ARN, c.bucket.ARN()).
 			WithHint("name accounts or roles in Principal, or take BlockPublicPolicy out of the bucket's public access block")
 	}
-	return c.setDocument(bucket.Policy, data, http.StatusNoContent)
+	return c.setDocument(bucket.Policy, c.iam.Bind(data), http.StatusNoContent)
 }
 
 // deletePolicy is DeleteBucketPolicy.

@@ -71,7 +71,7 @@ func createBucketPolicy(ctx context.Context, a *action) (map[string]string, erro
 		if err != nil {
 			return nil, err
 		}
-		if a.resumed && bytes.Equal(have, data) {
+		if a.resumed && bytes.Equal(have, a.IAM.Bind(data)) {
 			return nil, nil
 		}
 		return nil, fault.Newf(fault.Exists, "AlreadyExists", "The bucket policy already exists on bucket %s.", b.Name).On(b.Name).
@@ -95,7 +95,7 @@ func putBucketPolicy(ctx context.Context, a *action) (map[string]string, error) 
 				"User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %q because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.", a.caller.ARN, b.ARN()).
 				WithHint("name accounts or roles in Principal, or take BlockPublicPolicy out of the bucket's public access block")
 		}
-		b.Documents[bucket.Policy] = data
+		b.Documents[bucket.Policy] = a.IAM.Bind(data)
 		return nil
 	})
 }

@@ -125,6 +125,8 @@ func FuzzWildcard(f *testing.F) {
 	f.Add("a*b?c", "aXXbYc")
 	f.Add("**", "")
 	f.Add("?", "é")
+	f.Add("*??", "芊")
+	f.Add("*??*", "芊")
 	f.Fuzz(func(t *testing.T, text, s string) {
 		if len(text) > 12 || len(s) > 40 || strings.Count(text, "*") > 4 {
 			return // the plain definition takes exponential time

@@ -182,7 +182,7 @@ func begins(s, part string) int {
 // within returns where the first match of a part in s ends, -1 if there is none.
 func within(s, part string) int {
 	piece, _, _ := strings.Cut(part, anyOneText)
-	for from := 0; from <= len(s); from++ {
+	for from := 0; from <= len(s); {
 		i := strings.Index(s[from:], piece)
 		if i < 0 {
 			return -1
@@ -191,18 +191,21 @@ func within(s, part string) int {
 		if n := begins(s[from:], part); n >= 0 {
 			return from + n
 		}
+		_, n := utf8.DecodeRuneInString(s[from:]) // a character has no parts
+		from += max(1, n)
 	}
 	return -1
 }
 
 // ends reports whether a part matches at the end of s.
 func ends(s, part string) bool {
-	for from := max(0, len(s)-utf8.UTFMax*len(part)); from <= len(s); from++ {
-		if from+begins(s[from:], part) == len(s) {
+	first := len(s) - utf8.UTFMax*len(part)
+	for from := range s { // at characters, which have no parts
+		if from >= first && from+begins(s[from:], part) == len(s) {
 			return true
 		}
 	}
-	return false
+	return part == ""
 }
 
 // wildcardFold matches s against a compiled text; the letters of s count as
@@ -236,7 +239,8 @@ func wildcardFold(text, s string) bool {
 		if star < 0 {
 			return false
 		}
-		mark++
+		_, n := utf8.DecodeRuneInString(s[mark:])
+		mark += n
 		p, i = star+1, mark
 	}
 	for p < len(text) && text[p] == anyRun {

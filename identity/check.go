@@ -12,12 +12,15 @@ import (
 
 const maxTags = 50
 
-// limits are how much policy an identity may have: characters of all inline
-// policies, white space aside, and managed policies attached (IAM User Guide,
-// "IAM and AWS STS quotas").
-type limits struct{ inline, attached int }
+// limits are those of a kind of identity: characters of its name and of all
+// inline policies, white space aside, and managed policies attached (IAM User
+// Guide, "IAM and AWS STS quotas").
+type limits struct{ name, inline, attached int }
 
-var quotas = map[Kind]limits{UserKind: {2048, 10}, GroupKind: {5120, 10}, RoleKind: {10240, 10}}
+var quotas = map[Kind]limits{UserKind: {64, 2048, 10}, GroupKind: {128, 5120, 10}, RoleKind: {64, 10240, 10}}
+
+// CheckName reports what is wrong with the name of an identity of the kind.
+func (k Kind) CheckName(name string) error { return CheckName(k.String()+"Name", name, quotas[k].name) }
 
 // CheckPolicies reports what is wrong with the inline policies of an identity,
 // or with how many it has. Whether managed policies exist is not looked at.

@@ -56,7 +56,7 @@ func (g *Group) Clone() *Group { return &Group{g.Identity.Clone()} }
 // ValidationError, InvalidInput, MalformedPolicyDocument or LimitExceeded.
 // Whether policies and groups exist is not looked at.
 func (u *User) Validate() error {
-	if err := check(UserKind, &u.Identity, 64); err != nil {
+	if err := check(UserKind, &u.Identity); err != nil {
 		return err
 	}
 	switch {
@@ -70,10 +70,10 @@ func (u *User) Validate() error {
 
 // Validate reports the first thing that is wrong with the group, as that of a
 // user does.
-func (g *Group) Validate() error { return check(GroupKind, &g.Identity, 128) }
+func (g *Group) Validate() error { return check(GroupKind, &g.Identity) }
 
-func check(k Kind, i *Identity, longest int) error {
-	if err := CheckName(k.String()+"Name", i.Name, longest); err != nil {
+func check(k Kind, i *Identity) error {
+	if err := k.CheckName(i.Name); err != nil {
 		return err
 	}
 	if err := CheckPath(i.Path); err != nil {

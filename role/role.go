@@ -57,7 +57,7 @@ func (r *Role) Clone() *Role {
 // InvalidInput, MalformedPolicyDocument (fault.Invalid) or LimitExceeded
 // (fault.TooLarge). Whether principals and policies exist is not looked at.
 func (r *Role) Validate() error {
-	if err := identity.CheckName("roleName", r.Name, 64); err != nil {
+	if err := identity.RoleKind.CheckName(r.Name); err != nil {
 		return err
 	}
 	if err := identity.CheckPath(r.Path); err != nil {

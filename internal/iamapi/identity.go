@@ -12,38 +12,34 @@ import (
 // policyActions are the actions that users, groups and roles have alike, on
 // their policies.
 func policyActions(k identity.Kind) map[string]action {
-	as := func(run func(*call, identity.Kind) error, result bool) action {
-		return action{func(c *call) error { return run(c, k) }, result}
-	}
 	w := k.Word()
 	return map[string]action{
-		"Put" + w + "Policy":            as((*call).putInline, false),
-		"Get" + w + "Policy":            as((*call).getInline, true),
-		"List" + w + "Policies":         as((*call).listInline, true),
-		"Delete" + w + "Policy":         as((*call).deleteInline, false),
-		"Attach" + w + "Policy":         as((*call).attach, false),
-		"Detach" + w + "Policy":         as((*call).detach, false),
-		"ListAttached" + w + "Policies": as((*call).listAttached, true),
+		"Put" + w + "Policy":            of(k, (*call).putInline, false),
+		"Get" + w + "Policy":            of(k, (*call).getInline, true),
+		"List" + w + "Policies":         of(k, (*call).listInline, true),
+		"Delete" + w + "Policy":         of(k, (*call).deleteInline, false),
+		"Attach" + w + "Policy":         of(k, (*call).attach, false),
+		"Detach" + w + "Policy":         of(k, (*call).detach, false),
+		"ListAttached" + w + "Policies": of(k, (*call).listAttached, true),
 	}
+}
+
+// of is an action on an identity of a kind.
+func of(k identity.Kind, run func(*call, identity.Kind) error, result bool) action {
+	return action{func(c *call) error { return run(c, k) }, result}
 }
 
 // tagActions are those that users and roles have alike beside policyActions.
 func tagActions(k identity.Kind) map[string]action {
-	as := func(run func(*call, identity.Kind) error, result bool) action {
-		return action{func(c *call) error { return run(c, k) }, result}
-	}
 	w := k.Word()
 	return map[string]action{
-		"Tag" + w:                            as((*call).tag, false),
-		"Untag" + w:                          as((*call).untag, false),
-		"List" + w + "Tags":                  as((*call).listTags, true),
-		"Put" + w + "PermissionsBoundary":    as((*call).putBoundary, false),
-		"Delete" + w + "PermissionsBoundary": as((*call).deleteBoundary, false),
+		"Tag" + w:                            of(k, (*call).tag, false),
+		"Untag" + w:                          of(k, (*call).untag, false),
+		"List" + w + "Tags":                  of(k, (*call).listTags, true),
+		"Put" + w + "PermissionsBoundary":    of(k, (*call).putBoundary, false),
+		"Delete" + w + "PermissionsBoundary": of(k, (*call).deleteBoundary, false),
 	}
 }
-
-// longest is how long the name of a kind of identity may be.
-var longest = map[identity.Kind]int{identity.UserKind: 64, identity.GroupKind: 128, identity.RoleKind: 64}
 
 // theIdentity reads the parameter that names an identity of a kind, asks for
 // permission to do action to it, and returns it.
@@ -52,7 +48,7 @@ func (c *call) theIdentity(k identity.Kind, action string) (*identity.Identity, 
 	if err != nil {
 		return nil, err
 	}
-	if err := identity.CheckName(k.String()+"Name", name, longest[k]); err != nil {
+	if err := k.CheckName(name); err != nil {
 		return nil, err
 	}
 	i, missing := c.iam.Identity(k, c.caller.Account, name)

@@ -21,7 +21,7 @@ var roleKind = kind{
 	attributes: []string{"Arn", "RoleId"},
 	name: func(a *action) (string, error) {
 		if name := read(a.typ, a.props).text("RoleName"); name != "" {
-			return name, identity.CheckName("roleName", name, 64)
+			return name, identity.RoleKind.CheckName(name)
 		}
 		return a.generated(64, false), nil
 	},

@@ -131,10 +131,7 @@ func (k *key) lookup(r *Request) values {
 		}
 		return oneIf(p.UserID)
 	case fromUserName:
-		if p.Type == User {
-			return oneIf(p.ARN[strings.LastIndexByte(p.ARN, '/')+1:])
-		}
-		return values{}
+		return oneIf(p.UserName())
 	case fromResourceAccount:
 		return oneIf(r.ResourceAccount)
 	}

@@ -53,6 +53,14 @@ func (p *Principal) Identity() string {
 	return p.ARN
 }
 
+// UserName returns the name of an IAM user, "" for others.
+func (p *Principal) UserName() string {
+	if p.Type != User {
+		return ""
+	}
+	return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
+}
+
 // grade says how a statement names a principal, weakest first.
 type grade uint8
 

@@ -169,7 +169,7 @@ func (s *Service) GetSessionToken(c *Caller, d time.Duration) (Session, error) {
 	if c.Type == policy.RootUser {
 		return s.begin(&sealed{Account: c.Account}, min(d, time.Hour))
 	}
-	return s.begin(&sealed{Account: c.Account, UserID: c.UserID, User: c.ARN[strings.LastIndexByte(c.ARN, '/')+1:]}, d)
+	return s.begin(&sealed{Account: c.Account, UserID: c.UserID, User: c.UserName()}, d)
 }
 
 // AssumeForService begins a session of a role for a service of this server,

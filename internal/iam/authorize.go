@@ -155,7 +155,7 @@ func gone(c *Caller, who string, room int) []policy.Source {
 // userByID returns the user that a caller is, as it is now; nil if it was
 // deleted.
 func (s *Service) userByID(c *Caller) *knownUser {
-	k := s.userByName(c.Account, c.ARN[strings.LastIndexByte(c.ARN, '/')+1:])
+	k := s.userByName(c.Account, c.UserName())
 	if k == nil || k.user.ID != c.UserID {
 		return nil
 	}

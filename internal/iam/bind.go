@@ -31,20 +31,29 @@ func (s *Service) Unbind(text []byte) []byte {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return policy.RenamePrincipals(text, func(id string) string {
-		switch {
-		case strings.HasPrefix(id, "AROA"):
-			for _, k := range s.byName {
-				if k.role.ID == id {
-					return k.arn
-				}
-			}
-		case strings.HasPrefix(id, "AIDA"):
-			for _, k := range s.user {
-				if k.user.ID == id {
-					return k.arn
-				}
-			}
+		if name := s.named(id); name != "" {
+			return name
 		}
 		return id
 	})
+}
+
+// named returns the ARN of the role or user with a unique id; "" if there is
+// none. The caller holds s.mu.
+func (s *Service) named(id string) string {
+	switch {
+	case strings.HasPrefix(id, "AROA"):
+		for _, k := range s.byName {
+			if k.role.ID == id {
+				return k.arn
+			}
+		}
+	case strings.HasPrefix(id, "AIDA"):
+		for _, k := range s.user {
+			if k.user.ID == id {
+				return k.arn
+			}
+		}
+	}
+	return ""
 }

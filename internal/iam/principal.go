@@ -85,15 +85,8 @@ func (s *Service) noRoleHint(account, name string) string {
 func (s *Service) noID(id string) string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	for _, k := range s.byName {
-		if k.role.ID == id {
-			return ""
-		}
-	}
-	for _, k := range s.user {
-		if k.user.ID == id {
-			return ""
-		}
+	if s.named(id) != "" {
+		return ""
 	}
 	return id + " is the id of a role or user that was deleted"
 }

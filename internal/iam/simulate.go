@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"slices"
 	"strings"
 
 	"twinbucket/arn"
@@ -33,11 +34,11 @@ func (s *Service) Source(account, name string) (policy.Principal, []policy.Sourc
 		if k == nil || k.group.ARN() != name {
 			return policy.Principal{}, nil, noGroup(short)
 		}
-		return policy.Principal{Type: policy.User, Account: account, ARN: name, UserID: k.group.ID}, k.identity, nil
+		return policy.Principal{Type: policy.User, Account: account, ARN: name, UserID: k.group.ID}, slices.Clip(k.identity), nil
 	}
 	k := s.roleByARN(name)
 	if k == nil {
 		return policy.Principal{}, nil, noRole(short)
 	}
-	return k.role.Session("simulation"), append(k.identity[:len(k.identity):len(k.identity)], k.boundary...), nil
+	return k.role.Session("simulation"), append(slices.Clip(k.identity), k.boundary...), nil
 }

@@ -213,7 +213,7 @@ func (s *Service) CreateKey(ctx context.Context, account, name string) (identity
 
 // sources returns the policies of a user and of its groups.
 func (s *Service) sources(k *knownUser) []policy.Source {
-	out := k.identity[:len(k.identity):len(k.identity)]
+	out := slices.Clip(k.identity)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, name := range k.user.Groups {

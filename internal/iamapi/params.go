@@ -110,10 +110,14 @@ func (c *call) page() (page, error) {
 	}
 	after, err := base64.RawURLEncoding.DecodeString(c.form.Get("Marker"))
 	if err != nil {
-		return page{}, fault.New(fault.Invalid, "ValidationError", "Invalid Marker.").
-			WithHint("use the Marker of the answer before as it is")
+		return page{}, invalidMarker()
 	}
 	return page{string(after), max}, nil
+}
+
+func invalidMarker() error {
+	return fault.New(fault.Invalid, "ValidationError", "Invalid Marker.").
+		WithHint("use the Marker of the answer before as it is")
 }
 
 // cut returns the names of a list sorted by CompareNames that belong on the page, and whether

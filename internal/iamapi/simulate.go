@@ -1,7 +1,7 @@
 package iamapi
 
 import (
-	"encoding/base64"
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,40 +55,26 @@ func (c *call) simulate(s *simulation) error {
 	if err := c.readSimulation(s); err != nil {
 		return err
 	}
-	from, err := c.resultsFrom()
+	p, err := c.page()
 	if err != nil {
 		return err
 	}
-	p, err := c.number("MaxItems", 100)
-	if err != nil || p < 1 || p > 1000 {
-		return constraint("MaxItems", "Member must have value less than or equal to 1000")
+	from, err := strconv.Atoi(cmp.Or(p.after, "0")) // how many results were written before
+	if err != nil || from < 0 {
+		return invalidMarker()
 	}
 	n := 0
 	c.out.Open("EvaluationResults")
 	for _, action := range s.actions {
 		for _, resource := range s.resources {
-			if n++; n > from && n <= from+p {
+			if n++; n > from && n <= from+p.max {
 				c.writeResult(s, action, resource)
 			}
 		}
 	}
 	c.out.Close("EvaluationResults")
-	c.truncated(n > from+p, strconv.Itoa(from+p))
+	c.truncated(n > from+p.max, strconv.Itoa(from+p.max))
 	return nil
-}
-
-// resultsFrom reads the Marker: how many results were written before.
-func (c *call) resultsFrom() (int, error) {
-	text := c.form.Get("Marker")
-	if text == "" {
-		return 0, nil
-	}
-	plain, err := base64.RawURLEncoding.DecodeString(text)
-	n, wrong := strconv.Atoi(string(plain))
-	if err != nil || wrong != nil || n < 0 {
-		return 0, fault.New(fault.Invalid, "ValidationError", "Invalid Marker.")
-	}
-	return n, nil
 }
 
 func (c *call) readSimulation(s *simulation) error {

@@ -63,7 +63,7 @@ func (c *call) writeUser(element string, u *identity.User, whole bool) {
 // request names none.
 func (c *call) ownName() {
 	if c.form.Get("UserName") == "" && c.caller.Type == policy.User {
-		c.form.Set("UserName", c.caller.ARN[strings.LastIndexByte(c.caller.ARN, '/')+1:])
+		c.form.Set("UserName", c.caller.UserName())
 	}
 }
 

@@ -55,5 +55,17 @@ func (i *Identity) ARN(k Kind) string {
 	return "arn:aws:iam::" + i.Account + ":" + k.String() + i.Path + i.Name
 }
 
+// TagFacts returns the condition keys of the tags that an identity or a managed
+// policy has.
+func TagFacts(tags map[string]string) map[string][]string {
+	facts := make(map[string][]string, 2*len(tags))
+	for key, value := range tags {
+		for _, vendor := range []string{"aws", "iam"} {
+			facts[vendor+":resourcetag/"+strings.ToLower(key)] = []string{value}
+		}
+	}
+	return facts
+}
+
 // CompareNames orders names as IAM lists them: whatever their case.
 func CompareNames(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }

@@ -15,6 +15,9 @@ import (
 // ReplicateObject is the operation of Batch Replication, the one offered.
 const ReplicateObject = "S3ReplicateObject"
 
+// Service is who assumes the role of a job.
+const Service = "batchoperations.s3.amazonaws.com"
+
 // AwaitingConfirmation is the SuspendedCause of a job that waits for its
 // user.
 const AwaitingConfirmation = "AWAITING_CONFIRMATION"

@@ -26,6 +26,9 @@ import (
 	"twinbucket/object"
 )
 
+// Service is who assumes the replication role.
+const Service = "s3.amazonaws.com"
+
 // MaxSize is the largest configuration, in bytes of XML.
 const MaxSize = 2 << 20
 

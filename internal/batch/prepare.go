@@ -17,9 +17,6 @@ import (
 	"twinbucket/manifest"
 )
 
-// service is who assumes a job's role.
-const service = "batchoperations.s3.amazonaws.com"
-
 // preparing begins AWS's reasons for a job that fails while it is Preparing.
 const preparing = "Error occurred when preparing manifest: "
 
@@ -77,7 +74,7 @@ func (d *driver) prepare(ctx context.Context, r *record) error {
 
 // assume returns a session of the job's role.
 func (e *Engine) assume(r *record) (*iam.Caller, error) {
-	return e.IAM.AssumeForService(r.Spec.RoleARN, service, "s3-batch-operations", map[string][]string{
+	return e.IAM.AssumeForService(r.Spec.RoleARN, job.Service, "s3-batch-operations", map[string][]string{
 		"aws:sourcearn": {r.ARN()}, "aws:sourceaccount": {r.Account},
 	})
 }

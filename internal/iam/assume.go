@@ -155,7 +155,7 @@ func (s *Service) begin(t *sealed, d time.Duration) (Session, error) {
 // least fifteen minutes and at most 36 hours; 0 means twelve hours. That of a
 // root user ends after an hour whatever it asks for.
 func (s *Service) GetSessionToken(c *Caller, d time.Duration) (Session, error) {
-	if c.Type != policy.RootUser && c.Type != policy.User || c.Verified != nil && c.Verified.Token != "" {
+	if c.Type != policy.RootUser && c.Type != policy.User || c.Temporary() {
 		return Session{}, fault.New(fault.Denied, "AccessDenied", "Cannot call GetSessionToken with session credentials")
 	}
 	switch {

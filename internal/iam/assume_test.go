@@ -333,18 +333,36 @@ func TestPassRole(t *testing.T) {
 	r := w.role("repl", trustS3)
 	ops := w.role("ops", trustSrc)
 	session := &Caller{Principal: ops.Session("s")}
-	if err := w.PassRole(root, r.ARN()); err != nil {
+	if err := w.PassRole(root, r.ARN(), "s3.amazonaws.com", nil); err != nil {
 		t.Error(err)
 	}
-	wantError(t, w.PassRole(stranger, r.ARN()), fault.Denied, "AccessDenied", "Cross-account pass role is not allowed.")
-	wantError(t, w.PassRole(session, r.ARN()), fault.Denied, "AccessDenied",
+	wantError(t, w.PassRole(stranger, r.ARN(), "s3.amazonaws.com", nil), fault.Denied, "AccessDenied", "Cross-account pass role is not allowed.")
+	wantError(t, w.PassRole(session, r.ARN(), "s3.amazonaws.com", nil), fault.Denied, "AccessDenied",
 		"User: arn:aws:sts::111111111111:assumed-role/ops/s is not authorized to perform: iam:PassRole on resource: "+r.ARN())
-	wantError(t, w.PassRole(root, "repl"), fault.Invalid, "InvalidArgument", "Invalid role ARN.")
+	wantError(t, w.PassRole(root, "repl", "s3.amazonaws.com", nil), fault.Invalid, "InvalidArgument", "Invalid role ARN.")
 	allow := `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:PassRole","Resource":"` + r.ARN() + `"}}`
 	if err := w.PutInline(w.ctx, identity.RoleKind, src, "ops", "pass", []byte(allow)); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.PassRole(session, r.ARN()); err != nil {
+	if err := w.PassRole(session, r.ARN(), "s3.amazonaws.com", nil); err != nil {
 		t.Error(err)
+	}
+	if err := w.UpdateRole(w.ctx, src, "repl", func(r *role.Role) error { r.Tags = map[string]string{"Team": ""}; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for condition, want := range map[string]bool{
+		`"StringEquals":{"iam:PassedToService":"s3.amazonaws.com"}`:             true,
+		`"StringEquals":{"iam:PassedToService":"cloudformation.amazonaws.com"}`: false,
+		`"Null":{"aws:ResourceTag/team":"true"}`:                                false,
+		`"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}`:                           true,
+	} {
+		guarded := strings.Replace(allow, `"Effect"`, `"Condition":{`+condition+`},"Effect"`, 1)
+		if err := w.PutInline(w.ctx, identity.RoleKind, src, "ops", "pass", []byte(guarded)); err != nil {
+			t.Fatal(err)
+		}
+		err := w.PassRole(session, r.ARN(), "s3.amazonaws.com", map[string][]string{"aws:sourceip": {"192.0.2.1"}})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", condition, err)
+		}
 	}
 }

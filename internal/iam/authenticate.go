@@ -19,6 +19,12 @@ type Caller struct {
 	Verified *sigv4.Verified // the request's signature; nil if it has none
 }
 
+// Temporary reports whether c is a user or root user with what GetSessionToken
+// gave.
+func (c *Caller) Temporary() bool {
+	return (c.Type == policy.RootUser || c.Type == policy.User) && c.Verified != nil && c.Verified.Token != ""
+}
+
 // globals are the services whose signatures are for us-east-1 wherever they
 // are.
 var globals = []string{"iam", "sts"}

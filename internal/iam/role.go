@@ -3,6 +3,7 @@ package iam
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 
 	"twinbucket/arn"
@@ -169,10 +170,11 @@ func (s *Service) DeleteRole(ctx context.Context, account, name string) error {
 	return nil
 }
 
-// PassRole reports whether c may hand a role to a service: fault.Denied
-// AccessDenied if the role belongs to another account or iam:PassRole is not
-// allowed on it.
-func (s *Service) PassRole(c *Caller, roleARN string) error {
+// PassRole reports whether c may hand a role to a service, such as
+// "s3.amazonaws.com": fault.Denied AccessDenied if the role belongs to another
+// account or iam:PassRole is not allowed on it. facts are condition keys of the
+// request.
+func (s *Service) PassRole(c *Caller, roleARN, service string, facts map[string][]string) error {
 	account, _, _, err := arn.RoleParts(roleARN)
 	if err != nil {
 		return err
@@ -181,5 +183,10 @@ func (s *Service) PassRole(c *Caller, roleARN string) error {
 		return fault.New(fault.Denied, "AccessDenied", "Cross-account pass role is not allowed.").On(roleARN).
 			WithHint("use a role of account %s", c.Account)
 	}
-	return s.Authorize(c, Access{Action: "iam:PassRole", Resource: roleARN, ResourceAccount: account})
+	context := map[string][]string{"iam:passedtoservice": {service}}
+	maps.Copy(context, facts)
+	if k := s.roleByARN(roleARN); k != nil {
+		maps.Copy(context, identity.TagFacts(k.role.Tags))
+	}
+	return s.Authorize(c, Access{Action: "iam:PassRole", Resource: roleARN, ResourceAccount: account, Context: context})
 }

@@ -180,6 +180,10 @@ func (c *call) begin() (name string, a action, err error) {
 	if c.caller, err = c.iam.Authenticate(c.r, c.api.service); err != nil {
 		return "", a, err
 	}
+	if c.api.service == "iam" && c.caller.Temporary() {
+		return "", a, fault.New(fault.Unknown, "InvalidClientTokenId", "The security token included in the request is invalid").
+			WithHint("a session of GetSessionToken without MFA cannot call IAM: use the key of %s, or assume a role", c.caller.ARN)
+	}
 	if c.form, err = wire.Form(c.r, maxBody); err != nil {
 		return "", a, err
 	}

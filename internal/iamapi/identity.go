@@ -55,9 +55,9 @@ func (c *call) theIdentity(k identity.Kind, action string) (*identity.Identity, 
 	resource := (&identity.Identity{Account: c.caller.Account, Path: "/", Name: name}).ARN(k)
 	if missing == nil {
 		resource = i.ARN(k)
-		for key, value := range i.Tags {
-			c.know("aws:resourcetag/"+strings.ToLower(key), value)
-			c.know("iam:resourcetag/"+strings.ToLower(key), value)
+		maps.Copy(c.context(), identity.TagFacts(i.Tags))
+		if c.context()["iam:permissionsboundary"] == nil { // the request gives no other one
+			c.know("iam:permissionsboundary", i.Boundary)
 		}
 	}
 	if err := c.allow(action, resource); err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/wire"
 )
@@ -80,10 +81,14 @@ func (c *call) thePolicy(action string) (*iam.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
+	p, missing := c.iam.GetPolicy(c.caller.Account, policyARN)
+	if missing == nil {
+		maps.Copy(c.context(), identity.TagFacts(p.Tags))
+	}
 	if err := c.allow(action, policyARN); err != nil {
 		return nil, err
 	}
-	return c.iam.GetPolicy(c.caller.Account, policyARN)
+	return p, missing
 }
 
 func (c *call) getPolicy() error {

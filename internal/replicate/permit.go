@@ -12,9 +12,6 @@ import (
 	"twinbucket/rule"
 )
 
-// service is who assumes the replication role.
-const service = "s3.amazonaws.com"
-
 // sessions assumes roles and asks what their sessions may do.
 type sessions struct {
 	iam *iam.Service
@@ -45,7 +42,7 @@ func (s *sessions) of(role string) (*iam.Caller, error) {
 		return have.caller, nil
 	}
 	// A refusal is not kept: the trust policy may say another thing later.
-	caller, err := s.iam.AssumeForService(role, service, "s3-replication", nil)
+	caller, err := s.iam.AssumeForService(role, rule.Service, "s3-replication", nil)
 	if err == nil {
 		s.open[role] = session{caller, now.Add(lasting)}
 	}

@@ -39,7 +39,7 @@ func (c *call) putReplication() error {
 	if err := set.Unsupported(); err != nil {
 		return err
 	}
-	if err := c.iam.PassRole(c.caller, set.Role); err != nil {
+	if err := c.iam.PassRole(c.caller, set.Role, rule.Service, c.context()); err != nil {
 		return err
 	}
 	// The buckets are checked where the document is stored, so that

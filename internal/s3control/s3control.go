@@ -57,7 +57,7 @@ type Engine interface {
 type Identities interface {
 	Authenticate(r *http.Request, service string) (*iam.Caller, error)
 	Authorize(c *iam.Caller, a iam.Access) error
-	PassRole(c *iam.Caller, roleARN string) error
+	PassRole(c *iam.Caller, roleARN, service string, facts map[string][]string) error
 }
 
 // Config is what the door needs.

@@ -139,8 +139,8 @@ func (i *identities) Authorize(_ *iam.Caller, a iam.Access) error {
 	return nil
 }
 
-func (i *identities) PassRole(c *iam.Caller, roleARN string) error {
-	return i.Authorize(c, iam.Access{Action: "iam:PassRole", Resource: roleARN})
+func (i *identities) PassRole(c *iam.Caller, roleARN, service string, facts map[string][]string) error {
+	return i.Authorize(c, iam.Access{Action: "iam:PassRole", Resource: roleARN + " to " + service, Context: facts})
 }
 
 // door is the door under test with what stands behind it.
@@ -284,7 +284,7 @@ func TestCreateAsks(t *testing.T) {
 	want := []string{
 		"s3:CreateJob *",
 		"s3:PutJobTagging arn:aws:s3:us-east-1:111122223333:job/*",
-		"iam:PassRole arn:aws:iam::111122223333:role/batch",
+		"iam:PassRole arn:aws:iam::111122223333:role/batch to batchoperations.s3.amazonaws.com",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("asked (-want +got)\n%s", diff)

@@ -29,10 +29,11 @@ func (e *Engine) actor(c *iam.Caller, s *Stack, role string) (actor, error) {
 	if role == "" {
 		return actorOf(c), nil
 	}
-	if err := e.IAM.PassRole(c, role); err != nil {
+	const service = "cloudformation.amazonaws.com"
+	if err := e.IAM.PassRole(c, role, service, map[string][]string{"aws:requestedregion": {e.Region}}); err != nil {
 		return actor{}, err
 	}
-	session, err := e.IAM.AssumeForService(role, "cloudformation.amazonaws.com", "AWSCloudFormation", map[string][]string{
+	session, err := e.IAM.AssumeForService(role, service, "AWSCloudFormation", map[string][]string{
 		"aws:sourceaccount": {s.Account}, "aws:sourcearn": {s.ID},
 	})
 	if err != nil {

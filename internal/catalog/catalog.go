@@ -20,6 +20,16 @@ type Catalog struct{ s *store.Store }
 // New returns the catalog of a store.
 func New(s *store.Store) *Catalog { return &Catalog{s} }
 
+// Change is a change of a record that is made together with others; the tables
+// make them.
+type Change = store.RecordChange
+
+// Commit makes changes, each of another record, durably, all or none:
+// fault.Conflict if one of the records was changed since.
+func (c *Catalog) Commit(ctx context.Context, changes ...Change) error {
+	return c.s.ChangeRecords(ctx, changes)
+}
+
 // Table is the records of one kind.
 type Table[T any] struct {
 	s    *store.Store
@@ -75,11 +85,22 @@ func (t *Table[T]) List(prefix, after string, max int) ([]Record[T], bool, error
 // one the caller saw last: 0 if there must be none; fault.Conflict if the
 // record was changed since.
 func (t *Table[T]) Put(ctx context.Context, name string, v T, revision uint64) (uint64, error) {
-	data, err := json.Marshal(v)
+	c, err := t.Putting(name, v, revision)
 	if err != nil {
-		return 0, fault.Wrap("catalog.put", t.kind+" "+name, err)
+		return 0, err
 	}
-	return t.s.PutRecord(ctx, t.kind, name, data, revision)
+	return t.s.PutRecord(ctx, t.kind, name, c.Value, revision)
+}
+
+// Putting is the change that Put makes.
+func (t *Table[T]) Putting(name string, v T, revision uint64) (Change, error) {
+	data, err := json.Marshal(v)
+	return Change{Kind: t.kind, Name: name, Value: data, Revision: revision}, fault.Wrap("catalog.put", t.kind+" "+name, err)
+}
+
+// Deleting is the change that Delete makes.
+func (t *Table[T]) Deleting(name string, revision uint64) Change {
+	return Change{Kind: t.kind, Name: name, Remove: true, Revision: revision}
 }
 
 // Delete removes a record of the given revision.

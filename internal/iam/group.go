@@ -9,6 +9,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/identity"
+	"twinbucket/internal/catalog"
 )
 
 // knownGroup is a group with its documents compiled. It does not change.
@@ -40,13 +41,18 @@ func groupExists(name string) error {
 	return fault.Newf(fault.Exists, "EntityAlreadyExists", "Group with name %s already exists.", name).On(name)
 }
 
-// saveGroup checks a group, stores it, and puts it into memory. The caller
-// holds s.writing.
-func (s *Service) saveGroup(ctx context.Context, g *identity.Group, revision uint64) error {
+// checkGroup reports what is wrong with a group.
+func (s *Service) checkGroup(g *identity.Group) error {
 	if err := g.Validate(); err != nil {
 		return err
 	}
-	if err := s.checkAttached(&g.Identity); err != nil {
+	return s.checkAttached(&g.Identity)
+}
+
+// saveGroup checks a group, stores it, and puts it into memory. The caller
+// holds s.writing.
+func (s *Service) saveGroup(ctx context.Context, g *identity.Group, revision uint64) error {
+	if err := s.checkGroup(g); err != nil {
 		return err
 	}
 	if _, err := s.groups.Put(ctx, nameKey(g.Account, g.Name), *g, revision); err != nil {
@@ -62,6 +68,14 @@ func (s *Service) knowGroup(g *identity.Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.group[nameKey(g.Account, g.Name)] = &knownGroup{g, d}
+	s.revision.Add(1)
+}
+
+// forgetGroup takes a group out of memory.
+func (s *Service) forgetGroup(k *knownGroup) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.group, nameKey(k.group.Account, k.group.Name))
 	s.revision.Add(1)
 }
 
@@ -130,37 +144,42 @@ func (s *Service) UpdateGroup(ctx context.Context, account, name string, change 
 	if s.groupByName(account, g.Name) != nil {
 		return groupExists(g.Name)
 	}
-	// What it allows must be there before its users are told its new name, and
-	// gone last: whatever happens in between, nobody is in none.
-	if err := s.saveGroup(ctx, g, 0); err != nil {
-		return err
-	}
-	members, _ := s.Members(account, name, "", math.MaxInt)
-	for _, member := range members {
-		u := member.Clone()
-		for i := range u.Groups {
-			if strings.EqualFold(u.Groups[i], name) {
-				u.Groups[i] = g.Name
-			}
-		}
-		if err := s.saveUser(ctx, u, member); err != nil {
-			return err
-		}
-	}
-	return s.dropGroup(ctx, k)
+	return s.renameGroup(ctx, k, g)
 }
 
-// dropGroup removes a group's record and takes it out of memory. The caller
-// holds s.writing.
-func (s *Service) dropGroup(ctx context.Context, k *knownGroup) error {
-	key := nameKey(k.group.Account, k.group.Name)
-	if err := s.groups.Delete(ctx, key, anyRevision); err != nil && !errors.Is(err, fault.NotFound) {
-		return fault.Wrap("iam.group", k.group.ARN(), err)
+// renameGroup stores a group under a new name and tells its users, all at
+// once. The caller holds s.writing.
+func (s *Service) renameGroup(ctx context.Context, old *knownGroup, g *identity.Group) error {
+	if err := s.checkGroup(g); err != nil {
+		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.group, key)
-	s.revision.Add(1)
+	put, err := s.groups.Putting(nameKey(g.Account, g.Name), *g, 0)
+	if err != nil {
+		return err
+	}
+	changes := []catalog.Change{put, s.groups.Deleting(nameKey(g.Account, old.group.Name), anyRevision)}
+	members, _ := s.Members(g.Account, old.group.Name, "", math.MaxInt)
+	users := make([]*identity.User, len(members))
+	for i, member := range members {
+		users[i] = member.Clone()
+		for j, name := range users[i].Groups {
+			if strings.EqualFold(name, old.group.Name) {
+				users[i].Groups[j] = g.Name
+			}
+		}
+		if put, err = s.users.Putting(nameKey(member.Account, member.Name), *users[i], anyRevision); err != nil {
+			return err
+		}
+		changes = append(changes, put)
+	}
+	if err := s.catalog.Commit(ctx, changes...); err != nil {
+		return fault.Wrap("iam.group", g.ARN(), err)
+	}
+	s.knowGroup(g)
+	for i, u := range users {
+		s.knowUser(u, members[i])
+	}
+	s.forgetGroup(old)
 	return nil
 }
 
@@ -179,7 +198,11 @@ func (s *Service) DeleteGroup(ctx context.Context, account, name string) error {
 	if members, _ := s.Members(account, name, "", 1); len(members) > 0 {
 		return fault.New(fault.Conflict, "DeleteConflict", "Cannot delete entity, must remove users from group first.").On(k.group.ARN())
 	}
-	return s.dropGroup(ctx, k)
+	if err := s.groups.Delete(ctx, nameKey(account, name), anyRevision); err != nil && !errors.Is(err, fault.NotFound) {
+		return fault.Wrap("iam.group", k.group.ARN(), err)
+	}
+	s.forgetGroup(k)
+	return nil
 }
 
 // Join puts a user into a group; one that is in it already stays.

@@ -49,6 +49,7 @@ const pageSize = 1000
 // from any goroutine.
 type Service struct {
 	now      func() time.Time
+	catalog  *catalog.Catalog
 	accounts *catalog.Table[Account]
 	roles    *catalog.Table[role.Role]
 	users    *catalog.Table[identity.User]
@@ -91,6 +92,7 @@ type knownPolicy struct {
 func New(c *catalog.Catalog, now func() time.Time) (*Service, error) {
 	s := &Service{
 		now:      now,
+		catalog:  c,
 		accounts: catalog.Of[Account](c, accountKind),
 		roles:    catalog.Of[role.Role](c, roleKind),
 		users:    catalog.Of[identity.User](c, userKind),

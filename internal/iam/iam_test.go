@@ -58,8 +58,10 @@ type world struct {
 }
 
 // newWorld returns a service with the accounts src and dst.
-func newWorld(t testing.TB) *world {
-	w := &world{t: t, ctx: t.Context(), disk: vfs.Memory(), clock: &clock{now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}}
+func newWorld(t testing.TB) *world { return worldOn(t, vfs.Memory()) }
+
+func worldOn(t testing.TB, disk vfs.FS) *world {
+	w := &world{t: t, ctx: t.Context(), disk: disk, clock: &clock{now: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}}
 	w.start()
 	t.Cleanup(w.stop)
 	for name, id := range map[string]string{"src": src, "dst": dst} {

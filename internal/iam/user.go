@@ -51,11 +51,11 @@ func (s *Service) saveUser(ctx context.Context, u, old *identity.User) error {
 	}
 	key := nameKey(u.Account, u.Name)
 	if old != nil && key != nameKey(old.Account, old.Name) {
-		// The new name first: whatever happens in between, the user is there.
-		if _, err := s.users.Put(ctx, key, *u, 0); err != nil {
-			return fault.Wrap("iam.user", u.ARN(), err)
+		put, err := s.users.Putting(key, *u, 0)
+		if err == nil {
+			err = s.catalog.Commit(ctx, s.users.Deleting(nameKey(old.Account, old.Name), anyRevision), put)
 		}
-		if err := s.users.Delete(ctx, nameKey(old.Account, old.Name), anyRevision); err != nil {
+		if err != nil {
 			return fault.Wrap("iam.user", u.ARN(), err)
 		}
 		s.knowUser(u, old)

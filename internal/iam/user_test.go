@@ -1,11 +1,14 @@
 package iam
 
 import (
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
 	"twinbucket/fault"
 	"twinbucket/identity"
+	"twinbucket/internal/vfs"
 	"twinbucket/policy"
 	"twinbucket/role"
 )
@@ -112,6 +115,48 @@ func TestUsersAreKept(t *testing.T) {
 	}
 	if err := w.DeleteUser(w.ctx, src, "bob"); fault.CodeOf(err) != "DeleteConflict" {
 		t.Errorf("delete with a key and a group: %v", err)
+	}
+}
+
+// TestRenamesAreWhole makes the k-th operation on the journal fail, with all
+// that follow, for every k, and cuts the power: whoever was being renamed has
+// one name, and is in one group.
+func TestRenamesAreWhole(t *testing.T) {
+	t.Parallel()
+	for k := int64(1); ; k++ {
+		mem, faults := vfs.Memory(), &vfs.Faults{Under: "journal"}
+		w := worldOn(t, faults.Wrap(mem))
+		w.ann("/")
+		if _, err := w.CreateGroup(w.ctx, identity.Group{Identity: identity.Identity{Account: src, Name: "devs"}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Join(w.ctx, src, "ann", "devs"); err != nil {
+			t.Fatal(err)
+		}
+		before := faults.Count()
+		faults.FailFrom(k)
+		toBob := w.UpdateUser(w.ctx, src, "ann", func(u *identity.User) error { u.Name = "bob"; return nil })
+		toOps := w.UpdateGroup(w.ctx, src, "devs", func(g *identity.Group) error { g.Name = "ops"; return nil })
+		seen := faults.Count() - before
+		for _, disk := range []vfs.FS{mem.Crash(0, nil), mem.Crash(100, rand.New(rand.NewPCG(uint64(k), 1)))} {
+			after := &world{t: t, ctx: w.ctx, disk: disk, clock: w.clock}
+			after.start()
+			users, _ := after.ListUsers(src, "/", "", 10)
+			groups, _ := after.ListGroups(src, "/", "", 10)
+			if len(users) != 1 || len(groups) != 1 || !slices.Equal(users[0].Groups, []string{groups[0].Name}) {
+				t.Fatalf("at k=%d: users %v, groups %v", k, users, groups)
+			}
+			if toBob == nil && users[0].Name != "bob" || toOps == nil && groups[0].Name != "ops" {
+				t.Errorf("at k=%d: after %v and %v there are user %s and group %s", k, toBob, toOps, users[0].Name, groups[0].Name)
+			}
+			after.stop()
+		}
+		if seen < k {
+			if k < 4 {
+				t.Fatalf("only %d operations were seen", seen)
+			}
+			return
+		}
 	}
 }
 

@@ -46,8 +46,11 @@ const (
 	cmdMove  = 21
 )
 
-// cmdKeyring was added later.
-const cmdKeyring = 35
+// These were added later.
+const (
+	cmdKeyring = 35
+	cmdRecords = 40
+)
 
 func newCommand(number byte) command {
 	switch number {
@@ -77,6 +80,8 @@ func newCommand(number byte) command {
 		return new(moveCommand)
 	case cmdKeyring:
 		return new(keyringCommand)
+	case cmdRecords:
+		return new(recordsCommand)
 	}
 	return nil
 }
@@ -239,6 +244,7 @@ const (
 	fKeepsLock  fields.Number = 152
 	fInOrder    fields.Number = 153
 	fInitiator  fields.Number = 152 // who began an upload
+	fChange     fields.Number = 154 // of a record, among others
 )
 
 // Fields of commands about ACLs and Object Lock; from 130 on.

@@ -83,6 +83,24 @@ func (s *Store) DeleteRecord(ctx context.Context, kind, name string, revision ui
 	return s.do(ctx, &recordCommand{kind: kind, name: name, remove: true, revision: revision}, nil)
 }
 
+// RecordChange is one of the changes that ChangeRecords makes.
+type RecordChange struct {
+	Kind, Name string
+	Value      []byte
+	Remove     bool   // the record; Value is not looked at
+	Revision   uint64 // that the record has to have, as for PutRecord
+}
+
+// ChangeRecords makes changes, each of another record, all or none:
+// fault.Conflict if one of the records has another revision.
+func (s *Store) ChangeRecords(ctx context.Context, changes []RecordChange) error {
+	c := &recordsCommand{all: make([]recordCommand, len(changes))}
+	for i, ch := range changes {
+		c.all[i] = recordCommand{kind: ch.Kind, name: ch.Name, value: ch.Value, remove: ch.Remove, revision: ch.Revision}
+	}
+	return s.do(ctx, c, nil)
+}
+
 // recordCommand puts or removes a record.
 type recordCommand struct {
 	kind, name string
@@ -119,9 +137,17 @@ func (c *recordCommand) decode(f fields.Field) error {
 }
 
 func (c *recordCommand) apply(a *applier, at, _ journal.Position) error {
-	row := recordRow(c.kind, c.name)
+	if err := c.check(a); err != nil {
+		return err
+	}
+	c.change(a, at)
+	return a.broken
+}
+
+// check reports whether the record has the revision that it has to have.
+func (c *recordCommand) check(a *applier) error {
 	var have uint64
-	v, closer, err := a.b.Get(row)
+	v, closer, err := a.b.Get(recordRow(c.kind, c.name))
 	switch {
 	case err == nil:
 		have, _ = binary.Uvarint(v)
@@ -132,11 +158,48 @@ func (c *recordCommand) apply(a *applier, at, _ journal.Position) error {
 	if c.revision != AnyRevision && c.revision != have {
 		return errRevision
 	}
+	return a.broken
+}
+
+func (c *recordCommand) change(a *applier, at journal.Position) {
+	row := recordRow(c.kind, c.name)
 	if c.remove {
 		a.del(row)
-		return a.broken
+		return
 	}
 	c.made = uint64(at)
 	a.set(row, append(binary.AppendUvarint(nil, c.made), c.value...))
+}
+
+// recordsCommand changes several records, all or none.
+type recordsCommand struct{ all []recordCommand }
+
+func (c *recordsCommand) number() byte { return cmdRecords }
+
+func (c *recordsCommand) encode(w *fields.Writer) {
+	for i := range c.all {
+		w.Message(fChange, c.all[i].encode)
+	}
+}
+
+func (c *recordsCommand) decode(f fields.Field) error {
+	if f.Number != fChange {
+		return nil
+	}
+	var one recordCommand
+	err := fields.Each(f.Bytes, one.decode)
+	c.all = append(c.all, one)
+	return err
+}
+
+func (c *recordsCommand) apply(a *applier, at, _ journal.Position) error {
+	for i := range c.all {
+		if err := c.all[i].check(a); err != nil {
+			return err
+		}
+	}
+	for i := range c.all {
+		c.all[i].change(a, at)
+	}
 	return a.broken
 }

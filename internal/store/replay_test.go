@@ -139,6 +139,13 @@ func (h *history) step() {
 		h.settings()
 	case 15:
 		name := rapid.SampledFrom([]string{"x", "y"}).Draw(h.rt, "record")
+		if rapid.Bool().Draw(h.rt, "rename") {
+			h.done(nil, s.ChangeRecords(ctx, []RecordChange{
+				{Kind: "kind", Name: name, Remove: true, Revision: AnyRevision},
+				{Kind: "kind", Name: "z" + name, Value: []byte(name), Revision: rapid.SampledFrom([]uint64{0, AnyRevision}).Draw(h.rt, "of the new")},
+			}))
+			return
+		}
 		if rapid.Bool().Draw(h.rt, "remove") {
 			h.done(nil, s.DeleteRecord(ctx, "kind", name, AnyRevision))
 			return

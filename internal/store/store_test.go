@@ -604,6 +604,50 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestChangedTogether: several records are changed, or none of them.
+func TestChangedTogether(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := open(t, fs)
+	defer func() { closeStore(t, s) }()
+	for _, n := range []string{"a", "b"} {
+		if _, err := s.PutRecord(t.Context(), "user", n, []byte(n), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names := func() (out string) {
+		t.Helper()
+		rs, _, err := s.Records("user", "", "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rs {
+			out += r.Name + "=" + string(r.Value) + " "
+		}
+		return out
+	}
+	rename := func(from, to string) error {
+		return s.ChangeRecords(t.Context(), []RecordChange{
+			{Kind: "user", Name: from, Remove: true, Revision: AnyRevision},
+			{Kind: "user", Name: to, Value: []byte(from), Revision: 0},
+		})
+	}
+	if err := rename("a", "b"); !errors.Is(err, fault.Conflict) || names() != "a=a b=b " {
+		t.Errorf("to a name that is taken: %v, and there is %s", err, names())
+	}
+	if err := rename("a", "c"); err != nil || names() != "b=b c=a " {
+		t.Errorf("%v, and there is %s", err, names())
+	}
+	closeStore(t, s)
+	if err := fs.RemoveAll("/data/index"); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, fs)
+	if names() != "b=b c=a " {
+		t.Errorf("after replay there is %s", names())
+	}
+}
+
 func TestInternalBucketsAreHidden(t *testing.T) {
 	t.Parallel()
 	s := open(t, vfs.Memory())

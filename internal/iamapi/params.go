@@ -35,6 +35,15 @@ func (c *call) need(name string) (string, error) {
 	return c.form.Get(name), nil
 }
 
+// oneOf returns a parameter that is one of values; "" if it is not there.
+func (c *call) oneOf(name string, values ...string) (string, error) {
+	v := c.form.Get(name)
+	if v == "" || slices.Contains(values, v) {
+		return v, nil
+	}
+	return "", constraint(name, "Member must satisfy enum value set: ["+strings.Join(values, ", ")+"]")
+}
+
 // number returns a numeric parameter, or what stands for it when it is not
 // there.
 func (c *call) number(name string, absent int) (int, error) {

@@ -131,15 +131,14 @@ func (c *call) listPolicies() error {
 
 // scope returns whose policies Scope asks for.
 func (c *call) scope() ([]string, error) {
-	switch c.form.Get("Scope") {
-	case "", "All":
-		return []string{c.caller.Account, "aws"}, nil
+	scope, err := c.oneOf("Scope", "All", "AWS", "Local")
+	switch scope {
 	case "Local":
-		return []string{c.caller.Account}, nil
+		return []string{c.caller.Account}, err
 	case "AWS":
-		return []string{"aws"}, nil
+		return []string{"aws"}, err
 	}
-	return nil, constraint("Scope", "Member must satisfy enum value set: [All, AWS, Local]")
+	return []string{c.caller.Account, "aws"}, err
 }
 
 // policies returns what ListPolicies is to list on a page, and one more if

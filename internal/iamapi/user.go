@@ -1,6 +1,7 @@
 package iamapi
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -296,30 +297,48 @@ func (c *call) listGroupsForUser() error {
 	return nil
 }
 
-// listEntities lists the users, groups and roles that have a managed policy.
+// listEntities lists the groups, users and roles that use a managed policy.
 func (c *call) listEntities() error {
+	page, err := c.page()
+	if err != nil {
+		return err
+	}
+	filter, err := c.oneOf("EntityFilter", "User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy")
+	if err != nil {
+		return err
+	}
+	usage, err := c.oneOf("PolicyUsageFilter", "PermissionsPolicy", "PermissionsBoundary")
+	if err != nil {
+		return err
+	}
 	p, err := c.thePolicy("ListEntitiesForPolicy")
 	if err != nil {
 		return err
 	}
 	attached, boundaries := c.iam.Attachments(c.caller.Account, p.ARN())
-	if c.form.Get("PolicyUsageFilter") == "PermissionsBoundary" {
-		attached = boundaries
+	found := map[string]*identity.Identity{} // by kind and name, as markers are
+	for use, list := range map[string]map[identity.Kind][]*identity.Identity{"PermissionsPolicy": attached, "PermissionsBoundary": boundaries} {
+		for k, identities := range list {
+			for _, i := range identities {
+				if (usage == "" || usage == use) && (filter == "" || filter == k.Word()) && strings.HasPrefix(i.Path, c.pathPrefix()) {
+					found[k.Word()+"/"+i.Name] = i
+				}
+			}
+		}
 	}
-	filter := c.form.Get("EntityFilter")
+	keys, more := page.cut(sorted(slices.Collect(maps.Keys(found))))
 	for _, k := range []identity.Kind{identity.GroupKind, identity.UserKind, identity.RoleKind} {
 		c.out.Open("Policy" + k.Word() + "s")
-		for _, i := range attached[k] {
-			if filter != "" && filter != k.Word() || !strings.HasPrefix(i.Path, c.pathPrefix()) {
-				continue
+		for _, key := range keys {
+			if strings.HasPrefix(key, k.Word()+"/") {
+				c.out.Open("member")
+				c.out.Text(k.Word()+"Name", found[key].Name)
+				c.out.Text(k.Word()+"Id", found[key].ID)
+				c.out.Close("member")
 			}
-			c.out.Open("member")
-			c.out.Text(k.Word()+"Name", i.Name)
-			c.out.Text(k.Word()+"Id", i.ID)
-			c.out.Close("member")
 		}
 		c.out.Close("Policy" + k.Word() + "s")
 	}
-	c.truncated(false, "")
+	c.truncated(more, lastOf(keys))
 	return nil
 }

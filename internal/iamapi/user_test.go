@@ -2,6 +2,7 @@ package iamapi
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -128,5 +129,61 @@ func TestUsersOwnKeys(t *testing.T) {
 	w.must("DeleteUser", "UserName=ann")
 	if rec := w.send(session, "sts", form("sts", "GetCallerIdentity")); rec.Code != http.StatusForbidden {
 		t.Error(rec.Body)
+	}
+}
+
+func TestEntitiesForPolicy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const name = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+	w.must("CreateUser", "UserName=both", "PermissionsBoundary="+name)
+	w.must("AttachUserPolicy", "UserName=both", "PolicyArn="+name)
+	w.must("CreateUser", "UserName=bounded", "PermissionsBoundary="+name, "Path=/team/")
+	w.must("CreateGroup", "GroupName=devs")
+	w.must("AttachGroupPolicy", "GroupName=devs", "PolicyArn="+name)
+	w.must("CreateRole", "RoleName=copies", "AssumeRolePolicyDocument="+trustS3)
+	w.must("AttachRolePolicy", "RoleName=copies", "PolicyArn="+name)
+	listed := func(body string) string {
+		var out []string
+		for _, m := range regexp.MustCompile(`<(?:User|Group|Role)Name>([^<]*)<`).FindAllStringSubmatch(body, -1) {
+			out = append(out, m[1])
+		}
+		return strings.Join(out, " ")
+	}
+	for _, tt := range []struct{ params, want string }{
+		{"", "devs both bounded copies"},
+		{"PolicyUsageFilter=PermissionsPolicy", "devs both copies"},
+		{"PolicyUsageFilter=PermissionsBoundary", "both bounded"},
+		{"EntityFilter=User", "both bounded"},
+		{"EntityFilter=Group PolicyUsageFilter=PermissionsBoundary", ""},
+		{"EntityFilter=AWSManagedPolicy", ""},
+		{"PathPrefix=/team/", "bounded"},
+	} {
+		params := append(strings.Fields(tt.params), "PolicyArn="+name)
+		if got := listed(w.must("ListEntitiesForPolicy", params...)); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.params, got, tt.want)
+		}
+	}
+	var pages []string
+	for marker := ""; ; {
+		body := w.must("ListEntitiesForPolicy", "PolicyArn="+name, "MaxItems=2", "Marker="+marker)
+		pages = append(pages, listed(body))
+		if marker = between(body, "<Marker>", "<"); marker == "" {
+			break
+		}
+	}
+	if got := strings.Join(pages, ", "); got != "devs copies, both bounded" {
+		t.Errorf("by pages: %s", got)
+	}
+	for param, want := range map[string]string{
+		"EntityFilter=Robot":     "Value at 'entityFilter' failed to satisfy constraint: Member must satisfy enum value set: [User, Role, Group, LocalManagedPolicy, AWSManagedPolicy]",
+		"EntityFilter=user":      "Value at 'entityFilter' failed",
+		"PolicyUsageFilter=Some": "Value at 'policyUsageFilter' failed to satisfy constraint: Member must satisfy enum value set: [PermissionsPolicy, PermissionsBoundary]",
+		"MaxItems=0":             "Value at 'maxItems' failed",
+		"PathPrefix=team":        "The specified value for pathPrefix is invalid",
+	} {
+		if code, body := w.iamCall("ListEntitiesForPolicy", "PolicyArn="+name, param); code != http.StatusBadRequest || !strings.Contains(body, "<Code>ValidationError</Code>") || !strings.Contains(strings.ReplaceAll(body, "&#39;", "'"), want) {
+			t.Errorf("%s: %d %s", param, code, body)
+		}
 	}
 }

@@ -2,14 +2,12 @@ package identity
 
 import (
 	"slices"
-	"time"
 
-	"twinbucket/fault"
 	"twinbucket/policy"
 )
 
 const (
-	// MaxKeys is how many access keys a user can have.
+	// MaxKeys is how many access keys a user can have, a root user too.
 	MaxKeys = 2
 	// MaxGroups is how many groups a user can be in.
 	MaxGroups = 10
@@ -18,16 +16,8 @@ const (
 // User is an IAM user.
 type User struct {
 	Identity
-	Keys   []Key    `json:"keys,omitempty"`   // in the order they were made
+	Keys   Keys     `json:"keys,omitempty"`
 	Groups []string `json:"groups,omitempty"` // names, in the order they were joined
-}
-
-// Key is an access key of a user.
-type Key struct {
-	AccessKey string    `json:"accessKey"`
-	Secret    string    `json:"secret"`
-	Created   time.Time `json:"created"`
-	Inactive  bool      `json:"inactive,omitempty"`
 }
 
 // Group is an IAM group: what its users may do beside their own policies.
@@ -59,13 +49,10 @@ func (u *User) Validate() error {
 	if err := check(UserKind, &u.Identity); err != nil {
 		return err
 	}
-	switch {
-	case len(u.Keys) > MaxKeys:
-		return over("Cannot exceed quota for AccessKeysPerUser: %d", MaxKeys).WithHint("delete a key that is no longer used")
-	case len(u.Groups) > MaxGroups:
+	if len(u.Groups) > MaxGroups {
 		return over("Cannot exceed quota for GroupsPerUser: %d", MaxGroups)
 	}
-	return nil
+	return u.Keys.Validate()
 }
 
 // Validate reports the first thing that is wrong with the group, as that of a
@@ -83,13 +70,4 @@ func check(k Kind, i *Identity) error {
 		return err
 	}
 	return i.CheckPolicies(k)
-}
-
-// Key returns where in the list of keys one is.
-func (u *User) Key(accessKey string) (int, error) {
-	i := slices.IndexFunc(u.Keys, func(k Key) bool { return k.AccessKey == accessKey })
-	if i < 0 {
-		return 0, fault.Newf(fault.NotFound, "NoSuchEntity", "The Access Key with id %s cannot be found.", accessKey).On(accessKey)
-	}
-	return i, nil
 }

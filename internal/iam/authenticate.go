@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/sigv4"
 	"twinbucket/policy"
 )
@@ -152,17 +153,25 @@ func (s *Service) owner(claim *sigv4.Claim) (policy.Principal, string, error) {
 	s.mu.RLock()
 	a, k := s.byKey[claim.AccessKey()], s.userKey[claim.AccessKey()]
 	s.mu.RUnlock()
-	if a != nil {
-		return a.root(), a.Secret, nil
+	switch {
+	case a != nil:
+		secret, err := secretOf(claim, a.Keys, "the root user of account "+a.Name)
+		return a.root(), secret, err
+	case k != nil:
+		secret, err := secretOf(claim, k.user.Keys, "user "+k.user.Name)
+		return k.user.Principal(), secret, err
 	}
-	if k == nil {
-		return policy.Principal{}, "", unknownKey(claim, "no account and no user here has the key %s; the keys of accounts are in the file credentials of the data directory", claim.AccessKey())
+	return policy.Principal{}, "", unknownKey(claim, "no account and no user here has the key %s; the keys of accounts are in the file credentials of the data directory", claim.AccessKey())
+}
+
+// secretOf returns the secret of a claim's access key, which is one of keys
+// and has to be active; owner says whose they are.
+func secretOf(claim *sigv4.Claim, keys identity.Keys, owner string) (string, error) {
+	i, err := keys.Find(claim.AccessKey())
+	if err != nil || keys[i].Inactive {
+		return "", unknownKey(claim, "the key of %s is inactive: turn it on with UpdateAccessKey", owner)
 	}
-	i, err := k.user.Key(claim.AccessKey())
-	if err != nil || k.user.Keys[i].Inactive {
-		return policy.Principal{}, "", unknownKey(claim, "the key of user %s is inactive: turn it on with UpdateAccessKey", k.user.Name)
-	}
-	return k.user.Principal(), k.user.Keys[i].Secret, nil
+	return keys[i].Secret, nil
 }
 
 func unknownKey(claim *sigv4.Claim, hint string, args ...any) error {

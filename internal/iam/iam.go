@@ -57,6 +57,7 @@ type Service struct {
 	policies *catalog.Table[Policy]
 	seal     []byte // seals session tokens
 	region   string // "" for any
+	publish  func([]Account) error
 
 	writing  sync.Mutex   // held from reading what a change rests on until it is in memory
 	mu       sync.RWMutex // guards the maps; held only while looking up or replacing
@@ -112,7 +113,7 @@ func New(c *catalog.Catalog, now func() time.Time) (*Service, error) {
 		s.knowPolicy(&p)
 	}
 	load := []func() error{
-		func() error { return each(s.accounts, func(a Account) { s.knowAccount(&a) }) },
+		func() error { return each(s.accounts, func(a Account) { a.complete(); s.knowAccount(&a, nil) }) },
 		func() error { return each(s.policies, func(p Policy) { s.knowPolicy(&p) }) },
 		func() error { return each(s.roles, func(r role.Role) { s.knowRole(&r) }) },
 		func() error { return each(s.groups, func(g identity.Group) { s.knowGroup(&g) }) },

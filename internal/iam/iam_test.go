@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -158,14 +159,14 @@ func TestAccounts(t *testing.T) {
 	before := w.Accounts()
 	w.restart()
 	after := w.Accounts()
-	if len(before) != 2 || len(after) != 2 || before[0] != after[0] || before[1] != after[1] {
+	if len(before) != 2 || !reflect.DeepEqual(before, after) {
 		t.Errorf("accounts before a restart %v, after %v", before, after)
 	}
 	if a := after[0]; a.ID != src || a.Name != "src" || len(a.AccessKey) != 20 || !strings.HasPrefix(a.AccessKey, "AKIA") || len(a.Secret) != 40 {
 		t.Errorf("account %+v", a)
 	}
 	again, err := w.EnsureAccount(w.ctx, "src", src)
-	if err != nil || again != before[0] {
+	if err != nil || !reflect.DeepEqual(again, before[0]) {
 		t.Errorf("ensured again: %+v, %v", again, err)
 	}
 	_, err = w.EnsureAccount(w.ctx, "other", src)

@@ -116,16 +116,6 @@ func (s *Service) GetUser(account, name string) (*identity.User, error) {
 	return nil, noUser(name)
 }
 
-// UserOfKey returns the user whose access key it is.
-func (s *Service) UserOfKey(accessKey string) (*identity.User, bool) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if k := s.userKey[accessKey]; k != nil {
-		return k.user, true
-	}
-	return nil, false
-}
-
 // ListUsers returns the users of an account whose path begins with pathPrefix
 // and whose name sorts behind after, at most max of them by name, and whether
 // there are more.
@@ -200,15 +190,6 @@ func (s *Service) DeleteUser(ctx context.Context, account, name string) error {
 	s.forget(k.user)
 	s.revision.Add(1)
 	return nil
-}
-
-// CreateKey gives a user another access key: LimitExceeded if it has two.
-func (s *Service) CreateKey(ctx context.Context, account, name string) (identity.Key, error) {
-	key := identity.Key{AccessKey: newID("AKIA", 16), Secret: newSecret(), Created: s.now().UTC()}
-	return key, s.UpdateUser(ctx, account, name, func(u *identity.User) error {
-		u.Keys = append(u.Keys, key)
-		return nil
-	})
 }
 
 // sources returns the policies of a user and of its groups.

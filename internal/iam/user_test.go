@@ -106,9 +106,9 @@ func TestUsersAreKept(t *testing.T) {
 	if _, err := w.GetUser(src, "ann"); fault.CodeOf(err) != "NoSuchEntity" {
 		t.Errorf("the old name: %v", err)
 	}
-	u, ok := w.UserOfKey(key.AccessKey)
-	if !ok || u.Name != "bob" || u.Keys[0].Secret != key.Secret {
-		t.Errorf("after a restart: %+v", u)
+	account, user, ok := w.KeyOwner(key.AccessKey)
+	if keys, err := w.Keys(src, "bob"); !ok || account != src || user != "bob" || err != nil || len(keys) != 1 || keys[0].Secret != key.Secret {
+		t.Errorf("after a restart: %s/%s, %v", account, user, err)
 	}
 	if members, _ := w.Members(src, "devs", "", 10); len(members) != 1 || members[0].Name != "bob" {
 		t.Errorf("the group has %v", members)

@@ -30,13 +30,17 @@ func (c *call) getAccountSummary() error {
 	for _, p := range policies {
 		versions += len(p.Versions)
 	}
+	rootKeys, err := c.iam.Keys(account, "")
+	if err != nil {
+		return err
+	}
 	c.out.Open("SummaryMap")
 	for _, e := range []struct {
 		key string
 		n   int
 	}{
 		{"AccessKeysPerUserQuota", identity.MaxKeys},
-		{"AccountAccessKeysPresent", 1},
+		{"AccountAccessKeysPresent", min(len(rootKeys), 1)},
 		{"AccountMFAEnabled", 0},
 		{"AttachedPoliciesPerGroupQuota", 10},
 		{"AttachedPoliciesPerRoleQuota", 10},

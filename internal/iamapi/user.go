@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"twinbucket/arn"
 	"twinbucket/fault"
 	"twinbucket/identity"
 	"twinbucket/policy"
@@ -98,7 +99,7 @@ func (c *call) getUser() error {
 			return nil
 		}
 	}
-	return fault.New(fault.Invalid, "ValidationError", "Must specify userName when calling with non-User credentials")
+	return noUserName()
 }
 
 func (c *call) listUsers() error {
@@ -167,72 +168,93 @@ func (c *call) deleteUser() error {
 	return c.iam.DeleteUser(c.r.Context(), u.Account, u.Name)
 }
 
-func (c *call) createAccessKey() error {
-	c.ownName()
-	u, err := c.theUser("CreateAccessKey")
-	if err != nil {
-		return err
+// keysOwner returns whose access keys the request is about, after permission
+// for action: the name of a user, or "" for the root user. Without UserName it
+// is who owns the key that signed.
+func (c *call) keysOwner(action string) (user string, err error) {
+	if !c.form.Has("UserName") {
+		switch {
+		case c.caller.Verified.Token != "":
+			return "", noUserName()
+		case c.caller.Type == policy.RootUser:
+			return "", c.allow(action, c.caller.ARN)
+		}
+		c.ownName()
 	}
-	key, err := c.iam.CreateKey(c.r.Context(), u.Account, u.Name)
+	u, err := c.theUser(action)
 	if err != nil {
-		return err
+		return "", err
 	}
-	c.out.Open("AccessKey")
-	c.out.Text("UserName", u.Name)
-	c.out.Text("AccessKeyId", key.AccessKey)
-	c.out.Text("Status", "Active")
-	c.out.Text("SecretAccessKey", key.Secret)
-	c.time("CreateDate", key.Created)
-	c.out.Close("AccessKey")
-	return nil
+	return u.Name, nil
 }
 
-func status(k *identity.Key) string {
-	if k.Inactive {
-		return "Inactive"
+// noUserName refuses a request that has to say which user it is about.
+func noUserName() error {
+	return fault.New(fault.Invalid, "ValidationError", "Must specify userName when calling with non-User credentials")
+}
+
+// writeKey writes the access key of a user, "" for the root user, who has no
+// name. Its secret is shown once, when it is made.
+func (c *call) writeKey(element, user string, key *identity.Key, made bool) {
+	c.out.Open(element)
+	c.out.Optional("UserName", user)
+	c.out.Text("AccessKeyId", key.AccessKey)
+	c.out.Text("Status", key.Status())
+	if made {
+		c.out.Text("SecretAccessKey", key.Secret)
 	}
-	return "Active"
+	c.time("CreateDate", key.Created)
+	c.out.Close(element)
+}
+
+func (c *call) createAccessKey() error {
+	user, err := c.keysOwner("CreateAccessKey")
+	if err != nil {
+		return err
+	}
+	key, err := c.iam.CreateKey(c.r.Context(), c.caller.Account, user)
+	if err == nil {
+		c.writeKey("AccessKey", user, &key, true)
+	}
+	return err
 }
 
 func (c *call) listAccessKeys() error {
 	if _, err := c.page(); err != nil {
 		return err
 	}
-	c.ownName()
-	u, err := c.theUser("ListAccessKeys")
+	user, err := c.keysOwner("ListAccessKeys")
 	if err != nil {
 		return err
 	}
-	c.out.Text("UserName", u.Name)
+	keys, err := c.iam.Keys(c.caller.Account, user)
+	if err != nil {
+		return err
+	}
+	c.out.Optional("UserName", user)
 	c.out.Open("AccessKeyMetadata")
-	for i := range u.Keys {
-		c.out.Open("member")
-		c.out.Text("UserName", u.Name)
-		c.out.Text("AccessKeyId", u.Keys[i].AccessKey)
-		c.out.Text("Status", status(&u.Keys[i]))
-		c.time("CreateDate", u.Keys[i].Created)
-		c.out.Close("member")
+	for i := range keys {
+		c.writeKey("member", user, &keys[i], false)
 	}
 	c.out.Close("AccessKeyMetadata")
 	c.truncated(false, "")
 	return nil
 }
 
-// changeKey changes an access key of the user in the request.
-func (c *call) changeKey(action string, change func(*identity.User, int)) error {
+// changeKey changes the access key that the request names.
+func (c *call) changeKey(action string, change func(keys *identity.Keys, i int)) error {
 	id, err := c.need("AccessKeyId")
 	if err != nil {
 		return err
 	}
-	c.ownName()
-	u, err := c.theUser(action)
+	user, err := c.keysOwner(action)
 	if err != nil {
 		return err
 	}
-	return c.iam.UpdateUser(c.r.Context(), u.Account, u.Name, func(u *identity.User) error {
-		i, err := u.Key(id)
+	return c.iam.UpdateKeys(c.r.Context(), c.caller.Account, user, func(keys *identity.Keys) error {
+		i, err := keys.Find(id)
 		if err == nil {
-			change(u, i)
+			change(keys, i)
 		}
 		return err
 	})
@@ -246,11 +268,11 @@ func (c *call) updateAccessKey() error {
 	if want != "Active" && want != "Inactive" {
 		return constraint("Status", "Member must satisfy enum value set: [Expired, Active, Inactive]")
 	}
-	return c.changeKey("UpdateAccessKey", func(u *identity.User, i int) { u.Keys[i].Inactive = want == "Inactive" })
+	return c.changeKey("UpdateAccessKey", func(keys *identity.Keys, i int) { (*keys)[i].Inactive = want == "Inactive" })
 }
 
 func (c *call) deleteAccessKey() error {
-	return c.changeKey("DeleteAccessKey", func(u *identity.User, i int) { u.Keys = slices.Delete(u.Keys, i, i+1) })
+	return c.changeKey("DeleteAccessKey", func(keys *identity.Keys, i int) { *keys = slices.Delete(*keys, i, i+1) })
 }
 
 // getAccessKeyLastUsed tells whose a key is. When it was used is not noted,
@@ -260,15 +282,23 @@ func (c *call) getAccessKeyLastUsed() error {
 	if err != nil {
 		return err
 	}
-	u, ok := c.iam.UserOfKey(id)
-	if !ok || u.Account != c.caller.Account {
+	account, user, ok := c.iam.KeyOwner(id)
+	if !ok || account != c.caller.Account {
 		return fault.Newf(fault.Denied, "AccessDenied", "User: %s is not authorized to perform: iam:GetAccessKeyLastUsed on resource: access key %s", c.caller.ARN, id).
 			WithHint("no user of account %s has this key", c.caller.Account)
 	}
-	if err := c.allow("GetAccessKeyLastUsed", u.ARN()); err != nil {
+	owner := arn.Root(account)
+	if user != "" {
+		u, err := c.iam.GetUser(account, user)
+		if err != nil {
+			return err
+		}
+		owner = u.ARN()
+	}
+	if err := c.allow("GetAccessKeyLastUsed", owner); err != nil {
 		return err
 	}
-	c.out.Text("UserName", u.Name)
+	c.out.Optional("UserName", user)
 	c.out.Open("AccessKeyLastUsed")
 	c.out.Text("Region", "N/A")
 	c.out.Text("ServiceName", "N/A")

@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"twinbucket/internal/iam"
 	"twinbucket/internal/sigv4"
+	"twinbucket/policy"
 )
 
 func TestGoldenUsers(t *testing.T) {
@@ -186,4 +188,67 @@ func TestEntitiesForPolicy(t *testing.T) {
 			t.Errorf("%s: %d %s", param, code, body)
 		}
 	}
+}
+
+func TestGoldenRootKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	first := w.root[src]
+	summary := func(want string) {
+		t.Helper()
+		if got := between(w.must("GetAccountSummary"), "<key>AccountAccessKeysPresent</key><value>", "<"); got != want {
+			t.Errorf("AccountAccessKeysPresent is %s, want %s", got, want)
+		}
+	}
+	summary("1")
+	golden(t, "root-keys.golden", w.transcript("iam", [][]string{
+		{"ListAccessKeys"},
+		{"CreateAccessKey"},
+		{"CreateAccessKey"},
+		{"ListAccessKeys"},
+		{"UpdateAccessKey", "AccessKeyId=AKIANONE", "Status=Inactive"},
+		{"DeleteAccessKey", "AccessKeyId=AKIANONE"},
+		{"ListAccessKeys", "UserName="},
+		{"ListAccessKeys", "UserName=root"},
+	}))
+	keys, err := w.iam.Keys(src, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := sigv4.Credentials{AccessKey: keys[1].AccessKey, Secret: keys[1].Secret}
+	as := func(cred sigv4.Credentials, want int, params ...string) {
+		t.Helper()
+		if rec := w.send(cred, "iam", form("iam", params[0], params[1:]...)); rec.Code != want {
+			t.Errorf("%v: %d %s", params, rec.Code, rec.Body)
+		}
+	}
+	// The second key turns the first one off, and then deletes it and itself.
+	as(second, 200, "UpdateAccessKey", "AccessKeyId="+first.AccessKey, "Status=Inactive")
+	as(first, 403, "ListAccessKeys")
+	as(second, 200, "UpdateAccessKey", "AccessKeyId="+first.AccessKey, "Status=Active")
+	as(first, 200, "ListAccessKeys")
+	as(second, 200, "DeleteAccessKey", "AccessKeyId="+first.AccessKey)
+	as(first, 403, "ListAccessKeys")
+	w.root[src] = second
+	summary("1")
+	ann := w.user("ann")
+	w.must("AttachUserPolicy", "UserName=ann", "PolicyArn=arn:aws:iam::aws:policy/AdministratorAccess")
+
+	// An administrator may ask about the key, and cannot touch it. A session of
+	// the root user has to name a user, as every session.
+	if got := w.send(ann, "iam", form("iam", "GetAccessKeyLastUsed", "AccessKeyId="+second.AccessKey)).Body.String(); !strings.Contains(got, "<GetAccessKeyLastUsedResult><AccessKeyLastUsed>") {
+		t.Error(got)
+	}
+	as(ann, 404, "DeleteAccessKey", "AccessKeyId="+second.AccessKey)
+	session, err := w.iam.GetSessionToken(&iam.Caller{Principal: policy.Principal{Type: policy.RootUser, Account: src}}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as(sigv4.Credentials{AccessKey: session.AccessKey, Secret: session.Secret, Token: session.Token}, 400, "CreateAccessKey")
+	as(sigv4.Credentials{AccessKey: session.AccessKey, Secret: session.Secret, Token: session.Token}, 200, "ListAccessKeys", "UserName=ann")
+
+	as(second, 200, "DeleteAccessKey", "AccessKeyId="+second.AccessKey)
+	as(second, 403, "ListAccessKeys")
+	w.root[src] = ann
+	summary("0")
 }

@@ -5,13 +5,9 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -93,9 +89,11 @@ func (s *Server) open(ctx context.Context) (err error) {
 	if err := s.ensureAccounts(ctx); err != nil {
 		return err
 	}
-	if err := s.writeCredentials(); err != nil {
+	credentials := credentials{CredentialsFile(c.Data), c.Region}
+	if err := credentials.write(s.iam.Accounts()); err != nil {
 		return err
 	}
+	s.iam.SetPublisher(credentials.write)
 	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log})
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
@@ -143,26 +141,6 @@ func (s *Server) ensureAccounts(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// CredentialsFile returns where a server with the given data directory keeps
-// the root access keys of its accounts.
-func CredentialsFile(data string) string { return filepath.Join(data, "credentials") }
-
-// writeCredentials writes the accounts' keys in the format of AWS's shared
-// credentials file, readable by the owner only.
-func (s *Server) writeCredentials() error {
-	var b strings.Builder
-	for _, a := range s.iam.Accounts() {
-		fmt.Fprintf(&b, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\nregion = %s\n\n", a.Name, a.AccessKey, a.Secret, s.config.Region)
-	}
-	name := CredentialsFile(s.config.Data)
-	tmp := name + ".new"
-	err := os.WriteFile(tmp, []byte(b.String()), 0o600)
-	if err == nil {
-		err = os.Rename(tmp, name)
-	}
-	return fault.Wrap("server.credentials", name, err)
 }
 
 // Addr returns the address that the server listens on, as HOST:PORT.

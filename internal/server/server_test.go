@@ -159,6 +159,45 @@ func ask(t *testing.T, s *Server, method, path, service, body string) (int, stri
 	return res.StatusCode, string(answer)
 }
 
+// The credentials file holds a key that works, whatever root users do to theirs.
+func TestCredentialsFollowTheKeys(t *testing.T) {
+	data := t.TempDir()
+	s := start(t, config.Server{Data: data, Accounts: []config.Account{{Name: "source", ID: "111111111111"}}})
+	file := func() string {
+		t.Helper()
+		text, err := os.ReadFile(CredentialsFile(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	form := func(action, more string) string {
+		t.Helper()
+		status, answer := ask(t, s, http.MethodPost, "/", "iam", "Version=2010-05-08&Action="+action+more)
+		if status != 200 {
+			t.Fatal(status, answer)
+		}
+		return answer
+	}
+	first := s.Accounts()[0].AccessKey
+	_, rest, _ := strings.Cut(form("CreateAccessKey", ""), "<AccessKeyId>")
+	second, _, _ := strings.Cut(rest, "<")
+	if text := file(); !strings.Contains(text, first) || strings.Contains(text, second) {
+		t.Errorf("with two keys: %s", text)
+	}
+	form("DeleteAccessKey", "&AccessKeyId="+first)
+	if text := file(); !strings.HasPrefix(text, "[source]\naws_access_key_id = "+second+"\n") || strings.Contains(text, first) {
+		t.Errorf("with the second key: %s", text)
+	}
+	form("UpdateAccessKey", "&Status=Inactive&AccessKeyId="+second)
+	if text := file(); !strings.HasPrefix(text, "# source (111111111111): no root access key that works") || strings.Contains(text, "[source]") {
+		t.Errorf("with none: %s", text)
+	}
+	if info, err := os.Stat(CredentialsFile(data)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
 // A template is read from a bucket of the server, by its own address, and from
 // nowhere else.
 func TestTemplateURL(t *testing.T) {

@@ -15,18 +15,20 @@ const (
 		sourceidentity sourceip sourceorgid sourceorgpaths sourceowner sourcevpc sourcevpcarn
 		sourcevpce tagkeys tokenissuetime useragent userid username viaawsmcpservice viaawsservice
 		vpceaccount vpceorgid vpceorgpaths vpcsourceip`
-	s3Keys = `accessgrantsinstancearn accesspointnetworkorigin accesspointtag/ authtype buckettag/
-		dataaccesspointaccount dataaccesspointarn delimiter destinationregion existingjoboperation
-		existingjobpriority existingobjecttag/ if-match if-none-match
+	s3Keys = `accessgrantscope accessgrantsinstancearn accessgrantslocationscope
+		accesspointnetworkorigin accesspointtag/ annotation-prefix authtype buckettag/
+		dataaccesspointaccount dataaccesspointarn delimiter deliverysourcearn destinationregion
+		existingjoboperation existingjobpriority existingobjecttag/ if-match if-none-match
 		inventoryaccessibleoptionalfields isreplicationpauserequest jobsuspendedcause
-		locationconstraint max-keys object-lock-legal-hold object-lock-mode
-		object-lock-remaining-retention-days object-lock-retain-until-date objectcreationoperation
-		prefix requestjoboperation requestjobpriority requestobjecttag/ requestobjecttagkeys
-		resourceaccount signatureage signatureversion tlsversion versionid x-amz-acl
-		x-amz-bucket-namespace x-amz-content-sha256 x-amz-copy-source x-amz-grant-full-control
-		x-amz-grant-read x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp
-		x-amz-metadata-directive x-amz-object-ownership x-amz-server-side-encryption
-		x-amz-server-side-encryption-aws-kms-key-id
+		locationconstraint logtype max-annotation-results max-keys object-lock-legal-hold
+		object-lock-mode object-lock-remaining-retention-days object-lock-retain-until-date
+		objectcreationoperation prefix requestjoboperation requestjobpriority requestobjecttag/
+		requestobjecttagkeys resourceaccount resourcearnbeingauthorized signatureage
+		signatureversion tlsversion versionid x-amz-acl x-amz-bucket-namespace
+		x-amz-content-sha256 x-amz-copy-source x-amz-grant-full-control x-amz-grant-read
+		x-amz-grant-read-acp x-amz-grant-write x-amz-grant-write-acp x-amz-metadata-directive
+		x-amz-object-annotation-directive x-amz-object-if-match x-amz-object-ownership
+		x-amz-server-side-encryption x-amz-server-side-encryption-aws-kms-key-id
 		x-amz-server-side-encryption-customer-algorithm x-amz-storage-class
 		x-amz-website-redirect-location`
 )
@@ -54,10 +56,11 @@ func knownKey(name string) bool {
 // The actions of the keys that go with few.
 const (
 	listing   = "listbucket listbucketversions"
-	versioned = `deleteobjectversion deleteobjectversiontagging getobjectversion getobjectversionacl
-		getobjectversionattributes getobjectversiontagging getobjectversiontorrent
-		putobjectversionacl putobjectversiontagging`
-	granting = "createbucket putbucketacl putobject putobjectacl putobjectversionacl"
+	versioned = `deleteobjectversion deleteobjectversionannotation deleteobjectversiontagging
+		getobjectversion getobjectversionacl getobjectversionannotation getobjectversionattributes
+		getobjectversiontagging getobjectversiontorrent listobjectversionannotations
+		putobjectversionacl putobjectversionannotation putobjectversiontagging`
+	granting = "bypassgovernanceretention createbucket putbucketacl putobject putobjectacl putobjectversionacl"
 )
 
 var keyActions = map[string]string{

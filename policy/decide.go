@@ -73,6 +73,7 @@ type Decision struct {
 	Missing  []SourceKind // if denied without a Deny: where an Allow is missing
 
 	sources []Source
+	lacking []SourceKind // where an Allow is missing, whether a Deny denies or not
 }
 
 // tally is what the matching statements say together.
@@ -136,11 +137,12 @@ func Decide(r *Request, sources []Source) Decision {
 			t.add(src.Kind, s.effect, g)
 		}
 	}
+	d.lacking = t.missing(r)
 	if t.denied {
 		d.Explicit = true
 		return d
 	}
-	d.Missing = t.missing(r)
+	d.Missing = d.lacking
 	d.Allowed = len(d.Missing) == 0
 	return d
 }

@@ -43,7 +43,7 @@ func (d Decision) Fixes(r *Request) []Fix {
 			})
 		}
 	}
-	for _, kind := range d.Missing {
+	for _, kind := range d.lacking {
 		f := Fix{Kind: kind, Statement: string(grant(r, kind))}
 		f.Account, f.Document = d.place(r, kind)
 		out = append(out, f)

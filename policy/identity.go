@@ -61,7 +61,7 @@ func resourceComplaint(text string) string {
 	switch {
 	case vendor == "iam" && region != "":
 		return "IAM resource " + text + " cannot contain region information."
-	case vendor == "iam" && resource != "*" && !slices.ContainsFunc(iamKinds, begins):
+	case vendor == "iam" && resource != "*" && resource != "root" && !slices.ContainsFunc(iamKinds, begins):
 		return `IAM resource path must either be "*" or start with ` + strings.Join(iamKinds, ", ") + "."
 	case vendor == "s3" && region != "" && account == "": // with both it is an access point or a job
 		return "Resource " + text + " can not contain region information."

@@ -133,6 +133,9 @@ func (k *key) lookup(r *Request) values {
 	case fromUserName:
 		return oneIf(p.UserName())
 	case fromResourceAccount:
+		if r.ResourceAccount == "" {
+			return oneIf(p.Account)
+		}
 		return oneIf(r.ResourceAccount)
 	}
 	if r.Time.IsZero() {

@@ -46,7 +46,7 @@ func compileLike(text string, variables bool) (matcher, string) {
 }
 
 func compileArnLike(text string, variables bool) (matcher, string) {
-	p, complaint := compileARN(text, variables)
+	p, complaint := compileARN(text, variables, true)
 	return &p, complaint
 }
 

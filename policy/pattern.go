@@ -269,12 +269,14 @@ type arnPattern struct {
 const arnParts = 6
 
 // compileARN reads the pattern of an ARN. A pattern with fewer parts is
-// completed with wildcards, as IAM does.
-func compileARN(s string, variables bool) (arnPattern, string) {
+// completed with wildcards, as IAM does. Variables are replaced in the resource,
+// and in the parts before it only if inHead says so.
+func compileARN(s string, variables, inHead bool) (arnPattern, string) {
 	if s == "*" {
 		return arnPattern{all: true}, ""
 	}
-	texts := splitARN(s, variables)
+	inHead = inHead && variables
+	texts := splitARN(s, inHead)
 	for len(texts) < arnParts {
 		texts = append(texts, "*")
 	}
@@ -282,11 +284,12 @@ func compileARN(s string, variables bool) (arnPattern, string) {
 	var head strings.Builder
 	literal := true
 	for i, t := range texts {
-		p, complaint := compile(t, true, variables)
+		last := i == arnParts-1
+		p, complaint := compile(t, true, inHead || last && variables)
 		if complaint != "" {
 			return a, complaint
 		}
-		if i == arnParts-1 {
+		if last {
 			a.tail = p
 			break
 		}

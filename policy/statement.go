@@ -313,7 +313,7 @@ func (p *parser) resources(s *statement, name string, n node) error {
 		} else if complaint := resourceComplaint(text); complaint != "" {
 			return p.bad(complaint, "", "%q is not a resource; resources look like arn:aws:s3:::BUCKET/*", text)
 		}
-		a, complaint := compileARN(text, p.variables())
+		a, complaint := compileARN(text, p.variables(), false)
 		if complaint != "" {
 			return p.syntax("%s: %s", name, complaint)
 		}

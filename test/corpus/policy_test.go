@@ -4,8 +4,10 @@
 package corpus
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -130,12 +132,78 @@ func runRequests(t *testing.T, sources []policy.Source, text string) {
 		}
 		req.Action, req.Resource, _ = strings.Cut(strings.TrimSpace(ask), " ")
 		req.Resource = strings.TrimSpace(req.Resource)
-		got := outcome(policy.Decide(&req, sources))
+		decision := policy.Decide(&req, sources)
+		checkFixes(t, &req, decision, sources)
+		got := outcome(decision)
 		if diff := cmp.Diff(strings.Fields(want), strings.Fields(got)); diff != "" {
 			t.Errorf("line %d: %s\n got %s", i+1, line, got)
 		}
 	}
 }
+
+// checkFixes applies what a decision says would allow a request: all of it
+// does, and nothing of it can be left out.
+func checkFixes(t *testing.T, req *policy.Request, d policy.Decision, sources []policy.Source) {
+	fixes := d.Fixes(req)
+	if again := policy.Decide(req, fixed(t, sources, fixes)); !again.Allowed {
+		t.Errorf("%s %s: still denied after %v: %v", req.Action, req.Resource, fixes, fault.HintOf(again.Err(req)))
+	}
+	for i := range fixes {
+		if policy.Decide(req, fixed(t, sources, slices.Delete(slices.Clone(fixes), i, i+1))).Allowed {
+			t.Errorf("%s %s: allowed without %s", req.Action, req.Resource, fixes[i])
+		}
+	}
+}
+
+// fixed returns the sources as fixes change them.
+func fixed(t *testing.T, sources []policy.Source, fixes []policy.Fix) []policy.Source {
+	var out []policy.Source
+	for _, src := range sources {
+		var statements []json.RawMessage
+		for i := range src.Document.Len() {
+			gone := slices.ContainsFunc(fixes, func(f policy.Fix) bool {
+				var n int
+				_, _ = fmt.Sscanf(f.Which, "statement %d", &n)
+				return f.Remove && f.Document == src.Name && n == i+1
+			})
+			if !gone {
+				statements = append(statements, src.Document.Statement(i))
+			}
+		}
+		src.Document = document(t, src.Document.Kind(), src.Document.Version(), statements)
+		out = append(out, src)
+	}
+	for _, f := range fixes {
+		if !f.Remove {
+			src := policy.Source{Kind: f.Kind, Name: "the fix of " + f.Document}
+			src.Document = document(t, kindOf(f.Kind), "2012-10-17", []json.RawMessage{json.RawMessage(f.Statement)})
+			out = append(out, src)
+		}
+	}
+	return out
+}
+
+// document returns the document of some statements; nil if there are none.
+func document(t *testing.T, kind policy.Kind, version string, statements []json.RawMessage) *policy.Document {
+	if len(statements) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(struct {
+		Version   string `json:",omitempty"`
+		Statement []json.RawMessage
+	}{version, statements})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := policy.Parse(text, kind)
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return d
+}
+
+// kindOf returns what the documents of a source are parsed as.
+func kindOf(k policy.SourceKind) policy.Kind { return sections[short(k)].kind }
 
 // set changes the request by a line such as "owner 222222222222".
 func set(req *policy.Request, line string) error {

@@ -249,10 +249,11 @@ func (m texts) fixed(t testing.TB, fixes []Fix) texts {
 	m = maps.Clone(m)
 	for _, f := range fixes {
 		list := slices.Clone(m[f.Kind])
-		if f.Remove {
-			list = slices.DeleteFunc(list, func(s string) bool {
+		if f.Remove { // one of those that say so
+			at := slices.IndexFunc(list, func(s string) bool {
 				return string(mustParse(t, `{"Version":"2012-10-17","Statement":`+s+`}`, kindOf(f.Kind)).Statement(0)) == f.Statement
 			})
+			list = slices.Delete(list, at, at+1)
 		} else {
 			list = append(list, f.Statement)
 		}

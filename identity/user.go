@@ -2,6 +2,7 @@ package identity
 
 import (
 	"slices"
+	"strings"
 
 	"twinbucket/policy"
 )
@@ -32,6 +33,11 @@ func (g *Group) ARN() string { return g.Identity.ARN(GroupKind) }
 // Principal returns the user as a principal.
 func (u *User) Principal() policy.Principal {
 	return policy.Principal{Type: policy.User, Account: u.Account, ARN: u.ARN(), UserID: u.ID, Tags: u.Tags}
+}
+
+// In reports whether the user is in a group.
+func (u *User) In(group string) bool {
+	return slices.ContainsFunc(u.Groups, func(name string) bool { return strings.EqualFold(name, group) })
 }
 
 // Clone returns a copy that shares no map or list with u.

@@ -18,11 +18,14 @@ const (
 var iamTypes = map[string]string{
 	"AWS::IAM::AccessKey":           "",
 	"AWS::IAM::Group":               "GroupName",
+	"AWS::IAM::GroupPolicy":         "",
 	"AWS::IAM::InstanceProfile":     "InstanceProfileName",
 	"AWS::IAM::ManagedPolicy":       "ManagedPolicyName",
 	"AWS::IAM::Policy":              "",
 	"AWS::IAM::Role":                "RoleName",
+	"AWS::IAM::RolePolicy":          "",
 	"AWS::IAM::User":                "UserName",
+	"AWS::IAM::UserPolicy":          "",
 	"AWS::IAM::UserToGroupAddition": "",
 }
 

@@ -493,6 +493,10 @@ func TestCapability(t *testing.T) {
 		{"A: {Type: AWS::IAM::Role}", CapabilityIAM, "[AWS::IAM::Role]"},
 		{"A: {Type: AWS::IAM::Policy, Properties: {PolicyName: x}}", CapabilityIAM, "[AWS::IAM::Policy]"},
 		{"A: {Type: AWS::IAM::Role, Properties: {RoleName: x}}\n  B: {Type: AWS::IAM::Policy}", CapabilityNamedIAM, "[AWS::IAM::Policy, AWS::IAM::Role]"},
+		{"A: {Type: AWS::IAM::UserPolicy}\n  B: {Type: AWS::IAM::GroupPolicy}\n  C: {Type: AWS::IAM::RolePolicy}", CapabilityIAM, "[AWS::IAM::GroupPolicy, AWS::IAM::RolePolicy, AWS::IAM::UserPolicy]"},
+		{"A: {Type: AWS::IAM::User, Properties: {UserName: x}}", CapabilityNamedIAM, "[AWS::IAM::User]"},
+		{"A: {Type: AWS::IAM::Group, Properties: {GroupName: x}}", CapabilityNamedIAM, "[AWS::IAM::Group]"},
+		{"A: {Type: AWS::IAM::AccessKey, Properties: {UserName: x}}\n  B: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: x}}", CapabilityIAM, "[AWS::IAM::AccessKey, AWS::IAM::UserToGroupAddition]"},
 		{"A: {Type: AWS::IAM::ManagedPolicy, Properties: {ManagedPolicyName: x}}", CapabilityNamedIAM, "[AWS::IAM::ManagedPolicy]"},
 	} {
 		tpl, err := Parse([]byte("Resources:\n  " + c.resources + "\n"))

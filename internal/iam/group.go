@@ -113,7 +113,7 @@ func (s *Service) Members(account, group, after string, max int) ([]*identity.Us
 	s.mu.RLock()
 	var all []*identity.User
 	for _, k := range s.user {
-		if k.user.Account == account && isIn(k.user, group) {
+		if k.user.Account == account && k.user.In(group) {
 			all = append(all, k.user)
 		}
 	}
@@ -121,8 +121,14 @@ func (s *Service) Members(account, group, after string, max int) ([]*identity.Us
 	return firstByName(all, after, max, func(u *identity.User) string { return u.Name })
 }
 
-func isIn(u *identity.User, group string) bool {
-	return slices.ContainsFunc(u.Groups, func(name string) bool { return strings.EqualFold(name, group) })
+// checkGroups reports whether the groups of a user exist: NoSuchEntity.
+func (s *Service) checkGroups(u *identity.User) error {
+	for _, name := range u.Groups {
+		if _, err := s.GetGroup(u.Account, name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // UpdateGroup changes a group, as UpdateUser does a user; its users follow a
@@ -209,7 +215,7 @@ func (s *Service) DeleteGroup(ctx context.Context, account, name string) error {
 func (s *Service) Join(ctx context.Context, account, user, group string) error {
 	return s.UpdateUser(ctx, account, user, func(u *identity.User) error {
 		g, err := s.GetGroup(account, group)
-		if err == nil && !isIn(u, group) {
+		if err == nil && !u.In(group) {
 			u.Groups = append(u.Groups, g.Name)
 		}
 		return err

@@ -7,9 +7,12 @@ import (
 	"twinbucket/identity"
 )
 
+// NewKeyID returns the id of an access key that is yet to be made.
+func NewKeyID() string { return newID("AKIA", 16) }
+
 // newKey makes an access key.
 func (s *Service) newKey() identity.Key {
-	return identity.Key{AccessKey: newID("AKIA", 16), Secret: newSecret(), Created: s.now().UTC()}
+	return identity.Key{AccessKey: NewKeyID(), Secret: newSecret(), Created: s.now().UTC()}
 }
 
 // Keys returns the access keys of a user, with user "" those of the account's
@@ -58,6 +61,22 @@ func (s *Service) CreateKey(ctx context.Context, account, user string) (identity
 		*k = append(*k, key)
 		return nil
 	})
+}
+
+// AddKey gives a user an access key with the id and state of k, and a secret of
+// its own. Of a key that the user has already nothing changes, so that whoever
+// chose the id may ask again. Errors: those of CreateKey.
+func (s *Service) AddKey(ctx context.Context, account, user string, k identity.Key) (identity.Key, error) {
+	k.Secret, k.Created = newSecret(), s.now().UTC()
+	err := s.UpdateKeys(ctx, account, user, func(keys *identity.Keys) error {
+		if i, err := keys.Find(k.AccessKey); err == nil {
+			k = (*keys)[i]
+			return nil
+		}
+		*keys = append(*keys, k)
+		return nil
+	})
+	return k, err
 }
 
 // KeyOwner returns whose a long-lived access key is: an account and the name of

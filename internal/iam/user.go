@@ -49,6 +49,9 @@ func (s *Service) saveUser(ctx context.Context, u, old *identity.User) error {
 	if err := s.checkAttached(&u.Identity); err != nil {
 		return err
 	}
+	if err := s.checkGroups(u); err != nil {
+		return err
+	}
 	key := nameKey(u.Account, u.Name)
 	if old != nil && key != nameKey(old.Account, old.Name) {
 		put, err := s.users.Putting(key, *u, 0)

@@ -246,3 +246,41 @@ func TestTrustIsBoundToWhoItNames(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A key whose id was chosen before is made once, however often it is asked for.
+func TestAddKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := w.CreateUser(w.ctx, identity.User{Identity: identity.Identity{Account: src, Name: "ann"}}); err != nil {
+		t.Fatal(err)
+	}
+	id := NewKeyID()
+	first, err := w.AddKey(w.ctx, src, "ann", identity.Key{AccessKey: id, Inactive: true})
+	if err != nil || first.AccessKey != id || len(first.Secret) != 40 || !first.Inactive {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	again, err := w.AddKey(w.ctx, src, "ann", identity.Key{AccessKey: id})
+	if err != nil || again != first {
+		t.Errorf("%+v, %v; at first %+v", again, err, first)
+	}
+	if u, err := w.GetUser(src, "ann"); err != nil || len(u.Keys) != 1 {
+		t.Errorf("%+v, %v", u, err)
+	}
+	_, err = w.AddKey(w.ctx, src, "nobody", identity.Key{AccessKey: id})
+	wantError(t, err, fault.NotFound, "NoSuchEntity", "The user with name nobody cannot be found.")
+}
+
+// Nobody is in a group that does not exist.
+func TestGroupsOfUsersExist(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	u := identity.User{Identity: identity.Identity{Account: src, Name: "ann"}, Groups: []string{"staff"}}
+	_, err := w.CreateUser(w.ctx, u)
+	wantError(t, err, fault.NotFound, "NoSuchEntity", "The group with name staff cannot be found.")
+	if _, err := w.CreateGroup(w.ctx, identity.Group{Identity: identity.Identity{Account: src, Name: "staff"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.CreateUser(w.ctx, u); err != nil {
+		t.Error(err)
+	}
+}

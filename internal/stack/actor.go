@@ -13,6 +13,7 @@ import (
 type actor struct {
 	Principal policy.Principal `json:"principal"`
 	Session   []sessionPolicy  `json:"session,omitempty"`
+	Temporary bool             `json:"temporary,omitempty"` // with what GetSessionToken gave
 }
 
 // sessionPolicy is one of the policies that limit the caller's session.
@@ -45,7 +46,7 @@ func (e *Engine) actor(c *iam.Caller, s *Stack, role string) (actor, error) {
 
 // actorOf records a caller.
 func actorOf(c *iam.Caller) actor {
-	a := actor{Principal: c.Principal}
+	a := actor{Principal: c.Principal, Temporary: c.Temporary()}
 	for _, s := range c.Session {
 		p := sessionPolicy{Kind: s.Kind, Name: s.Name, Account: s.Account}
 		if s.Document != nil {

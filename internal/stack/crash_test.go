@@ -12,6 +12,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/vfs"
 )
 
@@ -34,9 +35,36 @@ Resources:
   Q: {Type: AWS::S3::BucketPolicy, DependsOn: M, Properties: {Bucket: !Ref New, PolicyDocument: {Statement: [{Effect: Allow, Principal: {AWS: "111111111111"}, Action: "s3:*", Resource: !GetAtt New.Arn}]}}}
 `
 
+const crashUsersBefore = `
+Resources:
+  G: {Type: AWS::IAM::Group, Properties: {GroupName: g1}}
+  H: {Type: AWS::IAM::Group, Properties: {GroupName: hhh, Policies: [{PolicyName: p, PolicyDocument: {Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}]}}
+  U: {Type: AWS::IAM::User, Properties: {UserName: u1, Groups: [!Ref G]}}
+  V: {Type: AWS::IAM::User, Properties: {UserName: vvv}}
+  K: {Type: AWS::IAM::AccessKey, Properties: {UserName: !Ref U}}
+  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: !Ref H, Users: [!Ref V]}}
+  P: {Type: AWS::IAM::Policy, Properties: {PolicyName: p, Users: [!Ref U], Groups: [!Ref G], PolicyDocument: {Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}}
+`
+
+// crashUsersAfter replaces U with its key, turns the new one off, moves V and
+// P, drops G, adds W, M and O.
+const crashUsersAfter = `
+Resources:
+  H: {Type: AWS::IAM::Group, Properties: {GroupName: hhh, Path: /h/}}
+  U: {Type: AWS::IAM::User, Properties: {UserName: u2, Groups: [!Ref H], Tags: [{Key: k, Value: v}]}}
+  V: {Type: AWS::IAM::User, Properties: {UserName: vvv}}
+  W: {Type: AWS::IAM::User, DependsOn: U, Properties: {UserName: www}}
+  K: {Type: AWS::IAM::AccessKey, Properties: {UserName: !Ref U, Status: Inactive}}
+  A: {Type: AWS::IAM::UserToGroupAddition, Properties: {GroupName: !Ref H, Users: [!Ref W]}}
+  P: {Type: AWS::IAM::Policy, Properties: {PolicyName: p, Users: [!Ref W], Groups: [!Ref H], PolicyDocument: {Statement: [{Effect: Allow, Action: "s3:Get*", Resource: "*"}]}}}
+  M: {Type: AWS::IAM::ManagedPolicy, DependsOn: K, Properties: {ManagedPolicyName: mmm, Users: [!Ref U], Groups: [!Ref H], PolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}}
+  Q: {Type: AWS::IAM::UserPolicy, DependsOn: M, Properties: {PolicyName: q, UserName: !Ref U, PolicyDocument: {Statement: [{Effect: Allow, Action: "s3:*", Resource: "*"}]}}}
+`
+
 var every = flag.Int64("every", 4, "crash at every n-th operation on the disk")
 
-// world is what there is: buckets, roles with their policies, managed policies.
+// world is what there is: buckets, identities with their policies, managed
+// policies.
 func (e *env) world() []string {
 	var all []string
 	for _, b := range e.Store.Buckets() {
@@ -46,6 +74,14 @@ func (e *env) world() []string {
 	for _, r := range roles {
 		all = append(all, fmt.Sprintf("role %s %v %v", r.Name, r.Policies(), r.Attached))
 	}
+	users, _ := e.IAM.ListUsers(source, "", "", 100)
+	for _, u := range users {
+		all = append(all, fmt.Sprintf("user %s %v %v in %v with keys %v", u.ARN(), u.Policies(), u.Attached, u.Groups, states(u)))
+	}
+	groups, _ := e.IAM.ListGroups(source, "", "", 100)
+	for _, g := range groups {
+		all = append(all, fmt.Sprintf("group %s %v %v", g.ARN(), g.Policies(), g.Attached))
+	}
 	policies, _ := e.IAM.ListPolicies(source, "", "", 100)
 	for _, p := range policies {
 		all = append(all, "policy "+p.Name)
@@ -54,10 +90,52 @@ func (e *env) world() []string {
 	return all
 }
 
+// states tells whether the access keys of a user are on; their ids are random.
+func states(u *identity.User) []bool {
+	var on []bool
+	for _, k := range u.Keys {
+		on = append(on, !k.Inactive)
+	}
+	return on
+}
+
+// secrets checks that the access keys of a stack are the users', with the
+// secrets that the stack tells.
+func (e *env) secrets(s *Stack) {
+	e.t.Helper()
+	for _, r := range s.Resources {
+		if r.Type != "AWS::IAM::AccessKey" || r.Status != CreateComplete && r.Status != UpdateComplete {
+			continue
+		}
+		_, owner, ok := e.IAM.KeyOwner(r.Physical)
+		if !ok {
+			e.t.Errorf("nobody has the key %s of stack %s", r.Physical, s.Name)
+			continue
+		}
+		keys := e.user(owner).Keys
+		if i, err := keys.Find(r.Physical); err != nil || keys[i].Secret != r.Attributes["SecretAccessKey"] {
+			e.t.Errorf("the stack tells another secret of key %s: %v", r.Physical, err)
+		}
+	}
+}
+
 // Whenever the process ends in an operation, the next one brings the stack to
 // an end: nothing is left half done, nothing is left over.
 func TestCrashAnywhere(t *testing.T) {
 	t.Parallel()
+	t.Run("resources", func(t *testing.T) {
+		t.Parallel()
+		crashAnywhere(t, crashBefore, crashAfter, strings.NewReplacer("aaa", "ttt", "r2", "rt", "new", "tnew", "mmm", "tmm"))
+	})
+	t.Run("users", func(t *testing.T) {
+		t.Parallel()
+		crashAnywhere(t, crashUsersBefore, crashUsersAfter, strings.NewReplacer("hhh", "thh", "u2", "ut", "vvv", "tvv", "www", "tww", "mmm", "tmm"))
+	})
+}
+
+// crashAnywhere tries it with a stack that is updated from one template to
+// another, and one that is made from the other under names of its own.
+func crashAnywhere(t *testing.T, crashBefore, crashAfter string, other *strings.Replacer) {
 	bad := crashAfter + "  Bad: {Type: AWS::S3::Bucket, DependsOn: Q, Properties: {BucketName: BAD}}\n"
 	create := func(body string) func(*env) error {
 		return func(e *env) error {
@@ -71,7 +149,6 @@ func TestCrashAnywhere(t *testing.T) {
 			return err
 		}
 	}
-	other := strings.NewReplacer("aaa", "ttt", "r2", "rt", "new", "tnew", "mmm", "tmm")
 	for _, c := range []struct {
 		name, stack string
 		do          func(*env) error
@@ -169,6 +246,7 @@ func recovered(t *testing.T, fs vfs.FS, stack string, end Status, look func(*env
 	done := false
 	for _, s := range stacks {
 		s = r.end(source, s.ID)
+		r.secrets(s)
 		switch {
 		case s.Op != nil:
 			t.Errorf("stack %s is stuck in %s: %+v", s.Name, s.Status, s.Op)

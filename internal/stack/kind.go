@@ -9,6 +9,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/identity"
 	"twinbucket/internal/iam"
 	"twinbucket/template"
 )
@@ -50,22 +51,24 @@ type kind struct {
 
 // kindOf returns the kind of a type, false if there is none.
 func kindOf(typ string) (kind, bool) {
-	switch typ {
-	case "AWS::S3::Bucket":
-		return bucketKind, true
-	case "AWS::S3::BucketPolicy":
-		return bucketPolicyKind, true
-	case "AWS::IAM::Role":
-		return roleKind, true
-	case "AWS::IAM::Policy":
-		return policyKind, true
-	case "AWS::IAM::ManagedPolicy":
-		return managedPolicyKind, true
-	}
-	return kind{}, false
+	k, ok := kinds[typ]
+	return k, ok
 }
 
-const knownTypes = "AWS::IAM::ManagedPolicy, AWS::IAM::Policy, AWS::IAM::Role, AWS::S3::Bucket and AWS::S3::BucketPolicy"
+var kinds = map[string]kind{
+	"AWS::IAM::AccessKey":           accessKeyKind,
+	"AWS::IAM::Group":               groupKind,
+	"AWS::IAM::GroupPolicy":         ownPolicyKind(identity.GroupKind),
+	"AWS::IAM::ManagedPolicy":       managedPolicyKind,
+	"AWS::IAM::Policy":              policyKind,
+	"AWS::IAM::Role":                roleKind,
+	"AWS::IAM::RolePolicy":          ownPolicyKind(identity.RoleKind),
+	"AWS::IAM::User":                userKind,
+	"AWS::IAM::UserPolicy":          ownPolicyKind(identity.UserKind),
+	"AWS::IAM::UserToGroupAddition": additionKind,
+	"AWS::S3::Bucket":               bucketKind,
+	"AWS::S3::BucketPolicy":         bucketPolicyKind,
+}
 
 // checkTypes refuses a template that has resources of other types.
 func checkTypes(t *template.Template) error {
@@ -79,7 +82,7 @@ func checkTypes(t *template.Template) error {
 		return nil
 	}
 	return fault.Newf(fault.Invalid, "ValidationError", "Template format error: Unrecognized resource types: [%s]", strings.Join(strange, ", ")).
-		WithHint("the types known here are %s", knownTypes)
+		WithHint("the types known here are %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
 }
 
 // service returns the name by which AWS's messages call the type's service.
@@ -104,9 +107,18 @@ func (a *action) via(more map[string][]string) map[string][]string {
 }
 
 // allow asks whether the caller may do something in the stack's own account.
-func (a *action) allow(act, resource string) error {
+func (a *action) allow(act, resource string) error { return a.ask(act, resource, a.via(nil)) }
+
+// ask asks whether the caller may do something of IAM in the stack's own
+// account, with condition keys. IAM takes nothing of GetSessionToken: a caller
+// with that cannot make a lasting key by way of a stack either.
+func (a *action) ask(act, resource string, facts map[string][]string) error {
+	if a.stack.Op.Actor.Temporary {
+		return fault.New(fault.Unknown, "InvalidClientTokenId", "The security token included in the request is invalid").
+			WithHint("a session of GetSessionToken without MFA cannot call IAM: use the key of %s, or assume a role", a.caller.ARN)
+	}
 	return a.IAM.Authorize(a.caller, iam.Access{
-		Action: act, Resource: resource, ResourceAccount: a.stack.Account, Context: a.via(nil),
+		Action: act, Resource: resource, ResourceAccount: a.stack.Account, Context: facts,
 	})
 }
 

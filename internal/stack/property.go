@@ -163,6 +163,15 @@ func (p *properties) document(name string) []byte {
 	return nil
 }
 
+// needDocument is document of a property that must be there.
+func (p *properties) needDocument(name string) []byte {
+	document := p.document(name)
+	if document == nil {
+		p.fail("Property %s cannot be empty.", name)
+	}
+	return document
+}
+
 func stringly(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -180,12 +189,6 @@ func stringly(v any) any {
 	}
 	s, _ := template.Text(v)
 	return s
-}
-
-// unseen takes back that a property was asked for and returns its name.
-func (p *properties) unseen(name string) string {
-	p.seen = slices.DeleteFunc(p.seen, func(s string) bool { return s == name })
-	return name
 }
 
 // done fails if the object has a property that nobody asked for. known are

@@ -3,14 +3,11 @@ package stack
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
 	"twinbucket/fault"
 	"twinbucket/identity"
-	"twinbucket/internal/iam"
 	"twinbucket/role"
 )
 
@@ -19,33 +16,20 @@ var roleKind = kind{
 	replace:    []string{"RoleName", "Path"},
 	tagged:     true,
 	attributes: []string{"Arn", "RoleId"},
-	name: func(a *action) (string, error) {
-		if name := read(a.typ, a.props).text("RoleName"); name != "" {
-			return name, identity.RoleKind.CheckName(name)
-		}
-		return a.generated(64, false), nil
-	},
-	create: createRole,
-	update: updateRole,
-	delete: deleteRole,
+	name:       nameIdentity(identity.RoleKind),
+	create:     createRole,
+	update:     updateRole,
+	delete:     deleteRole,
 }
 
-// wantRole reads the properties of a role. Tags come from the stack, too, but
-// for those that begin with aws:, which roles cannot have.
+// wantRole reads the properties of a role.
 func wantRole(a *action, props map[string]any, stackTags []Tag) (*role.Role, error) {
 	p := read(a.typ, props)
-	p.text("RoleName")
 	r := &role.Role{
-		Identity:    identity.Identity{Account: a.stack.Account, Name: a.physical, Path: p.text("Path"), Boundary: p.text("PermissionsBoundary"), Attached: p.texts("ManagedPolicyArns"), Inline: map[string][]byte{}, Tags: map[string]string{}},
+		Identity:    wantIdentity(a, identity.RoleKind, p, stackTags),
 		Description: p.text("Description"),
-		Trust:       p.document("AssumeRolePolicyDocument"),
+		Trust:       p.needDocument("AssumeRolePolicyDocument"),
 		MaxSession:  role.DefaultSession,
-	}
-	if r.Path == "" {
-		r.Path = "/"
-	}
-	if r.Trust == nil {
-		p.fail("Property AssumeRolePolicyDocument cannot be empty.")
 	}
 	if s := p.text("MaxSessionDuration"); s != "" {
 		n, err := strconv.Atoi(s)
@@ -54,22 +38,8 @@ func wantRole(a *action, props map[string]any, stackTags []Tag) (*role.Role, err
 		}
 		r.MaxSession = time.Duration(n) * time.Second
 	}
-	for _, o := range p.objects("Policies") {
-		name := o.need("PolicyName")
-		if _, twice := r.Inline[name]; twice {
-			o.fail("The policy name %s is given twice", name)
-		}
-		if r.Inline[name] = o.document("PolicyDocument"); r.Inline[name] == nil {
-			o.fail("Property PolicyDocument cannot be empty.")
-		}
-		_ = o.done() // kept
-	}
-	own := p.tags("Tags")
 	if err := p.done(); err != nil {
 		return nil, err
-	}
-	for _, t := range slices.Concat(stackTags, own) {
-		r.Tags[t.Key] = t.Value
 	}
 	return r, r.Validate()
 }
@@ -83,7 +53,7 @@ func createRole(ctx context.Context, a *action) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.allowRole(&role.Role{}, r, "iam:CreateRole"); err != nil {
+	if err := a.allowIdentity(identity.RoleKind, &identity.Identity{}, &r.Identity, "iam:CreateRole"); err != nil {
 		return nil, err
 	}
 	made, err := a.IAM.CreateRole(ctx, *r)
@@ -100,71 +70,6 @@ func createRole(ctx context.Context, a *action) (map[string]string, error) {
 	return roleAttributes(made), nil
 }
 
-// allowRole asks whether the caller may change a role from one state to
-// another, beside the actions in acts.
-func (a *action) allowRole(from, to *role.Role, acts ...string) error {
-	resource := to.ARN()
-	add := func(differs bool, act string) {
-		if differs && !slices.Contains(acts, act) {
-			acts = append(acts, act)
-		}
-	}
-	for name, document := range to.Inline {
-		add(string(from.Inline[name]) != string(document), "iam:PutRolePolicy")
-	}
-	for name := range from.Inline {
-		_, keep := to.Inline[name]
-		add(!keep, "iam:DeleteRolePolicy")
-	}
-	add(from.Boundary != to.Boundary && to.Boundary != "", "iam:PutRolePermissionsBoundary")
-	add(from.Boundary != to.Boundary && to.Boundary == "", "iam:DeleteRolePermissionsBoundary")
-	add(!subset(to.Tags, from.Tags), "iam:TagRole")
-	for key := range from.Tags {
-		_, keep := to.Tags[key]
-		add(!keep, "iam:UntagRole")
-	}
-	for _, act := range acts {
-		if err := a.allow(act, resource); err != nil {
-			return err
-		}
-	}
-	for _, policy := range to.Attached {
-		if !slices.Contains(from.Attached, policy) {
-			if err := a.allowAttach("iam:AttachRolePolicy", resource, policy); err != nil {
-				return err
-			}
-		}
-	}
-	for _, policy := range from.Attached {
-		if !slices.Contains(to.Attached, policy) {
-			if err := a.allowAttach("iam:DetachRolePolicy", resource, policy); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// allowAttach asks whether the caller may attach or detach a managed policy.
-func (a *action) allowAttach(act, resource, policy string) error {
-	return a.IAM.Authorize(a.caller, iam.Access{
-		Action: act, Resource: resource, ResourceAccount: a.stack.Account,
-		Context: a.via(map[string][]string{"iam:policyarn": {policy}}),
-	})
-}
-
-// subset reports whether b has everything in a.
-func subset(a, b map[string]string) bool {
-	for k, v := range a {
-		if w, ok := b[k]; !ok || v != w {
-			return false
-		}
-	}
-	return true
-}
-
-// updateRole changes what the template changed and leaves alone what others
-// added: inline policies of AWS::IAM::Policy, policies attached by hand.
 func updateRole(ctx context.Context, a *action) (map[string]string, error) {
 	to, err := wantRole(a, a.props, a.tags)
 	if err != nil {
@@ -181,19 +86,12 @@ func updateRole(ctx context.Context, a *action) (map[string]string, error) {
 	if from.Description != to.Description || from.MaxSession != to.MaxSession {
 		acts = append(acts, "iam:UpdateRole")
 	}
-	if err := a.allowRole(from, to, acts...); err != nil {
+	if err := a.allowIdentity(identity.RoleKind, &from.Identity, &to.Identity, acts...); err != nil {
 		return nil, err
 	}
 	err = a.IAM.UpdateRole(ctx, to.Account, to.Name, func(r *role.Role) error {
-		r.Trust, r.Description, r.MaxSession, r.Boundary = to.Trust, to.Description, to.MaxSession, to.Boundary
-		r.Inline = merged(r.Inline, from.Inline, to.Inline)
-		r.Tags = merged(r.Tags, from.Tags, to.Tags)
-		r.Attached = slices.DeleteFunc(r.Attached, func(p string) bool { return slices.Contains(from.Attached, p) })
-		for _, p := range to.Attached {
-			if !slices.Contains(r.Attached, p) {
-				r.Attached = append(r.Attached, p)
-			}
-		}
+		r.Trust, r.Description, r.MaxSession = to.Trust, to.Description, to.MaxSession
+		change(&r.Identity, &from.Identity, &to.Identity)
 		return nil
 	})
 	if err != nil {
@@ -204,15 +102,6 @@ func updateRole(ctx context.Context, a *action) (map[string]string, error) {
 		return nil, err
 	}
 	return roleAttributes(r), nil
-}
-
-// merged returns have without what is in from and with what is in to.
-func merged[V any](have, from, to map[string]V) map[string]V {
-	out := map[string]V{}
-	maps.Copy(out, have)
-	maps.DeleteFunc(out, func(k string, _ V) bool { _, ok := from[k]; return ok })
-	maps.Copy(out, to)
-	return out
 }
 
 func deleteRole(ctx context.Context, a *action) error {
@@ -227,20 +116,8 @@ func deleteRole(ctx context.Context, a *action) error {
 	if err != nil {
 		return err
 	}
-	bare := &role.Role{Identity: identity.Identity{Account: have.Account, Path: have.Path, Name: have.Name, Boundary: want.Boundary, Tags: want.Tags}}
-	if err := a.allowRole(want, bare, "iam:DeleteRole"); err != nil {
+	if err := a.allowDelete(identity.RoleKind, &have.Identity, &want.Identity); err != nil {
 		return err
-	}
-	// Others' policies stop the deletion before ours are taken away.
-	for name := range have.Inline {
-		if _, ours := want.Inline[name]; !ours {
-			return inUse(have, "Cannot delete entity, must delete policies first.", name)
-		}
-	}
-	for _, p := range have.Attached {
-		if !slices.Contains(want.Attached, p) {
-			return inUse(have, "Cannot delete entity, must detach all policies first.", p)
-		}
 	}
 	err = a.IAM.UpdateRole(ctx, have.Account, have.Name, func(r *role.Role) error {
 		r.Inline, r.Attached = nil, nil
@@ -253,9 +130,4 @@ func deleteRole(ctx context.Context, a *action) error {
 		return nil
 	}
 	return err
-}
-
-func inUse(r *role.Role, message, policy string) error {
-	return fault.New(fault.Conflict, "DeleteConflict", message).On(r.ARN()).
-		WithHint("the stack did not make the policy %s of role %s: take it off first", policy, r.Name)
 }

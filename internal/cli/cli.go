@@ -50,6 +50,7 @@ func terminal(w io.Writer) bool {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the AWS APIs on one port."`
 	Demo    demoCommand    `cmd:"" help:"Replicate a bucket across two accounts, step by step, and compare every version."`
+	Account accountCommand `cmd:"" help:"The accounts of a data directory, whether or not its server runs."`
 	Store   storeCommand   `cmd:"" help:"Look after the data directory of a server that does not run."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"twinbucket/fault"
+	"twinbucket/internal/config"
 	"twinbucket/internal/iam"
 )
 
@@ -34,5 +35,25 @@ func (c credentials) write(accounts []iam.Account) error {
 	if err == nil {
 		err = os.Rename(tmp, c.file)
 	}
-	return fault.Wrap("server.credentials", c.file, err)
+	if err != nil {
+		return &fault.Error{
+			Op: "server.credentials", Thing: c.file, Err: err,
+			Hint: "the keys are recorded; the file is written when the server starts, once the data directory can be written to",
+		}
+	}
+	return nil
+}
+
+// regionOf returns the region in a file of that kind; the default one if there
+// is none.
+func regionOf(file string) string {
+	text, err := os.ReadFile(file)
+	if err == nil {
+		for line := range strings.Lines(string(text)) {
+			if region, ok := strings.CutPrefix(strings.TrimSpace(line), "region = "); ok {
+				return region
+			}
+		}
+	}
+	return config.DefaultRegion
 }

@@ -20,7 +20,7 @@ func TestTheStoreOutlivesTheRequests(t *testing.T) {
 	}
 	s.parts.Grace = time.Millisecond
 	entered, ended, left := make(chan bool), make(chan bool), make(chan any, 1)
-	s.http.Handler.(*handling).next = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s.public.handling.next = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		defer func() { left <- recover() }()
 		close(entered)
 		<-r.Context().Done()
@@ -59,7 +59,7 @@ func TestALostListenerEndsTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.listener.Close(); err != nil {
+	if err := s.public.listener.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Run(t.Context()); err == nil {

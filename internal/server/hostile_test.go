@@ -214,7 +214,7 @@ func FuzzRequestLine(f *testing.F) {
 		}
 		r.RemoteAddr = "127.0.0.1:1"
 		w := httptest.NewRecorder()
-		s.http.Handler.ServeHTTP(w, r)
+		s.public.http.Handler.ServeHTTP(w, r)
 		if w.Code < 200 || w.Code > 599 || w.Code == 500 {
 			t.Errorf("%q: %d %s", text, w.Code, w.Body)
 		}

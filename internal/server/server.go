@@ -7,12 +7,11 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"net/http"
-	"sync"
 	"syscall"
 	"time"
 
 	"twinbucket/fault"
+	"twinbucket/internal/adminapi"
 	"twinbucket/internal/batch"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/cfnapi"
@@ -33,15 +32,13 @@ import (
 
 // Server is a server with its store open and its port bound; Run serves.
 type Server struct {
-	config   config.Server
-	log      *slog.Logger
-	store    *store.Store
-	iam      *iam.Service
-	parts    run.Group
-	http     http.Server
-	listener net.Listener
-	fresh    fresh
-	handling handling
+	config config.Server
+	log    *slog.Logger
+	store  *store.Store
+	iam    *iam.Service
+	parts  run.Group
+	public endpoint
+	admin  endpoint // of who runs the server
 }
 
 // grace is how long a part may take to stop by itself.
@@ -66,7 +63,7 @@ func Open(ctx context.Context, c config.Server, log *slog.Logger) (*Server, erro
 func (s *Server) open(ctx context.Context) (err error) {
 	c := s.config
 	// The port first: if another server has it, nothing is touched.
-	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen); err != nil {
+	if s.public.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen); err != nil {
 		hint := "listen on an address of this machine, as in --listen 127.0.0.1:9000"
 		if errors.Is(err, syscall.EADDRINUSE) {
 			hint = "another program uses the port; choose another with --listen HOST:PORT"
@@ -94,6 +91,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.iam.SetPublisher(credentials.write)
+	s.listenAdmin(ctx)
 	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log})
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
@@ -106,25 +104,19 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("lifecycle", rounds.Run)
 	s.parts.Add("stacks", stacks.Run)
 	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: scrub.Noted(cat), Every: c.ScrubEvery, Log: s.log}).Run)
-	s.parts.Add("http", s.serve)
-	s.http = http.Server{
-		Handler: &dispatcher{
-			s3:       s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
-			control:  s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
-			iam:      iamapi.New(s.iam, c.Region),
-			stacks:   cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
-			broken:   s.store.Err,
-			patience: patience,
-		},
-		// A client that sends no headers is cut off, and so is one that stalls in
-		// a body; one that sends or takes a large body slowly is not.
-		ReadHeaderTimeout: 30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ConnState:         s.fresh.note,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	if s.admin.listener != nil {
+		s.admin.answer(adminapi.New(s.iam, s.log), s.log)
+		s.parts.Add("admin", s.admin.serve)
 	}
-	s.handling.next, s.http.Handler = s.http.Handler, &s.handling
+	s.parts.Add("http", s.public.serve)
+	s.public.answer(&dispatcher{
+		s3:       s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
+		control:  s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
+		iam:      iamapi.New(s.iam, c.Region),
+		stacks:   cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
+		broken:   s.store.Err,
+		patience: patience,
+	}, s.log)
 	return nil
 }
 
@@ -144,7 +136,7 @@ func (s *Server) ensureAccounts(ctx context.Context) error {
 }
 
 // Addr returns the address that the server listens on, as HOST:PORT.
-func (s *Server) Addr() string { return s.listener.Addr().String() }
+func (s *Server) Addr() string { return s.public.listener.Addr().String() }
 
 // Accounts returns the server's accounts with their root access keys.
 func (s *Server) Accounts() []iam.Account { return s.iam.Accounts() }
@@ -159,12 +151,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Close() error { return s.close() }
 
 func (s *Server) close() error {
-	var errs []error
-	if s.listener != nil {
-		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
+	errs := []error{s.public.close(), s.admin.close()}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}
@@ -181,71 +168,5 @@ func until(broken <-chan struct{}, why func() error) func(soft, hard context.Con
 		case <-soft.Done():
 			return nil
 		}
-	}
-}
-
-// serve is the part that answers requests.
-func (s *Server) serve(soft, hard context.Context) error {
-	defer s.handling.close()
-	served := make(chan error, 1)
-	go func() { served <- s.http.Serve(s.listener) }()
-	select {
-	case err := <-served: // there is nothing to listen on any more
-		return errors.Join(err, s.http.Close())
-	case <-soft.Done():
-	}
-	s.fresh.close()
-	err := s.http.Shutdown(hard)
-	if err != nil {
-		err = s.http.Close()
-	}
-	<-served
-	return err
-}
-
-// maxConnections is how many connections there are at a time; more are closed.
-// The store needs files to be opened, too: without them it cannot go on.
-const maxConnections = 8192
-
-// fresh knows the connections that have not sent anything yet. Clients open
-// some in advance, and a shutdown would wait seconds for their first request.
-// It also counts all connections.
-type fresh struct {
-	mu     sync.Mutex
-	conns  map[net.Conn]struct{}
-	open   int
-	closed bool
-}
-
-// note is the HTTP server's ConnState.
-func (f *fresh) note(c net.Conn, state http.ConnState) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch state {
-	case http.StateNew:
-		f.open++
-	case http.StateClosed, http.StateHijacked:
-		f.open--
-	}
-	switch {
-	case state != http.StateNew:
-		delete(f.conns, c)
-	case f.closed || f.open > maxConnections:
-		c.Close()
-	default:
-		if f.conns == nil {
-			f.conns = make(map[net.Conn]struct{})
-		}
-		f.conns[c] = struct{}{}
-	}
-}
-
-// close closes those connections, and those that are still to come.
-func (f *fresh) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.closed = true
-	for c := range f.conns {
-		c.Close()
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/config"
+	"twinbucket/internal/iam"
 	"twinbucket/internal/run"
 	"twinbucket/internal/sigv4"
 )
@@ -137,6 +138,12 @@ func TestContinueBeforeEmptyBody(t *testing.T) {
 // ask sends a request signed by the first account's root user.
 func ask(t *testing.T, s *Server, method, path, service, body string) (int, string) {
 	t.Helper()
+	return askAs(t, s, s.Accounts()[0], method, path, service, body)
+}
+
+// askAs is ask by the root user of an account.
+func askAs(t *testing.T, s *Server, a iam.Account, method, path, service, body string) (int, string) {
+	t.Helper()
 	r, err := http.NewRequest(method, "http://"+s.Addr()+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +152,6 @@ func ask(t *testing.T, s *Server, method, path, service, body string) (int, stri
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	sum := sha256.Sum256([]byte(body))
-	a := s.Accounts()[0]
 	sigv4.Sign(r, sigv4.Credentials{AccessKey: a.AccessKey, Secret: a.Secret}, "us-east-1", service, hex.EncodeToString(sum[:]), time.Now())
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {

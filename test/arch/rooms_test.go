@@ -61,13 +61,14 @@ var rooms = map[string]string{
 	"internal/s3api":     "internal/checksum internal/form internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
+	"internal/adminapi":  "internal/wire internal/iam fault",
 	"internal/cfnapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 
 	// Wiring.
 	"internal/config":  "NOUNS",
 	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/keyring internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/progress NOUNS",
-	"internal/cli":     "client internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
+	"internal/cli":     "client internal/adminapi internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
 	"internal/testenv": "ENGINES internal/iam internal/catalog internal/store internal/vfs NOUNS",
 	"cmd/twinbucket":   "internal/cli",
 	"examples":         "",
@@ -75,7 +76,7 @@ var rooms = map[string]string{
 
 var groups = map[string][]string{
 	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub"},
-	"DOORS":   {"internal/s3api", "internal/s3control", "internal/iamapi", "internal/cfnapi"},
+	"DOORS":   {"internal/s3api", "internal/s3control", "internal/iamapi", "internal/cfnapi", "internal/adminapi"},
 }
 
 // impure are packages of the standard library that a noun must not import.

@@ -45,6 +45,7 @@ func TestScripts(t *testing.T) {
 			"serve":  serve,
 			"health": health,
 			"stop":   stop,
+			"kill":   kill,
 			"exits":  exits,
 			"json":   fields,
 			"flip":   flip,
@@ -161,6 +162,21 @@ func stop(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".stdout"), []byte(printed), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]+".stderr"), []byte(s.log.String()), 0o600))
+}
+
+// kill is "kill NAME": ends that server as a crash does.
+func kill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: kill NAME")
+	}
+	all := ts.Value(serving{}).(map[string]*server)
+	s := all[args[0]]
+	if s == nil {
+		ts.Fatalf("%s does not serve", args[0])
+	}
+	delete(all, args[0])
+	ts.Check(s.process.Process.Kill())
+	ts.Check(ignoreKilled(s.process.Wait()))
 }
 
 // exits is "exits CODE ARG...": twinbucket ARG... ends with that exit code.

@@ -27,6 +27,8 @@ const (
 	fromUserID
 	fromUserName
 	fromResourceAccount
+	fromIssue
+	fromMFA
 	fromTime
 	fromEpoch
 )
@@ -44,6 +46,8 @@ var keySources = map[string]keySource{
 	"aws:username":                  fromUserName,
 	"aws:resourceaccount":           fromResourceAccount,
 	"s3:resourceaccount":            fromResourceAccount,
+	"aws:tokenissuetime":            fromIssue,
+	"aws:multifactorauthpresent":    fromMFA,
 	"aws:currenttime":               fromTime,
 	"aws:epochtime":                 fromEpoch,
 }
@@ -96,9 +100,6 @@ func oneIf(s string) values {
 func (k *key) lookup(r *Request) values {
 	p := &r.Principal
 	switch k.source {
-	case fromContext:
-		many := r.Context[k.name]
-		return values{many: many, n: len(many)}
 	case fromPrincipalARN:
 		if p.Type == RoleSession {
 			return oneIf(p.Role)
@@ -137,13 +138,23 @@ func (k *key) lookup(r *Request) values {
 			return oneIf(p.Account)
 		}
 		return oneIf(r.ResourceAccount)
+	case fromIssue:
+		if !p.Issued.IsZero() {
+			return oneIf(p.Issued.UTC().Format(time.RFC3339))
+		}
+	case fromMFA:
+		if !p.Issued.IsZero() {
+			return oneIf("false") // nobody has a second factor here
+		}
+	case fromTime:
+		if !r.Time.IsZero() {
+			return oneIf(r.Time.UTC().Format(time.RFC3339))
+		}
+	case fromEpoch:
+		if !r.Time.IsZero() {
+			return oneIf(strconv.FormatInt(r.Time.Unix(), 10))
+		}
 	}
-	if r.Time.IsZero() {
-		many := r.Context[k.name]
-		return values{many: many, n: len(many)}
-	}
-	if k.source == fromEpoch {
-		return oneIf(strconv.FormatInt(r.Time.Unix(), 10))
-	}
-	return oneIf(r.Time.UTC().Format(time.RFC3339))
+	many := r.Context[k.name]
+	return values{many: many, n: len(many)}
 }

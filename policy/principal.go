@@ -2,6 +2,7 @@ package policy
 
 import (
 	"strings"
+	"time"
 
 	"twinbucket/arn"
 )
@@ -42,6 +43,7 @@ type Principal struct {
 	UserID  string            // "AROA...:session", "AIDA...", or the account id for root
 	Service string            // ServicePrincipal: "s3.amazonaws.com"
 	Tags    map[string]string // aws:PrincipalTag
+	Issued  time.Time         // of the temporary credentials; zero: they are long-lived
 }
 
 // Identity returns the ARN that policies are written for: the role of a

@@ -30,6 +30,15 @@ var inventoryKind = kind{
 	check: checkInventory,
 }
 
+// OptionalFields returns the fields that an inventory is to have beside those
+// that each has; nil for other documents.
+func (d *Document) OptionalFields() []string {
+	if fields := d.root.child("OptionalFields"); fields != nil && d.kind == &inventoryKind {
+		return fields.values("Field")
+	}
+	return nil
+}
+
 func checkInventory(root *node) error {
 	to := root.at("Destination", "S3BucketDestination")
 	if e := to.child("Encryption"); e != nil && len(e.kids) != 1 {

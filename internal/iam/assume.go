@@ -20,12 +20,13 @@ const maxSessionPolicy = 2048
 // AssumeRole is a request for a session of a role.
 type AssumeRole struct {
 	RoleARN    string
-	Name       string            // of the session, 2 to 64 characters
-	Duration   time.Duration     // 0 means an hour
-	Policy     []byte            // JSON that limits the session; nil: no limit
-	PolicyARNs []string          // managed policies that limit the session
-	ExternalID string            // what the trust policy may ask a third party for
-	Tags       map[string]string // of the session
+	Name       string              // of the session, 2 to 64 characters
+	Duration   time.Duration       // 0 means an hour
+	Policy     []byte              // JSON that limits the session; nil: no limit
+	PolicyARNs []string            // managed policies that limit the session
+	ExternalID string              // what the trust policy may ask a third party for
+	Tags       map[string]string   // of the session
+	Facts      map[string][]string // condition keys of the request
 }
 
 // Session is a session with its credentials.
@@ -85,13 +86,12 @@ func (s *Service) mayAssume(c *Caller, k *knownRole, account string, in *AssumeR
 		Principal: c.Principal, Action: "sts:AssumeRole", Resource: in.RoleARN, ResourceAccount: account,
 		Context: map[string][]string{"sts:rolesessionname": {in.Name}}, Time: s.now(),
 	}
+	maps.Copy(req.Context, in.Facts)
 	if in.ExternalID != "" {
 		req.Context["sts:externalid"] = []string{in.ExternalID}
 	}
 	if k != nil {
-		for key, value := range k.role.Tags {
-			req.Context["aws:resourcetag/"+strings.ToLower(key)] = []string{value}
-		}
+		maps.Copy(req.Context, identity.TagFacts(k.role.Tags))
 	}
 	for key, value := range in.Tags {
 		req.Context["aws:requesttag/"+strings.ToLower(key)] = []string{value}
@@ -193,5 +193,7 @@ func (s *Service) AssumeForService(roleARN, service, sessionName string, context
 	if err := policy.Decide(req, []policy.Source{k.trust}).Err(req); err != nil {
 		return nil, err
 	}
-	return &Caller{Principal: k.role.Session(sessionName)}, nil
+	p := k.role.Session(sessionName)
+	p.Issued = s.now()
+	return &Caller{Principal: p}, nil
 }

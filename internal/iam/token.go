@@ -133,7 +133,9 @@ func (s *Service) principal(t *session) (policy.Principal, error) {
 		if k == nil || k.user.ID != t.UserID {
 			return policy.Principal{}, badToken("user %s of account %s was deleted after the session began", t.User, t.Account)
 		}
-		return k.user.Principal(), nil
+		p := k.user.Principal()
+		p.Issued = t.Issued
+		return p, nil
 	}
 	if t.Role == "" {
 		s.mu.RLock()
@@ -142,7 +144,9 @@ func (s *Service) principal(t *session) (policy.Principal, error) {
 		if a == nil {
 			return policy.Principal{}, badToken("account %s does not exist", t.Account)
 		}
-		return a.root(), nil
+		p := a.root()
+		p.Issued = t.Issued
+		return p, nil
 	}
 	k := s.roleByName(t.Account, t.Role)
 	if k == nil || k.role.ID != t.RoleID {
@@ -152,6 +156,7 @@ func (s *Service) principal(t *session) (policy.Principal, error) {
 		return as.principal, nil
 	}
 	as := &incarnation{k, withTags(k.role, t.Name, t.Tags)}
+	as.principal.Issued = t.Issued
 	t.as.Store(as)
 	return as.principal, nil
 }

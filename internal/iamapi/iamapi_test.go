@@ -462,6 +462,14 @@ func TestAuthorized(t *testing.T) {
 	if !strings.Contains(rec.Body.String(), "<Arn>arn:aws:sts::111111111111:assumed-role/ops/test</Arn>") {
 		t.Errorf("GetCallerIdentity: %s", rec.Body)
 	}
+	// A trust policy knows from where the request comes.
+	for address, want := range map[string]int{"192.0.2.0/24": 200, "198.51.100.0/24": 403} {
+		w.must("UpdateAssumeRolePolicy", "RoleName=target", `PolicyDocument={"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/ops"},"Action":"sts:AssumeRole","Condition":{"IpAddress":{"aws:SourceIp":"`+address+`"}}}}`)
+		rec := w.send(session, "sts", form("sts", "AssumeRole", "RoleArn=arn:aws:iam::111111111111:role/p/target", "RoleSessionName=test"))
+		if rec.Code != want {
+			t.Errorf("assuming from %s: %d %s", address, rec.Code, rec.Body)
+		}
+	}
 	w.must("PutRolePolicy", "RoleName=ops", "PolicyName=p",
 		`PolicyDocument={"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:AttachRolePolicy","Resource":"*","Condition":{"ArnEquals":{"iam:PolicyARN":"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"}}}}`)
 	for name, want := range map[string]int{"AmazonS3ReadOnlyAccess": 200, "AdministratorAccess": 403} {

@@ -42,7 +42,7 @@ func (c *call) assumeRole() error {
 	if in.Tags, err = c.tags("Tags"); err != nil {
 		return err
 	}
-	in.ExternalID = c.form.Get("ExternalId")
+	in.ExternalID, in.Facts = c.form.Get("ExternalId"), c.context()
 	if p := c.form.Get("Policy"); p != "" {
 		in.Policy = []byte(p)
 	}

@@ -199,6 +199,7 @@ func TestConditionKeys(t *testing.T) {
 	w.hire()
 	w.versioned("bkt")
 	id := w.call(200, "PUT", "/bkt/k", "", "x-amz-tagging", "Team=red&x=y").header.Get("x-amz-version-id")
+	upload := w.begin("n")
 	for _, c := range []struct {
 		condition string
 		pass      request
@@ -232,6 +233,27 @@ func TestConditionKeys(t *testing.T) {
 		{`"DateLessThan":{"aws:CurrentTime":"2026-01-01T00:00:00Z"}`, request{}, request{method: "GET", path: "/bkt/k"}},
 		{`"StringEquals":{"s3:authType":"REST-HEADER","s3:signatureversion":"AWS4-HMAC-SHA256","aws:RequestedRegion":"us-east-1","s3:ResourceAccount":"111111111111"}`, request{method: "GET", path: "/bkt/k"}, request{}},
 		{`"StringEquals":{"s3:LocationConstraint":"eu-west-1"}`, request{method: "PUT", path: "/eubkt", body: "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"}, request{method: "PUT", path: "/usbkt"}},
+		{`"Bool":{"s3:ObjectCreationOperation":"true"}`, request{method: "PUT", path: "/bkt/n"}, request{method: "POST", path: "/bkt/n", query: "uploads"}},
+		{`"Bool":{"s3:ObjectCreationOperation":"false"}`, request{method: "POST", path: "/bkt/n", query: "uploads"}, request{method: "PUT", path: "/bkt/n"}},
+		{`"Bool":{"s3:ObjectCreationOperation":"false"}`, request{method: "PUT", path: "/bkt/n", query: "partNumber=1&uploadId=" + upload}, request{method: "POST", path: "/bkt/n", query: "uploadId=" + upload}},
+		{
+			`"StringEqualsIfExists":{"s3:ExistingObjectTag/team":"red"},"Bool":{"s3:ObjectCreationOperation":"false"}`,
+			request{},
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-copy-source": "/bkt/k"}},
+		},
+		{
+			`"StringEquals":{"aws:RequestTag/team":"red"},"ForAllValues:StringEquals":{"aws:TagKeys":"Team"}`,
+			request{method: "PUT", path: "/redbkt", body: "<CreateBucketConfiguration><Tags><Tag><Key>Team</Key><Value>red</Value></Tag></Tags></CreateBucketConfiguration>"},
+			request{method: "PUT", path: "/otherbkt", body: "<CreateBucketConfiguration><Tags><Tag><Key>Team</Key><Value>red</Value></Tag><Tag><Key>x</Key><Value>y</Value></Tag></Tags></CreateBucketConfiguration>"},
+		},
+		{
+			`"ForAllValues:StringEquals":{"s3:InventoryAccessibleOptionalFields":["Size","ETag"]}`,
+			request{method: "PUT", path: "/bkt", query: "inventory&id=i", body: strings.Replace(inventory("i"), "<Schedule>", "<OptionalFields><Field>Size</Field></OptionalFields><Schedule>", 1)},
+			request{method: "PUT", path: "/bkt", query: "inventory&id=i", body: strings.Replace(inventory("i"), "<Schedule>", "<OptionalFields><Field>ETag</Field><Field>ObjectOwner</Field></OptionalFields><Schedule>", 1)},
+		},
+		{`"DateGreaterThanEquals":{"aws:TokenIssueTime":"` + start.Format(time.RFC3339) + `"},"Bool":{"aws:MultiFactorAuthPresent":"false","aws:ViaAWSService":"false"},"Null":{"aws:CalledVia":"true","aws:MultiFactorAuthAge":"true"}`, request{method: "GET", path: "/bkt/k"}, request{}},
+		{`"StringEquals":{"aws:UserAgent":"tests"}`, request{method: "GET", path: "/bkt/k", header: map[string]string{"User-Agent": "tests"}}, request{method: "GET", path: "/bkt/k"}},
+		{`"StringLike":{"aws:Referer":"https://example.com/*"}`, request{method: "GET", path: "/bkt/k", header: map[string]string{"Referer": "https://example.com/a"}}, request{method: "GET", path: "/bkt/k"}},
 	} {
 		w.grant(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Condition":{` + c.condition + `}}]}`)
 		for want, q := range map[int]request{200: c.pass, 403: c.fail} {
@@ -243,6 +265,23 @@ func TestConditionKeys(t *testing.T) {
 				t.Errorf("%s: %s %s?%s: %d, want %d %s", c.condition, q.method, q.path, q.query, got.status, want, got.body)
 			}
 		}
+	}
+}
+
+// TestPassedFor: the condition keys of iam:PassRole say for which bucket a role
+// is.
+func TestPassedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.hire()
+	w.versioned("bkt")
+	w.versioned("dst")
+	replication := `<ReplicationConfiguration><Role>arn:aws:iam::111111111111:role/worker</Role><Rule><Status>Enabled</Status><Priority>1</Priority>` +
+		`<Filter></Filter><DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::dst</Bucket></Destination></Rule></ReplicationConfiguration>`
+	for bucket, status := range map[string]int{"bkt": 200, "other": 403} {
+		w.grant(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":"iam:PassRole","Resource":"*",` +
+			`"Condition":{"StringEquals":{"iam:PassedToService":"s3.amazonaws.com"},"ArnEquals":{"iam:AssociatedResourceArn":"arn:aws:s3:::` + bucket + `"}}}]}`)
+		w.callAs(worker, status, "PUT", "/bkt?replication", replication)
 	}
 }
 

@@ -1,8 +1,7 @@
 package s3api
 
 import (
-	"net"
-	"strconv"
+	"maps"
 	"strings"
 
 	"twinbucket/arn"
@@ -152,61 +151,25 @@ var requestKeys = []struct{ header, key string }{
 	{"X-Amz-Grant-Read-Acp", "s3:x-amz-grant-read-acp"},
 	{"X-Amz-Grant-Write", "s3:x-amz-grant-write"},
 	{"X-Amz-Grant-Write-Acp", "s3:x-amz-grant-write-acp"},
-	{"X-Amz-Content-Sha256", "s3:x-amz-content-sha256"},
 	{"If-Match", "s3:if-match"},
 	{"If-None-Match", "s3:if-none-match"},
-	{"User-Agent", "aws:useragent"},
 	{"Referer", "aws:referer"},
 }
-
-var (
-	yes    = []string{"true"}
-	no     = []string{"false"}
-	header = []string{"REST-HEADER"}
-	inURL  = []string{"REST-QUERY-STRING"}
-	inForm = []string{"POST"}
-	v4     = []string{"AWS4-HMAC-SHA256"}
-	v2     = []string{"AWS"}
-)
 
 // context returns the condition keys that the request itself gives.
 func (c *call) context() map[string][]string {
 	if c.facts != nil {
 		return c.facts
 	}
-	f := make(map[string][]string, 8)
-	c.facts = f
-	f["aws:securetransport"] = no
-	if c.r.TLS != nil {
-		f["aws:securetransport"] = yes
-	}
-	if ip, _, err := net.SplitHostPort(c.r.RemoteAddr); err == nil {
-		f["aws:sourceip"] = []string{ip}
-	}
-	f["aws:requestedregion"] = []string{c.region}
-	if v := c.caller.Verified; v != nil {
-		f["s3:signatureversion"] = v4
-		if v.Version == 2 {
-			f["s3:signatureversion"] = v2
-		}
-		f["s3:authtype"] = header
-		switch {
-		case v.Form:
-			f["s3:authtype"] = inForm
-		case v.Presigned:
-			f["s3:authtype"] = inURL
-			if v.Version == 4 { // Version 2 does not say when it was signed
-				f["s3:signatureage"] = []string{strconv.FormatInt(c.now().Sub(v.Time).Milliseconds(), 10)}
-			}
-		}
-	}
+	c.facts = wire.Facts(c.r, c.region)
+	maps.Copy(c.facts, c.caller.S3Facts(c.r))
 	for i := range requestKeys {
 		c.knowHeader(requestKeys[i].header, requestKeys[i].key)
 	}
 	if id := c.query.Get("versionId"); id != "" {
-		f["s3:versionid"] = []string{id}
+		c.facts["s3:versionid"] = []string{id}
 	}
-	return f
+	return c.facts
 }
 
 // missing answers for an object that is not there: only who may list the

@@ -49,6 +49,7 @@ func (c *call) createBucket() error {
 	if region != "us-east-1" {
 		c.know("s3:locationconstraint", region)
 	}
+	c.knowBucketTags(doc)
 	if err := c.allowService("s3:CreateBucket", arn.Bucket(c.name)); err != nil {
 		return err
 	}
@@ -172,6 +173,19 @@ func (c *call) readCreation() (*creation, error) {
 		return nil, unsupported("directory buckets are not offered")
 	}
 	return doc, nil
+}
+
+// knowBucketTags sets the condition keys for the tags of a new bucket.
+func (c *call) knowBucketTags(doc *creation) {
+	if doc.Tags == nil || len(doc.Tags.Tag) == 0 {
+		return
+	}
+	keys := make([]string, len(doc.Tags.Tag))
+	for i, t := range doc.Tags.Tag {
+		keys[i] = t.Key
+		c.know("aws:requesttag/"+strings.ToLower(t.Key), t.Value)
+	}
+	c.know("aws:tagkeys", keys...)
 }
 
 // tagNewBucket gives a new bucket the tags of the document.

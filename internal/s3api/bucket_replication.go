@@ -39,6 +39,7 @@ func (c *call) putReplication() error {
 	if err := set.Unsupported(); err != nil {
 		return err
 	}
+	c.know("iam:associatedresourcearn", c.bucket.ARN())
 	if err := c.iam.PassRole(c.caller, set.Role, rule.Service, c.context()); err != nil {
 		return err
 	}

@@ -108,6 +108,12 @@ func (k *numbered) listAll(c *call) error {
 
 // store puts one configuration.
 func (k *numbered) store(c *call) error {
+	d, malformed := c.setting(k.name, false)
+	if malformed == nil {
+		if fields := d.OptionalFields(); len(fields) > 0 {
+			c.know("s3:inventoryaccessibleoptionalfields", fields...)
+		}
+	}
 	if err := c.allow(k.put); err != nil {
 		return err
 	}
@@ -115,15 +121,14 @@ func (k *numbered) store(c *call) error {
 	if err := setting.CheckID(id); err != nil {
 		return err
 	}
-	d, err := c.setting(k.name, false)
-	if err != nil {
-		return err
+	if malformed != nil {
+		return malformed
 	}
 	if d.ID() != id {
 		return fault.New(fault.Invalid, "IdMismatch", "Document ID does not match the specified configuration ID.").On(id).
 			WithHint("the Id in the document is %q and the id in the request %q", d.ID(), id)
 	}
-	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
+	err := c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
 		b.Documents[k.name.WithID(id)] = d.XML()
 		return k.checkAmount(b)
 	})

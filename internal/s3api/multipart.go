@@ -25,7 +25,7 @@ func (c *call) createUpload() error {
 	if err != nil {
 		return err
 	}
-	if err := c.allowPut(&v); err != nil {
+	if err := c.allowPut(&v, false); err != nil {
 		return err
 	}
 	// What the checksum of the object will be is kept as one without a value.
@@ -92,7 +92,7 @@ func (c *call) uploadPart() error {
 	if len(c.r.Header["X-Amz-Copy-Source"]) > 0 {
 		return c.copyPart(number)
 	}
-	if err := c.allowObject("s3:PutObject"); err != nil {
+	if err := c.allowWrite(false); err != nil {
 		return err
 	}
 	size, err := c.needLength()
@@ -139,7 +139,7 @@ func (c *call) copyPart(number int) error {
 	if err != nil {
 		return err
 	}
-	if err := c.allowObject("s3:PutObject"); err != nil {
+	if err := c.allowWrite(false); err != nil {
 		return err
 	}
 	what, err := copyRange(c.r.Header["X-Amz-Copy-Source-Range"], src.object.Size)

@@ -76,7 +76,7 @@ func badPartChecksum(value string) error {
 
 // completeUpload is CompleteMultipartUpload.
 func (c *call) completeUpload() error {
-	if err := c.allowObject("s3:PutObject"); err != nil {
+	if err := c.allowWrite(true); err != nil {
 		return err
 	}
 	cond, err := c.writeCondition()

@@ -197,7 +197,7 @@ func (c *call) copiedVersion(src *source) (object.Version, error) {
 			}
 		}
 	}
-	return v, c.allowPut(&v)
+	return v, c.allowPut(&v, true)
 }
 
 // allowCopyTags asks whether the caller may read the tags of a copy's source.

@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"net/http"
+	"strconv"
 
 	"twinbucket/internal/checksum"
 	"twinbucket/internal/store"
@@ -26,7 +27,7 @@ func (c *call) putObject() error {
 	if err != nil {
 		return err
 	}
-	if err := c.allowPut(&v); err != nil {
+	if err := c.allowPut(&v, true); err != nil {
 		return err
 	}
 	p := store.Put{Version: v, Sent: c.bucket}
@@ -65,11 +66,18 @@ func (c *call) putObject() error {
 	return c.empty(http.StatusOK)
 }
 
+// allowWrite asks for s3:PutObject, for what creates an object or for a step on
+// the way to one.
+func (c *call) allowWrite(creates bool) error {
+	c.know("s3:objectcreationoperation", strconv.FormatBool(creates))
+	return c.allowObject("s3:PutObject")
+}
+
 // allowPut asks for what writing a version needs.
-func (c *call) allowPut(v *object.Version) error {
+func (c *call) allowPut(v *object.Version, creates bool) error {
 	c.knowNewTags(v.Tags)
 	c.knowLock(v.Lock)
-	if err := c.allowObject("s3:PutObject"); err != nil {
+	if err := c.allowWrite(creates); err != nil {
 		return err
 	}
 	if len(v.Tags) > 0 {

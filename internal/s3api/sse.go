@@ -157,6 +157,7 @@ func (c *call) allowKey(action, key string) error {
 		return nil
 	}
 	facts := maps.Clone(c.context())
+	facts["aws:viaawsservice"] = []string{"true"}
 	facts["kms:viaservice"] = []string{"s3." + c.region + ".amazonaws.com"}
 	facts["kms:calleraccount"] = []string{c.caller.Account}
 	return c.iam.Authorize(c.caller, iam.Access{Action: action, Resource: key, ResourceAccount: account, Context: facts})

@@ -17,6 +17,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/s3control"
+	"twinbucket/internal/sigv4"
 	"twinbucket/job"
 	"twinbucket/manifest"
 	"twinbucket/policy"
@@ -128,7 +129,11 @@ func (i *identities) Authenticate(r *http.Request, service string) (*iam.Caller,
 	if service != "s3" {
 		return nil, fault.New(fault.Unknown, "InvalidAccessKeyId", "wrong service "+service)
 	}
-	return &iam.Caller{Principal: policy.Principal{Account: r.Header.Get("Test-Account")}}, nil
+	v, err := sigv4.Anonymous(r)
+	if err == nil {
+		v.Version = 4
+	}
+	return &iam.Caller{Principal: policy.Principal{Account: r.Header.Get("Test-Account")}, Verified: v}, err
 }
 
 func (i *identities) Authorize(_ *iam.Caller, a iam.Access) error {
@@ -293,6 +298,7 @@ func TestCreateAsks(t *testing.T) {
 	for key, want := range map[string]string{
 		"s3:requestjoboperation": "S3ReplicateObject", "s3:requestjobpriority": "1",
 		"aws:requesttag/team": "b", "aws:tagkeys": "Team", "aws:requestedregion": "us-east-1",
+		"s3:authtype": "REST-HEADER", "aws:viaawsservice": "false",
 	} {
 		if got := context[key]; len(got) != 1 || got[0] != want {
 			t.Errorf("%s is %q, want %q", key, got, want)

@@ -24,6 +24,7 @@ type Verified struct {
 	Presigned bool      // in a URL, or in an HTML form
 	Form      bool      // of an HTML form's policy: the fields are what it allows, the headers nobody's
 	Time      time.Time // when the request was signed; zero in Version 2, which does not say
+	At        time.Time // when Version 4 was checked
 	Payload   Payload   // what the signature says about the body
 	// Decoded is the body's length without its aws-chunked encoding
 	// (x-amz-decoded-content-length); -1 if the body is not encoded so.
@@ -111,7 +112,7 @@ func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified
 		}
 	}
 	v := &Verified{
-		Version: 4, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time,
+		Version: 4, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time, At: now,
 		Decoded: -1, digest: payload, seed: c.signature, key: key, timeText: c.timeText,
 	}
 	return v, v.setPayload(payload, r.Header)

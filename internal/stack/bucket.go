@@ -240,7 +240,7 @@ func (a *action) allowChange(b *bucket.Bucket, from, to *wanted) error {
 	if d := to.documents[bucket.Replication]; d == nil || bytes.Equal(d, from.documents[bucket.Replication]) {
 		return nil
 	}
-	return a.IAM.PassRole(a.caller, to.role, rule.Service, a.via(nil))
+	return a.IAM.PassRole(a.caller, to.role, rule.Service, a.via(map[string][]string{"iam:associatedresourcearn": {b.ARN()}}))
 }
 
 func changedDocuments(from, to *wanted) []bucket.Document {

@@ -6,8 +6,9 @@ import (
 )
 
 // Facts returns the condition keys that a request to any of the doors gives,
-// in lower case: aws:securetransport, aws:requestedregion, aws:useragent and,
-// if the address is known, aws:sourceip. The caller may add to them.
+// in lower case: aws:securetransport, aws:requestedregion, aws:viaawsservice, if
+// the address is known aws:sourceip, and aws:useragent if there is one. The
+// caller may add to them.
 func Facts(r *http.Request, region string) map[string][]string {
 	secure := "false"
 	if r.TLS != nil {
@@ -16,7 +17,10 @@ func Facts(r *http.Request, region string) map[string][]string {
 	facts := map[string][]string{
 		"aws:securetransport": {secure},
 		"aws:requestedregion": {region},
-		"aws:useragent":       {r.UserAgent()},
+		"aws:viaawsservice":   {"false"},
+	}
+	if agent := r.UserAgent(); agent != "" {
+		facts["aws:useragent"] = []string{agent}
 	}
 	if ip, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		facts["aws:sourceip"] = []string{ip}

@@ -49,6 +49,18 @@ func ParseTags(text string) ([]Tag, error) {
 	return tags, CheckTags(tags, MaxTags)
 }
 
+// TagFacts returns the condition keys of the tags that an object has. Conditions
+// do not tell the case of keys apart, so tags whose keys differ in it alone are
+// values of one.
+func TagFacts(tags []Tag) map[string][]string {
+	facts := make(map[string][]string, len(tags))
+	for _, t := range tags {
+		key := "s3:existingobjecttag/" + strings.ToLower(t.Key)
+		facts[key] = append(facts[key], t.Value)
+	}
+	return facts
+}
+
 // CheckTags applies the limits of the S3 User Guide, "Categorizing your
 // storage using tags".
 func CheckTags(tags []Tag, most int) error {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"twinbucket/fault"
 )
 
@@ -43,5 +45,14 @@ func TestTags(t *testing.T) {
 	}
 	if !(Tag{Key: "AWS:x"}).System() || (Tag{Key: "awsx"}).System() {
 		t.Error("which tags are AWS's")
+	}
+}
+
+func TestTagFacts(t *testing.T) {
+	t.Parallel()
+	got := TagFacts([]Tag{{"Class", "open"}, {"class", "secret"}, {"empty", ""}})
+	want := map[string][]string{"s3:existingobjecttag/class": {"open", "secret"}, "s3:existingobjecttag/empty": {""}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

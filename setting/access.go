@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"twinbucket/acl"
 	"twinbucket/bucket"
 )
 
@@ -63,4 +64,17 @@ func Blocks(b *bucket.Bucket, setting string) bool {
 	}
 	d, err := Parse(bucket.PublicAccessBlock, data)
 	return err == nil && d.root.value(setting) == "true"
+}
+
+// LetsRead reports whether the owner of an object in b lets an account read it,
+// by having it or by the object's list; p is acl.Read or acl.ReadACP. What the
+// bucket's policy says of the object is another question.
+func LetsRead(b *bucket.Bucket, owner string, list acl.List, account string, p acl.Permission) bool {
+	if b.OwnerEnforced() || owner == account {
+		return true
+	}
+	_, ok := list.Find(acl.Caller{
+		ID: acl.CanonicalID(account), Signed: true, Strict: list.Public() && Blocks(b, "IgnorePublicAcls"),
+	}, p)
+	return ok
 }

@@ -501,3 +501,37 @@ func TestDefaultOwnership(t *testing.T) {
 		}
 	}
 }
+
+func TestLetsRead(t *testing.T) {
+	t.Parallel()
+	const owner, writer = "111111111111", "222222222222"
+	mixed := func(block string) *bucket.Bucket {
+		b := &bucket.Bucket{Name: "b", Owner: owner, Documents: map[bucket.Document][]byte{bucket.OwnershipControls: Ownership(bucket.ObjectWriter)}}
+		if block != "" {
+			b.Documents[bucket.PublicAccessBlock] = []byte("<PublicAccessBlockConfiguration><" + block + ">true</" + block + "></PublicAccessBlockConfiguration>")
+		}
+		return b
+	}
+	granted := acl.List{{ID: acl.CanonicalID(owner), Permission: acl.Read}}
+	public := acl.List{{Group: acl.AllUsers, Permission: acl.Read}}
+	for _, c := range []struct {
+		name  string
+		b     *bucket.Bucket
+		owner string
+		list  acl.List
+		p     acl.Permission
+		want  bool
+	}{
+		{"one's own", mixed(""), owner, nil, acl.Read, true},
+		{"another's", mixed(""), writer, nil, acl.Read, false},
+		{"granted", mixed(""), writer, granted, acl.Read, true},
+		{"granted something else", mixed(""), writer, granted, acl.ReadACP, false},
+		{"for everybody", mixed(""), writer, public, acl.Read, true},
+		{"for everybody, which is ignored", mixed("IgnorePublicAcls"), writer, public, acl.Read, false},
+		{"where ACLs are off", &bucket.Bucket{Name: "b", Owner: owner}, writer, nil, acl.Read, true},
+	} {
+		if got := LetsRead(c.b, c.owner, c.list, owner, c.p); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"twinbucket/acl"
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -15,6 +16,8 @@ import (
 	"twinbucket/internal/store"
 	"twinbucket/job"
 	"twinbucket/manifest"
+	"twinbucket/object"
+	"twinbucket/setting"
 )
 
 // preparing begins AWS's reasons for a job that fails while it is Preparing.
@@ -81,10 +84,38 @@ func (e *Engine) assume(r *record) (*iam.Caller, error) {
 
 // allowed reports whether the job's role may do something.
 func (e *Engine) allowed(c *iam.Caller, action, resource string, b *bucket.Bucket) error {
+	return e.allowedWith(c, action, resource, b, nil)
+}
+
+// allowedWith is allowed with condition keys.
+func (e *Engine) allowedWith(c *iam.Caller, action, resource string, b *bucket.Bucket, facts map[string][]string) error {
 	return e.IAM.Authorize(c, iam.Access{
 		Action: action, Resource: resource, ResourceAccount: b.Owner,
-		Policy: b.Documents[bucket.Policy], Block: b.Documents[bucket.PublicAccessBlock],
+		Policy: b.Documents[bucket.Policy], Block: b.Documents[bucket.PublicAccessBlock], Context: facts,
 	})
+}
+
+// mayRead reports whether the job's role may read an object, or the version of
+// it with an id; o is nil if there is none.
+func (e *Engine) mayRead(c *iam.Caller, b *bucket.Bucket, key, id string, o *store.Object) error {
+	action, facts := "s3:GetObject", map[string][]string{}
+	if o != nil {
+		facts = object.TagFacts(o.Tags)
+	}
+	if id != "" {
+		action, facts["s3:versionid"] = "s3:GetObjectVersion", []string{id}
+	}
+	if err := e.allowedWith(c, action, arn.Object(b.Name, key), b, facts); err != nil || o == nil {
+		return err
+	}
+	if !setting.LetsRead(b, o.Owner, o.ACL, c.Account, acl.Read) {
+		return fault.New(fault.Denied, "AccessDenied", "The manifest belongs to another account, whose ACL does not grant READ.").
+			WithHint("let account %s put the manifest, or grant it READ", c.Account)
+	}
+	if o.Encryption.Algorithm == object.KMS {
+		return e.IAM.AllowKey(c, "kms:Decrypt", o.Encryption.KeyARN, e.Store.Keys().Managed(o.Encryption.KeyARN), nil)
+	}
+	return nil
 }
 
 // generate lists the source bucket's versions that the generator's filter takes.
@@ -277,14 +308,10 @@ func (d *driver) readAs(ctx context.Context, caller *iam.Caller, bkt, key, id, e
 	if err != nil {
 		return nil, refuse("ManifestNotFound", "The manifest's bucket does not exist.", err)
 	}
-	action := "s3:GetObject"
-	if id != "" {
-		action = "s3:GetObjectVersion"
-	}
-	if err := d.e.allowed(caller, action, arn.Object(bkt, key), b); err != nil {
-		return nil, refuse("ManifestReadNotPermitted", forbidden, err)
-	}
 	o, err := d.e.Store.Head(ctx, bkt, key, id)
+	if denied := d.e.mayRead(caller, b, key, id, o); denied != nil {
+		return nil, refuse("ManifestReadNotPermitted", forbidden, denied)
+	}
 	if errors.Is(err, fault.NotFound) || err == nil && o.Marker {
 		return nil, refuse("ManifestNotFound", "The manifest object does not exist.", err)
 	}

@@ -3,15 +3,20 @@ package cfnapi
 import (
 	"context"
 	"io"
+	"maps"
 	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
 
+	"twinbucket/acl"
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/store"
+	"twinbucket/object"
+	"twinbucket/setting"
 	"twinbucket/template"
 )
 
@@ -30,14 +35,10 @@ func (c *call) fetch(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", bad.WithHint("there is no bucket %s here", name)
 	}
-	err = c.IAM.Authorize(c.caller, iam.Access{
-		Action: "s3:GetObject", Resource: arn.Object(name, key), ResourceAccount: b.Owner,
-		Policy: b.Documents[bucket.Policy], Block: b.Documents[bucket.PublicAccessBlock], Context: c.context(),
-	})
-	if err != nil {
-		return "", fault.Newf(fault.Invalid, "ValidationError", "S3 error: Access Denied").On(address).WithHint("%s", fault.MessageOf(err))
-	}
 	o, err := c.Store.Head(ctx, name, key, "")
+	if denied := c.mayRead(b, key, o); denied != nil {
+		return "", fault.Newf(fault.Invalid, "ValidationError", "S3 error: Access Denied").On(address).WithHint("%s", fault.MessageOf(denied))
+	}
 	if err != nil || o.Marker {
 		return "", bad.WithHint("bucket %s has no object %s", name, key)
 	}
@@ -56,6 +57,26 @@ func (c *call) fetch(ctx context.Context, address string) (string, error) {
 		return "", fault.Wrap("cfnapi.template", address, err)
 	}
 	return string(data), nil
+}
+
+// mayRead asks whether the caller may read an object; o is nil if there is none.
+func (c *call) mayRead(b *bucket.Bucket, key string, o *store.Object) error {
+	facts := c.context()
+	if o != nil {
+		facts = object.TagFacts(o.Tags)
+		maps.Copy(facts, c.context())
+	}
+	err := c.IAM.Authorize(c.caller, iam.Access{
+		Action: "s3:GetObject", Resource: arn.Object(b.Name, key), ResourceAccount: b.Owner,
+		Policy: b.Documents[bucket.Policy], Block: b.Documents[bucket.PublicAccessBlock], Context: facts,
+	})
+	if err == nil && o != nil && !setting.LetsRead(b, o.Owner, o.ACL, c.caller.Account, acl.Read) {
+		err = fault.New(fault.Denied, "AccessDenied", "the object belongs to another account, whose ACL does not grant READ")
+	}
+	if err == nil && o != nil && o.Encryption.Algorithm == object.KMS {
+		err = c.IAM.AllowKey(c.caller, "kms:Decrypt", o.Encryption.KeyARN, c.Store.Keys().Managed(o.Encryption.KeyARN), c.context())
+	}
+	return err
 }
 
 // location returns the bucket and key that a URL of this server or of S3

@@ -112,6 +112,10 @@ func Account(arn string) string {
 	return account
 }
 
+// Managed reports whether a key with an ARN is the one that AWS manages in its
+// account.
+func (r *Ring) Managed(arn string) bool { return arn == r.ManagedKey(Account(arn)) }
+
 // splitARN reads arn:aws:kms:REGION:ACCOUNT:REST.
 func splitARN(s string) (region, account, rest string, ok bool) {
 	p := strings.SplitN(s, ":", 6)

@@ -34,9 +34,12 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 			WithHint("enable Object Lock on %s: PutObjectLockConfiguration", d.Bucket))
 	}
 	for _, st := range steps(src, dst, r, &o.Version) {
-		if err := e.roles.permit(caller, st); err != nil {
+		if err := e.roles.permit(caller, st, &o.Version); err != nil {
 			return failed(o, d, err)
 		}
+	}
+	if err := lent(src, caller.Account, &o.Version); err != nil {
+		return failed(o, d, err)
 	}
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
 	return store.Delivery{Source: o, Replica: replica(&o.Version, src, dst, r), Outcome: d}

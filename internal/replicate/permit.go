@@ -115,12 +115,15 @@ func steps(src, dst *bucket.Bucket, r *rule.Rule, v *object.Version) []step {
 	return out
 }
 
-// permit reports whether a session may take a step; the error has the step's
-// failure code, and says which document refused and what would mend it.
-func (s *sessions) permit(c *iam.Caller, st step) error {
+// permit reports whether a session may take a step with v; the error has the
+// step's failure code, and says which document refused and what would mend it.
+func (s *sessions) permit(c *iam.Caller, st step, v *object.Version) error {
 	access := iam.Access{
 		Action: st.action, Resource: st.resource,
 		ResourceAccount: st.bucket.Owner, Policy: st.bucket.Documents[bucket.Policy], Block: st.bucket.Documents[bucket.PublicAccessBlock],
+	}
+	if len(v.Tags) > 0 && st.bucket.Name == v.Bucket {
+		access.Context = object.TagFacts(v.Tags)
 	}
 	decision, request := s.iam.Decide(c, access)
 	if decision.Allowed {

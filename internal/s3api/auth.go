@@ -110,15 +110,13 @@ func (c *call) knowHeader(canonical, key string) {
 
 // knowTags sets the condition keys for the tags that an object has.
 func (c *call) knowTags(tags []object.Tag) {
-	for _, t := range tags {
-		c.know("s3:existingobjecttag/"+strings.ToLower(t.Key), t.Value)
-	}
+	maps.Copy(c.context(), object.TagFacts(tags))
 }
 
 // forgetTags takes back what knowTags set.
 func (c *call) forgetTags(tags []object.Tag) {
-	for _, t := range tags {
-		delete(c.facts, "s3:existingobjecttag/"+strings.ToLower(t.Key))
+	for key := range object.TagFacts(tags) {
+		delete(c.facts, key)
 	}
 }
 

@@ -4,11 +4,9 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
-	"maps"
 
 	"twinbucket/arn"
 	"twinbucket/fault"
-	"twinbucket/internal/iam"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
@@ -148,19 +146,9 @@ func (c *call) needV4() error {
 	return invalid("Authorization", "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.").With("ArgumentValue", "null")
 }
 
-// allowKey asks whether the caller may use a key of KMS through S3. Keys have
-// the policies that KMS gives them: the one that AWS manages is for everybody
-// in its account, others for those whom the account's policies let use them.
+// allowKey asks whether the caller may use a key of KMS.
 func (c *call) allowKey(action, key string) error {
-	account := keyring.Account(key)
-	if c.caller.Account == account && key == c.store.Keys().ManagedKey(account) {
-		return nil
-	}
-	facts := maps.Clone(c.context())
-	facts["aws:viaawsservice"] = []string{"true"}
-	facts["kms:viaservice"] = []string{"s3." + c.region + ".amazonaws.com"}
-	facts["kms:calleraccount"] = []string{c.caller.Account}
-	return c.iam.Authorize(c.caller, iam.Access{Action: action, Resource: key, ResourceAccount: account, Context: facts})
+	return c.iam.AllowKey(c.caller, action, key, c.store.Keys().Managed(key), c.context())
 }
 
 // refuseSSE refuses the header of a write in other operations.

@@ -51,7 +51,7 @@ var rooms = map[string]string{
 	"internal/iam":             "internal/catalog internal/sigv4 identity policy role arn fault",
 
 	// Engines live long.
-	"internal/replicate": "internal/iam internal/store internal/queue internal/run rule object bucket arn fault",
+	"internal/replicate": "internal/iam internal/store internal/queue internal/run rule setting object bucket acl arn fault",
 	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
 	"internal/scrub":     "internal/store internal/catalog fault",
 	"internal/sweep":     "internal/store lifecycle object bucket arn fault",

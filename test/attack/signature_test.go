@@ -87,10 +87,12 @@ func TestSignatures(t *testing.T) {
 		{"of CloudFormation at IAM", swap("cloudformation", "iam"), "SignatureDoesNotMatch"},
 		{"of IAM at S3", swap("iam", "s3"), "SignatureDoesNotMatch MissingSecurityHeader"},
 		{"of IAM at S3 Control", func() answer {
-			return w.do(request{method: "GET", path: "/v20180820/jobs", cred: w.victim, service: "iam", header: map[string]string{"x-amz-account-id": victim},
+			return w.do(request{
+				method: "GET", path: "/v20180820/jobs", cred: w.victim, service: "iam", header: map[string]string{"x-amz-account-id": victim},
 				after: func(r *http.Request) {
 					r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/iam/", "/s3/", 1))
-				}})
+				},
+			})
 		}, "SignatureDoesNotMatch"},
 		{"of S3 at S3 Control, by a header that is not signed", func() answer {
 			return w.do(request{method: "GET", path: "/v20180820/jobs", cred: w.victim, after: func(r *http.Request) { r.Header.Set("X-Amz-Account-Id", victim) }})
@@ -202,8 +204,10 @@ func TestPresigned(t *testing.T) {
 		{"a PUT with tags", after(put, func(r *http.Request) { r.Header.Set("X-Amz-Tagging", "a=b") }), "AccessDenied"},
 		{"a PUT as an upload", after(put, func(r *http.Request) { r.Method, r.URL.RawQuery = "POST", r.URL.RawQuery+"&uploads" }), "SignatureDoesNotMatch"},
 		{"for a form", func() answer {
-			return w.do(request{method: "POST", path: "/vault", cred: w.victim, presign: true, header: map[string]string{"Content-Type": "multipart/form-data; boundary=b"},
-				body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk2\r\n--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n"})
+			return w.do(request{
+				method: "POST", path: "/vault", cred: w.victim, presign: true, header: map[string]string{"Content-Type": "multipart/form-data; boundary=b"},
+				body: "--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\nk2\r\n--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nx\r\n--b--\r\n",
+			})
 		}, "InvalidRequest"},
 		{"for a job", func() answer {
 			return w.do(request{method: "GET", path: "/v20180820/jobs", cred: w.victim, presign: true, after: func(r *http.Request) { r.Header.Set("X-Amz-Account-Id", victim) }})

@@ -28,6 +28,7 @@ const (
 	victim   = "111111111111"
 	attacker = "222222222222"
 	region   = "us-east-1"
+	kmsKey   = "11111111-2222-3333-4444-555555555555" // of the victim
 )
 
 // world is a server with both accounts.
@@ -43,6 +44,7 @@ func newWorld(t *testing.T, ownership bucket.Ownership) *world {
 	t.Helper()
 	s, err := server.Open(t.Context(), config.Server{
 		Data: t.TempDir(), Listen: "127.0.0.1:0", Region: region, Ownership: ownership, Domains: []string{"tb.example.com"},
+		Keys:     []config.Key{{Account: victim, ID: kmsKey}},
 		Accounts: []config.Account{{Name: "victim", ID: victim}, {Name: "attacker", ID: attacker}},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -220,7 +220,8 @@ func (c *call) createAccessKey() error {
 }
 
 func (c *call) listAccessKeys() error {
-	if _, err := c.page(); err != nil {
+	p, err := c.page()
+	if err != nil {
 		return err
 	}
 	user, err := c.keysOwner("ListAccessKeys")
@@ -231,13 +232,19 @@ func (c *call) listAccessKeys() error {
 	if err != nil {
 		return err
 	}
+	if i, err := keys.Find(p.after); err == nil {
+		keys = keys[i+1:]
+	}
+	more, last := len(keys) > p.max, ""
+	keys = keys[:min(len(keys), p.max)]
 	c.out.Optional("UserName", user)
 	c.out.Open("AccessKeyMetadata")
 	for i := range keys {
 		c.writeKey("member", user, &keys[i], false)
+		last = keys[i].AccessKey
 	}
 	c.out.Close("AccessKeyMetadata")
-	c.truncated(false, "")
+	c.truncated(more, last)
 	return nil
 }
 

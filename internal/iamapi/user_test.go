@@ -216,6 +216,11 @@ func TestGoldenRootKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := sigv4.Credentials{AccessKey: keys[1].AccessKey, Secret: keys[1].Secret}
+	page := w.must("ListAccessKeys", "MaxItems=1")
+	rest := w.must("ListAccessKeys", "Marker="+between(page, "<Marker>", "<"))
+	if between(page, "<AccessKeyId>", "<") != first.AccessKey || between(rest, "<AccessKeyId>", "<") != second.AccessKey || !strings.Contains(rest, "<IsTruncated>false<") {
+		t.Errorf("by pages: %s %s", page, rest)
+	}
 	as := func(cred sigv4.Credentials, want int, params ...string) {
 		t.Helper()
 		if rec := w.send(cred, "iam", form("iam", params[0], params[1:]...)); rec.Code != want {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"twinbucket/fault"
 	"twinbucket/internal/adminapi"
 	"twinbucket/internal/config"
 	"twinbucket/internal/store"
@@ -66,6 +67,38 @@ func TestAccountsOfARunningServer(t *testing.T) {
 	}
 	if status, answer := ask(t, s, http.MethodGet, "/", "s3", ""); status != 200 {
 		t.Errorf("with the new key: %d %s", status, answer)
+	}
+}
+
+// TestCredentialsThatCannotBeWritten: what is recorded holds, and is in the
+// file after the next start.
+func TestCredentialsThatCannotBeWritten(t *testing.T) {
+	data, made := t.TempDir(), ""
+	inTheWay := CredentialsFile(data) + ".new"
+	t.Run("a server that cannot", func(t *testing.T) {
+		s := start(t, config.Server{Data: data, Accounts: []config.Account{{Name: "source", ID: "111111111111"}}})
+		old := s.Accounts()[0]
+		if err := os.Mkdir(inTheWay, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		_, err := adminapi.At(SocketFile(data)).Rotate(t.Context(), "source")
+		if err == nil || !strings.Contains(err.Error(), CredentialsFile(data)) || !strings.HasPrefix(fault.HintOf(err), "the keys are recorded") {
+			t.Errorf("%v, hint %q", err, fault.HintOf(err))
+		}
+		made = s.Accounts()[0].AccessKey
+		if got := profiles(t, data)["source"]; got != old.AccessKey || made == got {
+			t.Errorf("the file has %s; before there was %s, and now %s", got, old.AccessKey, made)
+		}
+		if status, _ := askAs(t, s, old, http.MethodGet, "/", "s3", ""); status != 403 {
+			t.Errorf("with the old key: %d", status)
+		}
+	})
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	start(t, config.Server{Data: data})
+	if got := profiles(t, data)["source"]; got != made {
+		t.Errorf("after a start the file has %s, not %s", got, made)
 	}
 }
 

@@ -50,6 +50,7 @@ type Request struct {
 	ResourceAccount string              // owner of the resource; "" means the principal's account
 	Context         map[string][]string // condition keys, names in lower case, beyond those that follow from the other fields
 	Time            time.Time           // of the request, for aws:CurrentTime and aws:EpochTime; zero: unknown
+	Asserted        bool                // the request is made up: Context has the last word on every key
 }
 
 // sameAccount reports whether the resource belongs to the principal's account.

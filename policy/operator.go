@@ -171,15 +171,27 @@ func (b binary) match(v string, _ *Request) bool {
 
 type network netip.Prefix
 
-func compileAddress(text string, _ bool) (matcher, string) {
-	if p, err := netip.ParsePrefix(text); err == nil {
-		return network(p), ""
+// mappedBits come before an address of IPv4 that is written as one of IPv6.
+const mappedBits = 96
+
+// parseNetwork reads an address or a range of addresses.
+func parseNetwork(text string) (netip.Prefix, bool) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), true
 	}
-	a, err := netip.ParseAddr(text)
-	if err != nil {
+	p, err := netip.ParsePrefix(text)
+	if p.Addr().Is4In6() && p.Bits() >= mappedBits {
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mappedBits)
+	}
+	return p, err == nil
+}
+
+func compileAddress(text string, _ bool) (matcher, string) {
+	p, ok := parseNetwork(text)
+	if !ok {
 		return nil, strconv.Quote(text) + " is not an IP address or a range such as 203.0.113.0/24"
 	}
-	return network(netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen())), ""
+	return network(p), ""
 }
 
 func (n network) match(v string, _ *Request) bool {

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -10,8 +9,8 @@ import (
 
 // Public reports whether the document of a bucket is public as the Amazon S3
 // User Guide has it, "Blocking public access", "The meaning of public": some
-// statement allows everybody, and no condition of it narrows that down to
-// fixed values of the keys that say who or from where. A fixed value has no
+// statement allows everybody, or everybody whom some provider of identities
+// knows, and no condition of it narrows that down to fixed values of the keys that say who or from where. A fixed value has no
 // wildcard and no policy variable, and an address range is none if it is wider
 // than a /8, or a /32 of IPv6. Deny statements do not count: a policy with a
 // public statement is public whatever else it says.
@@ -26,7 +25,7 @@ func (d *Document) Public() bool {
 
 func (s *statement) public() bool {
 	return s.effect == Allow &&
-		slices.ContainsFunc(s.principals, func(e entry) bool { return e.match == everyone }) &&
+		slices.ContainsFunc(s.principals, func(e entry) bool { return e.match == everyone || e.form == "Federated" }) &&
 		!slices.ContainsFunc(s.conditions, func(c condition) bool { return c.narrows() })
 }
 
@@ -59,7 +58,7 @@ func (c *condition) narrows() bool {
 func fixed(key, text string) bool {
 	switch key {
 	case sourceIP:
-		if p, err := netip.ParsePrefix(text); err == nil {
+		if p, ok := parseNetwork(text); ok {
 			return p.Bits() >= widestIPv6Range || p.Addr().Is4() && p.Bits() >= widestRange
 		}
 	case accessPointARN:

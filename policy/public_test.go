@@ -25,6 +25,9 @@ func TestPublic(t *testing.T) {
 		{statement("Allow", `{"AWS":"111111111111"}`, ""), false},
 		{statement("Allow", `{"AWS":"arn:aws:iam::111111111111:role/r"}`, ""), false},
 		{statement("Allow", `{"Service":"logging.s3.amazonaws.com"}`, ""), false},
+		{statement("Allow", `{"Federated":"graph.facebook.com"}`, ""), true},
+		{statement("Allow", `{"Federated":"graph.facebook.com"}`, `"StringEquals":{"aws:SourceVpc":"vpc-91237329"}`), false},
+		{statement("Allow", `{"CanonicalUser":"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}`, ""), false},
 		{statement("Deny", `"*"`, ""), false},
 		// One public statement is enough, and a Deny does not make up for it.
 		{"[" + statement("Allow", `{"AWS":"111111111111"}`, "") + "," + everybody("") + "]", true},
@@ -63,6 +66,8 @@ func TestPublic(t *testing.T) {
 		{everybody(`"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}`), true},
 		{everybody(`"IpAddress":{"aws:SourceIp":["203.0.113.0/24","128.0.0.0/7"]}`), true},
 		{everybody(`"IpAddress":{"aws:SourceIp":"2000::/31"}`), true},
+		{everybody(`"IpAddress":{"aws:SourceIp":"::ffff:10.0.0.0/104"}`), false},
+		{everybody(`"IpAddress":{"aws:SourceIp":"::ffff:0.0.0.0/96"}`), true},
 		// Access points: any of a fixed account.
 		{everybody(`"StringLike":{"s3:DataAccessPointArn":"arn:aws:s3:us-west-2:111111111111:accesspoint/*"}`), false},
 		{everybody(`"StringEquals":{"s3:DataAccessPointAccount":"111111111111"}`), false},

@@ -90,9 +90,9 @@ func (s *Service) decide(c *Caller, a Access) (policy.Decision, *policy.Request)
 
 // restricted reports whether the bucket's public access block keeps c out
 // whatever its policy says: if that is public, RestrictPublicBuckets lets only
-// the owner's account in.
+// the owner's account and services in.
 func (s *Service) restricted(c *Caller, a Access) bool {
-	return c.Account != a.ResourceAccount && bytes.Contains(a.Block, []byte("<RestrictPublicBuckets>true<")) &&
+	return c.Type != policy.ServicePrincipal && c.Account != a.ResourceAccount && bytes.Contains(a.Block, []byte("<RestrictPublicBuckets>true<")) &&
 		len(a.Policy) > 0 && s.bucketPolicy(a.Policy).Public()
 }
 

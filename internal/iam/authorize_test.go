@@ -105,6 +105,10 @@ func TestRestrictPublicBuckets(t *testing.T) {
 	if err := w.Authorize(owner, a); err != nil {
 		t.Error(err)
 	}
+	service := &Caller{Principal: policy.Principal{Type: policy.ServicePrincipal, Service: "logging.s3.amazonaws.com"}}
+	if err := w.Authorize(service, a); err != nil {
+		t.Errorf("a service: %v", err)
+	}
 	a.Block = nil
 	if err := w.Authorize(c, a); err != nil {
 		t.Errorf("without the setting: %v", err)

@@ -46,7 +46,7 @@ func (c *call) simulateCustomPolicy() error {
 		return constraint("PolicyInputList", "Member must not be null")
 	}
 	account := c.caller.Account
-	return c.simulate(&simulation{principal: policy.Principal{Type: policy.User, Account: account, ARN: "arn:aws:iam::" + account + ":user/simulation", UserID: "AIDASIMULATION"}})
+	return c.simulate(&simulation{principal: policy.Principal{Type: policy.User, Account: account}})
 }
 
 // simulate decides what the request asks and writes the results, a page of
@@ -104,6 +104,13 @@ func (c *call) readSimulation(s *simulation) error {
 		entry := fmt.Sprintf("ContextEntries.member.%d.", n)
 		s.context[strings.ToLower(c.form.Get(entry+"ContextKeyName"))] = wire.Members(c.form, entry+"ContextKeyValues")
 	}
+	if who := c.form.Get("CallerArn"); who != "" {
+		a, err := arn.Parse(who)
+		if err != nil || a.Service != "iam" || !strings.HasPrefix(a.Resource, "user/") {
+			return fault.Newf(fault.Invalid, "InvalidInput", "Invalid CallerArn: %s", who).WithHint("the caller of a simulation is a user, such as arn:aws:iam::111111111111:user/ann")
+		}
+		s.principal = policy.Principal{Type: policy.User, Account: a.Account, ARN: who, Tags: s.principal.Tags}
+	}
 	return c.readSources(s)
 }
 
@@ -131,10 +138,8 @@ func (c *call) readSources(s *simulation) error {
 		}
 	}
 	if text := c.form.Get("ResourcePolicy"); text != "" {
-		if who := c.form.Get("CallerArn"); who == "" && s.principal.UserID == "AIDASIMULATION" {
+		if s.principal.ARN == "" {
 			return fault.New(fault.Invalid, "InvalidInput", "CallerArn is required when ResourcePolicy is specified.")
-		} else if who != "" {
-			s.principal.ARN = who
 		}
 		return add(policy.ResourcePolicy, policy.Resource, "ResourcePolicy", text)
 	}
@@ -144,7 +149,7 @@ func (c *call) readSources(s *simulation) error {
 // writeResult decides one request and writes the outcome.
 func (c *call) writeResult(s *simulation, action, resource string) {
 	req := &policy.Request{
-		Principal: s.principal, Action: action, Resource: resource, ResourceAccount: s.owner, Context: s.context,
+		Principal: s.principal, Action: action, Resource: resource, ResourceAccount: s.owner, Context: s.context, Asserted: true,
 	}
 	d := policy.Decide(req, s.sources)
 	decision := "implicitDeny"

@@ -38,6 +38,7 @@ func TestSimulation(t *testing.T) {
 	w.must("CreateRole", "RoleName=r", "AssumeRolePolicyDocument="+trustS3, "PermissionsBoundary=arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")
 	w.must("AttachRolePolicy", "RoleName=r", "PolicyArn=arn:aws:iam::aws:policy/AdministratorAccess")
 	const ann, role = "PolicySourceArn=arn:aws:iam::111111111111:user/ann", "PolicySourceArn=arn:aws:iam::111111111111:role/r"
+	const homes = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::b/${aws:username}/*","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111111111111:user/*"}}}}`
 	const missing = "aws:PrincipalTag/team aws:SourceIp"
 	for _, tt := range []struct {
 		action string
@@ -65,6 +66,22 @@ func TestSimulation(t *testing.T) {
 			"ActionNames.member.1=s3:PutObject", "PolicyInputList.member.1=" + readAll, "ResourceArns.member.1=arn:aws:s3:::b/k",
 			"CallerArn=arn:aws:iam::111111111111:user/bob", `ResourcePolicy={"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:user/bob"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}}`,
 		}, "s3:PutObject | arn:aws:s3:::b/k | allowed | ResourcePolicy |  |"},
+		// What follows from the caller is missing where none is named, and what the request asserts goes before it.
+		{"SimulateCustomPolicy", []string{
+			"ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + homes, "ResourceArns.member.1=arn:aws:s3:::b/bob/k",
+		}, "s3:GetObject | arn:aws:s3:::b/bob/k | implicitDeny |  | aws:PrincipalArn aws:username |"},
+		{"SimulateCustomPolicy", []string{
+			"ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + homes, "ResourceArns.member.1=arn:aws:s3:::b/bob/k",
+			"ContextEntries.member.1.ContextKeyName=aws:username", "ContextEntries.member.1.ContextKeyType=string", "ContextEntries.member.1.ContextKeyValues.member.1=bob",
+			"ContextEntries.member.2.ContextKeyName=aws:PrincipalArn", "ContextEntries.member.2.ContextKeyType=string", "ContextEntries.member.2.ContextKeyValues.member.1=arn:aws:iam::111111111111:user/bob",
+		}, "s3:GetObject | arn:aws:s3:::b/bob/k | allowed | PolicyInputList.1 |  |"},
+		{"SimulateCustomPolicy", []string{
+			"ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + homes, "ResourceArns.member.1=arn:aws:s3:::b/bob/k", "CallerArn=arn:aws:iam::111111111111:user/bob",
+		}, "s3:GetObject | arn:aws:s3:::b/bob/k | allowed | PolicyInputList.1 |  |"},
+		{"SimulatePrincipalPolicy", []string{
+			ann, "ActionNames.member.1=s3:GetObject", "ResourceArns.member.1=arn:aws:s3:::b/bob/k",
+			"ContextEntries.member.1.ContextKeyName=aws:username", "ContextEntries.member.1.ContextKeyType=string", "ContextEntries.member.1.ContextKeyValues.member.1=bob",
+		}, "s3:GetObject | arn:aws:s3:::b/bob/k | allowed | read | " + missing + " |"},
 	} {
 		if got := w.simulated(tt.action, tt.params...); got != tt.want {
 			t.Errorf("%s %q:\n%s\nwant\n%s", tt.action, tt.params, got, tt.want)
@@ -85,6 +102,8 @@ func TestSimulation(t *testing.T) {
 		{"SimulatePrincipalPolicy", ann, "ActionNames.member.1=s3:Get*"},
 		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject"},
 		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1={"},
+		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + readAll, "CallerArn=arn:aws:iam::111111111111:role/r"},
+		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + readAll, `ResourcePolicy={"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}}`},
 		{"GetContextKeysForCustomPolicy"},
 	} {
 		if code, body := w.iamCall(params[0], params[1:]...); code != 400 && code != 404 {

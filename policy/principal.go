@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"twinbucket/acl"
 	"twinbucket/arn"
 )
 
@@ -79,7 +80,7 @@ type entry struct {
 	form    string // as the document writes it: "AWS", "Service", ...; "" for a bare "*"
 	id      string // as written
 	match   grade  // everyone, account, role, direct; nobody: valid, and no one here
-	account string // match is account: its id
+	account string // match is account: its id, unless id is the canonical one
 	unique  bool   // id is a unique id (AROA..., AIDA...)
 }
 
@@ -90,7 +91,10 @@ func compileEntry(form, id string) (e entry, ok bool) {
 	case "Service":
 		e.match = direct
 		return e, strings.Contains(id, ".amazonaws.com") && !strings.ContainsAny(id, "*? /:")
-	case "Federated", "CanonicalUser":
+	case "CanonicalUser":
+		e.match = account
+		return e, id != "" && id != "*"
+	case "Federated":
 		return e, id != "" && id != "*"
 	case "AWS":
 	default:
@@ -131,13 +135,21 @@ func compileEntry(form, id string) (e entry, ok bool) {
 	return e, true
 }
 
+// owns reports whether the entry, which is for an account, is for this one.
+func (e *entry) owns(id string) bool {
+	if e.form == "CanonicalUser" {
+		return id != "" && acl.CanonicalID(id) == e.id
+	}
+	return id == e.account
+}
+
 // grade says how the entry names p.
 func (e *entry) grade(p *Principal) grade {
 	switch e.match {
 	case everyone:
 		return everyone
 	case account:
-		if p.Account != e.account {
+		if !e.owns(p.Account) {
 			return nobody
 		}
 		if p.Type == RootUser {

@@ -1,8 +1,10 @@
 package iam
 
 import (
+	"slices"
 	"strings"
 
+	"twinbucket/acl"
 	"twinbucket/arn"
 	"twinbucket/policy"
 )
@@ -17,20 +19,25 @@ func (a *Account) root() policy.Principal {
 // MalformedPolicyDocument "Invalid principal in policy", with a hint.
 func (s *Service) CheckPrincipals(doc *policy.Document) error {
 	for _, n := range doc.Named() {
-		if hint := s.stranger(n); hint != "" {
+		if hint := s.stranger(doc.Kind(), n); hint != "" {
 			return doc.Kind().InvalidPrincipal(n).WithHint("%s", hint)
 		}
 	}
 	return nil
 }
 
-// stranger says why a principal does not exist; "" if it does.
-func (s *Service) stranger(n policy.Named) string {
-	switch n.Form {
-	case "Service":
+// stranger says why a principal of a document of a kind does not exist; "" if
+// it does.
+func (s *Service) stranger(k policy.Kind, n policy.Named) string {
+	switch {
+	case n.Form == "Service":
 		return ""
-	case "AWS":
-	default:
+	case n.Form == "CanonicalUser" && k == policy.Resource:
+		if slices.ContainsFunc(s.Accounts(), func(a Account) bool { return acl.CanonicalID(a.ID) == n.ID }) {
+			return ""
+		}
+		return "no account here has the canonical user id " + n.ID + "; ListBuckets shows an account its own"
+	case n.Form != "AWS":
 		return n.Form + " principals are not offered here: name an account, a user or a role under AWS"
 	}
 	if arn.ValidAccount(n.ID) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"twinbucket/acl"
 	"twinbucket/fault"
 	"twinbucket/identity"
 	"twinbucket/internal/sigv4"
@@ -235,7 +236,9 @@ func TestCheckPrincipals(t *testing.T) {
 		{`{"AWS":"arn:aws:sts::111111111111:assumed-role/none/x"}`, "has no role none"},
 		{`{"AWS":"arn:aws:iam::111111111111:user/ann"}`, "has no user ann"},
 		{`{"AWS":"AROAEXAMPLEEXAMPLE123"}`, "was deleted"},
-		{`{"CanonicalUser":"79a59df900b949e5"}`, "CanonicalUser principals are not offered here"},
+		{`{"CanonicalUser":"` + acl.CanonicalID(dst) + `"}`, ""},
+		{`{"CanonicalUser":"79a59df900b949e5"}`, "no account here has the canonical user id 79a59df900b949e5"},
+		{`{"Federated":"graph.facebook.com"}`, "Federated principals are not offered here"},
 	}
 	for _, tt := range tests {
 		doc, err := policy.Parse([]byte(`{"Statement":{"Effect":"Allow","Principal":`+tt.principal+`,"Action":"s3:GetObject","Resource":"arn:aws:s3:::b/*"}}`), policy.Resource)
@@ -256,4 +259,6 @@ func TestCheckPrincipals(t *testing.T) {
 	}
 	_, err := w.CreateRole(w.ctx, role.Role{Identity: identity.Identity{Account: dst, Name: "x"}, Trust: []byte(strings.Replace(trustSrc, "111111111111", "333333333333", 1))})
 	wantError(t, err, fault.Invalid, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"333333333333"`)
+	_, err = w.CreateRole(w.ctx, role.Role{Identity: identity.Identity{Account: dst, Name: "x"}, Trust: []byte(strings.Replace(trustSrc, `"AWS":"111111111111"`, `"CanonicalUser":"`+acl.CanonicalID(src)+`"`, 1))})
+	wantError(t, err, fault.Invalid, "MalformedPolicyDocument", `Invalid principal in policy: "CANONICALUSER":"`)
 }

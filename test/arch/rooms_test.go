@@ -12,7 +12,7 @@ var nouns = map[string]string{
 	"acl":       "",
 	"bucket":    "arn fault",
 	"object":    "acl bucket arn fault",
-	"policy":    "arn fault",
+	"policy":    "acl arn fault",
 	"identity":  "policy arn fault",
 	"role":      "identity policy arn fault",
 	"markup":    "fault",
@@ -48,7 +48,7 @@ var rooms = map[string]string{
 	"internal/catalog":         "internal/store fault",
 	"internal/queue":           "fault",
 	"internal/queue/queuetest": "internal/queue fault",
-	"internal/iam":             "internal/catalog internal/sigv4 identity policy role arn fault",
+	"internal/iam":             "internal/catalog internal/sigv4 identity policy role acl arn fault",
 
 	// Engines live long.
 	"internal/replicate": "internal/iam internal/store internal/queue internal/run rule setting object bucket acl arn fault",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/xml"
 	"net/http"
+	"slices"
 	"time"
 
 	"twinbucket/bucket"
@@ -27,6 +28,14 @@ func (c *Client) HeadBucket(ctx context.Context, name string) error {
 	return c.empty(ctx, onBucket("HeadBucket", http.MethodHead, name, ""))
 }
 
+// HeadBucketOf is HeadBucket that fails with Denied unless the bucket belongs
+// to an account: x-amz-expected-bucket-owner.
+func (c *Client) HeadBucketOf(ctx context.Context, name, account string) error {
+	k := onBucket("HeadBucket", http.MethodHead, name, "")
+	k.set("X-Amz-Expected-Bucket-Owner", account)
+	return c.empty(ctx, k)
+}
+
 // DeleteBucket removes an empty bucket.
 func (c *Client) DeleteBucket(ctx context.Context, name string) error {
 	return c.empty(ctx, onBucket("DeleteBucket", http.MethodDelete, name, ""))
@@ -34,9 +43,20 @@ func (c *Client) DeleteBucket(ctx context.Context, name string) error {
 
 // ListBuckets returns the caller's buckets: name, region if known, and time.
 func (c *Client) ListBuckets(ctx context.Context) ([]bucket.Bucket, error) {
+	return c.listBuckets(ctx, "")
+}
+
+// OwnsBucket reports whether the caller's account has a bucket of that name.
+func (c *Client) OwnsBucket(ctx context.Context, name string) (bool, error) {
+	list, err := c.listBuckets(ctx, name)
+	return slices.ContainsFunc(list, func(b bucket.Bucket) bool { return b.Name == name }), err
+}
+
+func (c *Client) listBuckets(ctx context.Context, prefix string) ([]bucket.Bucket, error) {
 	var list []bucket.Bucket
 	for token := ""; ; {
 		k := &call{op: "s3.ListBuckets", service: serviceS3, method: http.MethodGet, path: "/"}
+		k.param("prefix", prefix)
 		k.param("continuation-token", token)
 		var page struct {
 			Buckets []struct {
@@ -113,6 +133,12 @@ func (c *Client) GetBucketReplication(ctx context.Context, name string) ([]byte,
 // DeleteBucketReplication removes the bucket's replication configuration.
 func (c *Client) DeleteBucketReplication(ctx context.Context, name string) error {
 	return c.empty(ctx, onBucket("DeleteBucketReplication", http.MethodDelete, name, "replication"))
+}
+
+// GetBucketDocument returns a settings document of the bucket as the server
+// sends it. Error if there is none: NotFound.
+func (c *Client) GetBucketDocument(ctx context.Context, name string, d bucket.Document) ([]byte, error) {
+	return c.raw(ctx, onBucket("GetBucket "+string(d), http.MethodGet, name, string(d)))
 }
 
 // raw makes a call and returns its answer as it is.

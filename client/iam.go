@@ -2,11 +2,8 @@ package client
 
 import (
 	"context"
-	"net/url"
 	"strconv"
 	"time"
-
-	"twinbucket/fault"
 )
 
 // Role is an IAM role as the API describes it.
@@ -17,8 +14,10 @@ type Role struct {
 	Description string
 	MaxSession  time.Duration // 0 means an hour
 	// Set by the server:
-	ARN, ID string
-	Created time.Time
+	ARN, ID  string
+	Created  time.Time
+	Boundary string // ARN of the permissions boundary; "" for none
+	Tags     map[string]string
 }
 
 type roleDocument struct {
@@ -30,16 +29,19 @@ type roleDocument struct {
 	AssumeRolePolicyDocument string
 	Description              string
 	MaxSessionDuration       int64
+	Boundary                 string  `xml:"PermissionsBoundary>PermissionsBoundaryArn"`
+	Tags                     tagList `xml:"Tags>member"`
 }
 
 func (d *roleDocument) role() (*Role, error) {
-	trust, err := url.PathUnescape(d.AssumeRolePolicyDocument)
+	trust, err := unescape(d.AssumeRolePolicyDocument, d.Arn)
 	if err != nil {
-		return nil, fault.New(fault.Damaged, "", "The server's answer holds a policy that is not encoded right.").On(d.Arn)
+		return nil, err
 	}
 	return &Role{
 		Name: d.RoleName, Path: d.Path, Trust: trust, Description: d.Description,
 		MaxSession: time.Duration(d.MaxSessionDuration) * time.Second, ARN: d.Arn, ID: d.RoleID, Created: d.CreateDate,
+		Boundary: d.Boundary, Tags: d.Tags.tags(),
 	}, nil
 }
 

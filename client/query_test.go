@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"twinbucket/fault"
+	"twinbucket/identity"
 )
 
 func TestSTS(t *testing.T) {
@@ -44,6 +45,50 @@ func TestSTS(t *testing.T) {
 	var e *fault.Error
 	if !errors.As(err, &e) || e.Op != "sts.AssumeRole" || e.Thing != in.RoleARN || e.Kind != fault.Denied || e.Hint != "trust" {
 		t.Errorf("%+v", e)
+	}
+}
+
+// TestIdentities reads what identities have, over several pages.
+func TestIdentities(t *testing.T) {
+	t.Parallel()
+	const v = "&Version=2010-05-08"
+	c := serve(
+		t,
+		exchange{request: "POST /", body: "Action=ListRolePolicies&RoleName=r" + v, answer: "<ListRolePoliciesResponse><ListRolePoliciesResult><PolicyNames><member>a</member></PolicyNames><IsTruncated>true</IsTruncated><Marker>m</Marker></ListRolePoliciesResult><ResponseMetadata/></ListRolePoliciesResponse>"},
+		exchange{request: "POST /", body: "Action=ListRolePolicies&Marker=m&RoleName=r" + v, answer: "<ListRolePoliciesResponse><ListRolePoliciesResult><PolicyNames><member>b</member></PolicyNames><IsTruncated>false</IsTruncated></ListRolePoliciesResult></ListRolePoliciesResponse>"},
+		exchange{request: "POST /", body: "Action=ListAttachedGroupPolicies&GroupName=g" + v, answer: "<ListAttachedGroupPoliciesResponse><ListAttachedGroupPoliciesResult><AttachedPolicies><member><PolicyName>p</PolicyName><PolicyArn>arn:p</PolicyArn></member></AttachedPolicies></ListAttachedGroupPoliciesResult></ListAttachedGroupPoliciesResponse>"},
+		exchange{request: "POST /", body: "Action=ListGroupsForUser&UserName=u" + v, answer: "<ListGroupsForUserResponse><ListGroupsForUserResult><Groups><member><GroupName>g</GroupName></member></Groups></ListGroupsForUserResult></ListGroupsForUserResponse>"},
+		exchange{request: "POST /", body: "Action=GetUserPolicy&PolicyName=p&UserName=u" + v, answer: "<GetUserPolicyResponse><GetUserPolicyResult><UserName>u</UserName><PolicyDocument>%7B%22a%22%3A%22b+c%22%7D</PolicyDocument></GetUserPolicyResult></GetUserPolicyResponse>"},
+		exchange{request: "POST /", body: "Action=GetUserPolicy&PolicyName=p&UserName=u" + v, answer: "<GetUserPolicyResponse/>"},
+		exchange{request: "POST /", body: "Action=GetPolicy&PolicyArn=arn%3Ap" + v, answer: "<GetPolicyResponse><GetPolicyResult><Policy><DefaultVersionId>v3</DefaultVersionId></Policy></GetPolicyResult></GetPolicyResponse>"},
+		exchange{request: "POST /", body: "Action=GetPolicyVersion&PolicyArn=arn%3Ap" + v + "&VersionId=v3", answer: "<GetPolicyVersionResponse><GetPolicyVersionResult><PolicyVersion><Document>%7B%7D</Document></PolicyVersion></GetPolicyVersionResult></GetPolicyVersionResponse>"},
+		exchange{request: "POST /", body: "Action=GetUser&UserName=u" + v, answer: "<GetUserResponse><GetUserResult><User><Path>/</Path><UserName>u</UserName><UserId>AIDA</UserId><Arn>arn:u</Arn><PermissionsBoundary><PermissionsBoundaryArn>arn:b</PermissionsBoundaryArn></PermissionsBoundary><Tags><member><Key>k</Key><Value>v</Value></member></Tags></User></GetUserResult></GetUserResponse>"},
+	)
+	ctx := t.Context()
+	names, err := c.InlinePolicies(ctx, identity.RoleKind, "r")
+	if diff := cmp.Diff([]string{"a", "b"}, names); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	attached, err := c.AttachedPolicies(ctx, identity.GroupKind, "g")
+	if diff := cmp.Diff([]Attached{{"p", "arn:p"}}, attached); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	groups, err := c.ListGroupsForUser(ctx, "u")
+	if diff := cmp.Diff([]string{"g"}, groups); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
+	}
+	if text, err := c.InlinePolicy(ctx, identity.UserKind, "u", "p"); err != nil || text != `{"a":"b+c"}` {
+		t.Errorf("%q, %v", text, err)
+	}
+	if _, err := c.InlinePolicy(ctx, identity.UserKind, "u", "p"); !errors.Is(err, fault.Damaged) {
+		t.Errorf("an answer without a policy: %v", err)
+	}
+	if text, err := c.ManagedPolicy(ctx, "arn:p"); err != nil || text != "{}" {
+		t.Errorf("%q, %v", text, err)
+	}
+	u, err := c.GetUser(ctx, "u")
+	if diff := cmp.Diff(&User{"u", "/", "arn:u", "AIDA", "arn:b", map[string]string{"k": "v"}}, u); diff != "" || err != nil {
+		t.Errorf("%v %s", err, diff)
 	}
 }
 

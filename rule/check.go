@@ -116,14 +116,14 @@ func checkFilter(r *Rule) error {
 	if r.Prefix != nil && r.Filter != nil {
 		return markup.Malformed("a rule has a Filter or a Prefix and not both; put the prefix into the Filter").On(thing)
 	}
-	if len(r.prefix()) > object.MaxKey {
+	if len(r.KeyPrefix()) > object.MaxKey {
 		return invalidRequest("The maximum size of a prefix is 1024.").On(thing)
 	}
 	if f := r.Filter; f != nil && f.And != nil && len(f.And.Tags) == 0 {
 		return markup.Malformed("And combines tags, and perhaps a prefix; a prefix alone goes into the Filter").On(thing)
 	}
 	seen := map[string]bool{}
-	for _, t := range r.tags() {
+	for _, t := range r.Tags() {
 		switch {
 		case seen[t.Key]:
 			return invalidRequest("Duplicate Tag Keys are not allowed.").On(t.Key)
@@ -233,7 +233,7 @@ func (s *Set) checkOverlap() error {
 	}
 	prefixes := newPrefixes(len(s.Rules))
 	for i := range s.Rules {
-		p := s.Rules[i].prefix()
+		p := s.Rules[i].KeyPrefix()
 		if other, found := prefixes.overlap(p); found {
 			return invalidRequest(fmt.Sprintf("Found overlapping prefixes '%s' and '%s'", other, p)).
 				On("rule " + s.Rules[i].ID).

@@ -161,8 +161,8 @@ func (s *Set) ByID(id string) *Rule {
 // v2 reports whether the rule by itself asks for schema version 2.
 func (r *Rule) v2() bool { return r.Filter != nil || r.Destination.ReplicationTime != nil }
 
-// prefix returns the prefix a key must have.
-func (r *Rule) prefix() string {
+// KeyPrefix returns the prefix a key must have.
+func (r *Rule) KeyPrefix() string {
 	p := r.Prefix
 	if f := r.Filter; f != nil {
 		p = f.Prefix
@@ -176,8 +176,8 @@ func (r *Rule) prefix() string {
 	return *p
 }
 
-// tags returns the tags an object must have.
-func (r *Rule) tags() []object.Tag {
+// Tags returns the tags an object must have.
+func (r *Rule) Tags() []object.Tag {
 	switch f := r.Filter; {
 	case f == nil:
 		return nil
@@ -189,8 +189,8 @@ func (r *Rule) tags() []object.Tag {
 	return nil
 }
 
-// takesMarkers reports whether delete markers follow the rule.
-func (r *Rule) takesMarkers() bool {
+// TakesMarkers reports whether delete markers follow the rule.
+func (r *Rule) TakesMarkers() bool {
 	return !r.v2() || r.DeleteMarkerReplication == Enabled
 }
 

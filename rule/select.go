@@ -44,7 +44,7 @@ func (s *Set) compile() {
 			s.groups = append(s.groups, group{destination: name})
 		}
 		s.groups[n].rules = append(s.groups[n].rules,
-			compiled{prefix: r.prefix(), tags: r.tags(), markers: r.takesMarkers(), kms: r.SseKmsEncryptedObjects == Enabled, rule: r})
+			compiled{prefix: r.KeyPrefix(), tags: r.Tags(), markers: r.TakesMarkers(), kms: r.SseKmsEncryptedObjects == Enabled, rule: r})
 	}
 	for _, g := range s.groups {
 		slices.SortStableFunc(g.rules, func(a, b compiled) int { return b.rule.rank() - a.rule.rank() })

@@ -25,6 +25,8 @@ const (
 	exitUsage      = 2 // the command line is wrong
 	exitDifference = 3 // a comparison found a difference
 	exitDamaged    = 4 // stored data is not as it was written
+	exitRefused    = 5 // a check found something that is refused
+	exitUnknown    = 6 // a check could not find out everything
 	exitInterrupt  = 130
 )
 
@@ -49,6 +51,7 @@ func terminal(w io.Writer) bool {
 // commands is the grammar.
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Serve the AWS APIs on one port."`
+	Check   checkCommand   `cmd:"" help:"Say what a bucket's replication and its batch jobs need in both accounts, what is refused, and the fix."`
 	Demo    demoCommand    `cmd:"" help:"Replicate a bucket across two accounts, step by step, and compare every version."`
 	Account accountCommand `cmd:"" help:"The accounts of a data directory, whether or not its server runs."`
 	Store   storeCommand   `cmd:"" help:"Look after the data directory of a server that does not run."`
@@ -57,7 +60,7 @@ type commands struct {
 
 const description = `S3 Replication and S3 Batch Replication that anyone can run.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the compared sides differ, 4 stored data is damaged, 130 interrupted.`
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the compared sides differ, 4 stored data is damaged, 5 something is refused, 6 something is not known, 130 interrupted.`
 
 // Run runs the command that args name and returns the exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -92,6 +95,10 @@ func finish(ctx context.Context, err error, stderr io.Writer) int {
 		return exitDifference
 	case errors.Is(err, errDamaged):
 		return exitDamaged
+	case errors.Is(err, errRefused):
+		return exitRefused
+	case errors.Is(err, errUnknown):
+		return exitUnknown
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "twinbucket: interrupted")
 		return exitInterrupt

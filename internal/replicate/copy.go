@@ -2,7 +2,6 @@ package replicate
 
 import (
 	"twinbucket/bucket"
-	"twinbucket/fault"
 	"twinbucket/internal/store"
 	"twinbucket/object"
 	"twinbucket/rule"
@@ -18,23 +17,13 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 	}
 	dst, err := e.store.Bucket(d.Bucket)
 	if err != nil {
-		return failed(o, d, fault.Newf(fault.NotFound, "DstBucketNotFound", "the destination bucket %s does not exist", d.Bucket).
-			WithHint("create %s with versioning enabled, or name another destination in rule %s of %s", d.Bucket, r.ID, src.Name))
+		dst = nil
 	}
-	if account := r.Destination.Account; account != "" && account != dst.Owner {
-		return failed(o, d, fault.Newf(fault.Denied, "DstPutObjectNotPermitted", "the rule names account %s, and the destination bucket %s does not belong to it", account, d.Bucket).
-			WithHint("set Destination.Account of rule %s to the account that owns %s", r.ID, d.Bucket))
+	if err := r.Fits(src, dst); err != nil {
+		return failed(o, d, err)
 	}
-	if dst.Versioning != bucket.Enabled {
-		return failed(o, d, fault.Newf(fault.Conflict, "DstBucketUnversioned", "versioning is not enabled on the destination bucket %s", d.Bucket).
-			WithHint("enable versioning on %s", d.Bucket))
-	}
-	if src.Locked() && !dst.Locked() {
-		return failed(o, d, fault.Newf(fault.Conflict, "DstBucketObjectLockConfigMissing", "Object Lock is enabled on the source bucket %s, and not on the destination bucket %s", src.Name, d.Bucket).
-			WithHint("enable Object Lock on %s: PutObjectLockConfiguration", d.Bucket))
-	}
-	for _, st := range steps(src, dst, r, &o.Version) {
-		if err := e.roles.permit(caller, st, &o.Version); err != nil {
+	for _, n := range r.Needs(src, dst, &o.Version) {
+		if err := e.roles.permit(caller, n, &o.Version); err != nil {
 			return failed(o, d, err)
 		}
 	}

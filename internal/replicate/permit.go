@@ -4,7 +4,6 @@ import (
 	"sync"
 	"time"
 
-	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
@@ -49,15 +48,6 @@ func (s *sessions) of(role string) (*iam.Caller, error) {
 	return caller, err
 }
 
-// step is one action that a replication needs, and the failure code that AWS
-// gives when it is not allowed.
-type step struct {
-	action   string
-	bucket   *bucket.Bucket
-	resource string
-	code     string
-}
-
 // kinds are the kinds of the failure codes that the engine gives.
 var kinds = map[string]fault.Kind{
 	"AssumeRoleNotPermitted":            fault.Denied,
@@ -79,71 +69,28 @@ var kinds = map[string]fault.Kind{
 	"InitiateReplicationNotPermitted":   fault.Denied,
 }
 
-// steps are the actions needed to carry a version from src to dst, in AWS's
-// order (S3 User Guide, "Setting up permissions for live replication"). The
-// action that AWS accepts in place of another is in permit.
-func steps(src, dst *bucket.Bucket, r *rule.Rule, v *object.Version) []step {
-	from, to := arn.Object(src.Name, v.Key), arn.Object(dst.Name, v.Key)
-	out := []step{{"s3:GetReplicationConfiguration", src, src.ARN(), "SrcBucketReplicationConfigMissing"}}
-	if v.Marker {
-		return append(out,
-			step{"s3:ListBucket", src, src.ARN(), "SrcHeadObjectNotPermitted"},
-			step{"s3:ReplicateDelete", dst, to, "DstDelObjNotPermitted"})
-	}
-	out = append(out,
-		step{"s3:GetObjectVersionForReplication", src, from, "SrcGetObjectNotPermitted"},
-		step{"s3:GetObjectVersionAcl", src, from, "SrcGetAclNotPermitted"},
-		step{"s3:GetObjectVersionTagging", src, from, "SrcGetTaggingNotPermitted"})
-	if src.Locked() {
-		out = append(out,
-			step{"s3:GetObjectRetention", src, from, "SrcGetRetentionNotPermitted"},
-			step{"s3:GetObjectLegalHold", src, from, "SrcGetLegalHoldNotPermitted"})
-	}
-	out = append(out, step{"s3:ReplicateObject", dst, to, "DstPutObjectNotPermitted"})
-	if r.Destination.OwnerOverride && !dst.OwnerEnforced() {
-		out = append(out, step{"s3:ObjectOwnerOverrideToBucketOwner", dst, to, "DstPutObjectNotPermitted"})
-	}
-	if len(v.Tags) > 0 {
-		out = append(out, step{"s3:ReplicateTags", dst, to, "DstPutTaggingNotPermitted"})
-	}
-	if v.Lock.Mode != "" {
-		out = append(out, step{"s3:PutObjectRetention", dst, to, "DstPutRetentionNotPermitted"})
-	}
-	if v.Lock.Hold {
-		out = append(out, step{"s3:PutObjectLegalHold", dst, to, "DstPutLegalHoldNotPermitted"})
-	}
-	return out
-}
-
-// permit reports whether a session may take a step with v; the error has the
-// step's failure code, and says which document refused and what would mend it.
-func (s *sessions) permit(c *iam.Caller, st step, v *object.Version) error {
+// permit reports whether a session may do what the replication of v needs; the
+// error has the need's failure code, and says which document refused and what
+// would mend it.
+func (s *sessions) permit(c *iam.Caller, n rule.Need, v *object.Version) error {
 	access := iam.Access{
-		Action: st.action, Resource: st.resource,
-		ResourceAccount: st.bucket.Owner, Policy: st.bucket.Documents[bucket.Policy], Block: st.bucket.Documents[bucket.PublicAccessBlock],
+		Action: n.Action, Resource: n.Resource,
+		ResourceAccount: n.Bucket.Owner, Policy: n.Bucket.Documents[bucket.Policy], Block: n.Bucket.Documents[bucket.PublicAccessBlock],
 	}
-	if len(v.Tags) > 0 && st.bucket.Name == v.Bucket {
+	if len(v.Tags) > 0 && n.Bucket.Name == v.Bucket {
 		access.Context = object.TagFacts(v.Tags)
 	}
 	decision, request := s.iam.Decide(c, access)
-	if decision.Allowed {
+	if decision.Allowed || n.Implied && !decision.Explicit {
 		return nil
 	}
-	switch st.action {
-	case "s3:GetObjectVersionForReplication":
-		// Enough for what is not encrypted under a customer's key.
-		access.Action = "s3:GetObjectVersion"
-		if instead, _ := s.iam.Decide(c, access); instead.Allowed && !decision.Explicit {
-			return nil
-		}
-	case "s3:ReplicateTags", "s3:PutObjectRetention", "s3:PutObjectLegalHold":
-		// The right to write the replica writes its tags and its lock; only a
-		// Deny stops them.
-		if !decision.Explicit {
+	if n.Instead != "" && !decision.Explicit {
+		access.Action = n.Instead
+		if instead, _ := s.iam.Decide(c, access); instead.Allowed {
 			return nil
 		}
 	}
-	return recode(st.code, decision.Err(request))
+	return recode(n.Code, decision.Err(request))
 }
 
 // recode gives a refusal the failure code of replication.

@@ -35,6 +35,8 @@ var rooms = map[string]string{
 	"internal/wire":     "fault",
 	"internal/compare":  "object fault",
 	"internal/progress": "",
+	"internal/profile":  "client fault",
+	"internal/check":    "client NOUNS",
 	"internal/run":      "",
 
 	// Resources own a disk or a socket.
@@ -68,7 +70,7 @@ var rooms = map[string]string{
 	"internal/config":  "NOUNS",
 	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/keyring internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/progress NOUNS",
-	"internal/cli":     "client internal/adminapi internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
+	"internal/cli":     "client internal/adminapi internal/check internal/profile internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
 	"internal/testenv": "ENGINES internal/iam internal/catalog internal/store internal/vfs NOUNS",
 	"cmd/twinbucket":   "internal/cli",
 	"examples":         "",

@@ -1,7 +1,12 @@
 package e2e
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +62,19 @@ var mistakes = []mistake{
 		w.dst.aws("s3api", "put-bucket-versioning", "--bucket", w.to, "--versioning-configuration", "Status=Suspended")
 	}, code: "DstBucketUnversioned", live: "FAILED"},
 	{name: "destination is gone", after: func(w *mistaken) { w.dst.aws("s3", "rb", "s3://"+w.to) }, code: "DstBucketNotFound", live: "FAILED"},
+	{name: "a boundary does not allow", after: func(w *mistaken) {
+		w.limit("put-role-permissions-boundary", "--permissions-boundary", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":["s3:Get*","s3:List*"],"Resource":"*"}}`)
+	}, code: "DstPutObjectNotPermitted", live: "FAILED"},
+	{name: "a managed policy denies", after: func(w *mistaken) {
+		w.limit("attach-role-policy", "--policy-arn", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"s3:GetObjectVersionAcl","Resource":"*"},{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}`)
+	}, code: "SrcGetAclNotPermitted", live: "FAILED"},
+	{name: "a public policy is kept from other accounts", after: func(w *mistaken) {
+		w.dst.aws("s3api", "put-bucket-policy", "--bucket", w.to, "--policy", w.document(policyGrants, "", "", "*"))
+		w.dst.aws("s3api", "put-public-access-block", "--bucket", w.to, "--public-access-block-configuration", "BlockPublicAcls=true,RestrictPublicBuckets=true")
+	}, code: "DstPutObjectNotPermitted", live: "FAILED"},
+	{name: "only the source has Object Lock", after: func(w *mistaken) {
+		w.src.aws("s3api", "put-object-lock-configuration", "--bucket", w.from, "--object-lock-configuration", "ObjectLockEnabled=Enabled")
+	}, code: "DstBucketObjectLockConfigMissing", live: "FAILED"},
 	{name: "batch role may not start", batch: "s3:InitiateReplication", code: "InitiateReplicationNotPermitted", live: "COMPLETED"},
 	{name: "nothing is wrong", code: "", live: "COMPLETED"},
 }
@@ -74,6 +92,7 @@ func TestMissingGrants(t *testing.T) {
 			}
 			w.build()
 			w.check(t)
+			w.mend(t, n%2 == 0)
 		})
 	}
 }
@@ -136,16 +155,15 @@ func (w *mistaken) build() {
 	}
 }
 
+// limit makes a managed policy and gives it to the replication role.
+func (w *mistaken) limit(command, flag, document string) {
+	arn := strings.TrimSpace(w.src.aws("iam", "create-policy", "--policy-name", w.from, "--policy-document", document, "--query", "Policy.Arn", "--output", "text"))
+	w.src.aws("iam", command, "--role-name", w.from+"-repl", flag, arn)
+}
+
 // check puts an object, and runs a job for the one from before the rule.
 func (w *mistaken) check(t *testing.T) {
-	w.src.aws("s3api", "put-object", "--bucket", w.from, "--key", "new", "--tagging", "a=b")
-	var h head
-	if err := poll(func() (bool, error) {
-		h = w.src.head(w.from, "new")
-		return h.ReplicationStatus != "PENDING", nil
-	}); err != nil || h.ReplicationStatus != w.live {
-		t.Errorf("the new object is %s, not %s (%v)", h.ReplicationStatus, w.live, err)
-	}
+	w.replicates(t, "new", w.live)
 	id := w.src.createJob(w.from, w.from+"-batch")
 	w.src.await(id, "Suspended")
 	w.src.confirm(id)
@@ -161,5 +179,96 @@ func (w *mistaken) check(t *testing.T) {
 	}
 	if r := rows[i]; r.status != want || r.code != w.code {
 		t.Errorf("the report says %+v, not %s %s", r, want, w.code)
+	}
+}
+
+// replicates puts an object that has to end in a status.
+func (w *mistaken) replicates(t *testing.T, key, status string) {
+	w.src.aws("s3api", "put-object", "--bucket", w.from, "--key", key, "--tagging", "a=b")
+	var h head
+	if err := poll(func() (bool, error) {
+		h = w.src.head(w.from, key)
+		return h.ReplicationStatus != "PENDING", nil
+	}); err != nil || h.ReplicationStatus != status {
+		t.Errorf("the object %s is %s, not %s (%v)", key, h.ReplicationStatus, status, err)
+	}
+}
+
+// found is what twinbucket check finds.
+type found struct {
+	Checks []struct{ What, Status, Code string }
+	Plans  []struct {
+		Account, Template string
+		Changes           []struct {
+			New     bool
+			Command string
+		}
+	}
+}
+
+// mend lets twinbucket check find the mistake, and does what it says: what is
+// new by its templates or by its commands, and the rest by its commands. Then
+// nothing is refused any more, and objects are replicated.
+func (w *mistaken) mend(t *testing.T, templates bool) {
+	before, code := w.find(t)
+	if w.code == "" {
+		if code != 0 {
+			t.Errorf("check ended with %d: %+v", code, before)
+		}
+		return
+	}
+	if code != 5 || !slices.ContainsFunc(before.Checks, func(l struct{ What, Status, Code string }) bool {
+		return l.Status == "refused" && l.Code == w.code
+	}) {
+		t.Fatalf("check ended with %d and did not find %s: %+v", code, w.code, before)
+	}
+	for _, p := range before.Plans {
+		u := w.src
+		if p.Account == destination {
+			u = w.dst
+		}
+		if templates && p.Template != "" {
+			file := filepath.Join(t.TempDir(), "fix.yaml")
+			if err := os.WriteFile(file, []byte(p.Template), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			u.aws("cloudformation", "deploy", "--stack-name", w.from+"-fix", "--template-file", file, "--capabilities", "CAPABILITY_NAMED_IAM")
+		}
+		for _, c := range p.Changes {
+			if !templates || !c.New {
+				u.shell(t, c.Command)
+			}
+		}
+	}
+	if after, code := w.find(t); code != 0 {
+		t.Errorf("after what it said was done, check ends with %d: %+v", code, after)
+	}
+	w.replicates(t, "mended", "COMPLETED")
+}
+
+// find runs twinbucket check and returns its exit code.
+func (w *mistaken) find(t *testing.T) (f found, code int) {
+	cmd := exec.CommandContext(t.Context(), binary, "check", "s3://"+w.from, "--dest-profile", "destination", "--json",
+		"--job-role", "arn:aws:iam::"+source+":role/"+w.from+"-batch", "--report", "s3://"+w.from)
+	cmd.Env = append(inherited(), w.src.server.environ("source")...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if code = cmd.ProcessState.ExitCode(); code == 1 || code == 2 {
+		t.Fatalf("twinbucket check: %v: %s", err, &stderr)
+	}
+	if err := json.Unmarshal(out, &f); err != nil {
+		t.Fatalf("twinbucket check printed %s: %v", out, err)
+	}
+	return f, code
+}
+
+// shell runs a command as a person types it.
+func (u *user) shell(t *testing.T, command string) {
+	cmd := exec.CommandContext(t.Context(), "sh", "-c", `aws() { "$CLI" --endpoint-url "$ENDPOINT" "$@"; }
+`+command)
+	cmd.Env = append(append(inherited(), u.server.environ(u.profile)...), "CLI="+u.cli.path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", command, err, out)
 	}
 }

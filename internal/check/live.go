@@ -1,0 +1,284 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/object"
+	"twinbucket/policy"
+	"twinbucket/rule"
+)
+
+// live checks what live replication of src needs.
+func (c *checker) live(ctx context.Context, src *place, o Options) error {
+	set, err := c.configured(ctx, src, o)
+	if err != nil {
+		return err
+	}
+	roleARN := o.Role
+	if roleARN == "" && set != nil {
+		roleARN = set.Role
+	}
+	if roleARN == "" {
+		return nil // the line about the configuration says it
+	}
+	who, err := c.assumable(ctx, "replication role "+roleARN, roleARN, rule.Service, "AssumeRoleNotPermitted", nil)
+	if err != nil {
+		return err
+	}
+	if set != nil {
+		for i := range set.Rules {
+			if set.Rules[i].Status != rule.Enabled {
+				continue
+			}
+			if err := c.rule(ctx, who, src, &set.Rules[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return c.operator(ctx, "s3:PutReplicationConfiguration", arn.Bucket(src.Name), src, roleARN)
+}
+
+// part names the bucket for the lines about it.
+func (p *place) part(what string) string {
+	if p.Owner == "" {
+		return what + " " + p.Name
+	}
+	return what + " " + p.Name + " of account " + p.Owner
+}
+
+// configured checks the source bucket and returns its configuration, or that
+// which the options plan; nil if there is neither.
+func (c *checker) configured(ctx context.Context, src *place, o Options) (*rule.Set, error) {
+	part := src.part("source bucket")
+	c.setting(part, src, versioning, "versioning is Enabled", src.Versioning == bucket.Enabled, "replication copies versions", "InvalidRequest")
+	l := Line{Part: part, What: "replication configuration", Account: src.Owner}
+	if err := src.unread[bucket.Replication]; err != nil {
+		l.Status, l.Reason = Unknown, texts([]error{err})
+		c.add(l)
+		return nil, nil
+	}
+	if data, ok := src.Documents[bucket.Replication]; ok {
+		set, err := rule.Parse(data)
+		if err != nil {
+			return nil, err
+		}
+		l.Status, l.Reason = OK, enabled(set)
+		if l.Reason == "" {
+			l.Status, l.Reason = Refused, "every rule is Disabled: enable one"
+		}
+		c.add(l)
+		return set, nil
+	}
+	l.Status, l.Reason = Refused, "there is none; --role and --destination plan one"
+	if o.Destination == "" || o.Role == "" {
+		c.add(l)
+		return nil, nil
+	}
+	dst, err := c.bucket(ctx, o.Destination)
+	if err != nil {
+		return nil, err
+	}
+	if dst.gone && len(c.accounts) > 1 {
+		dst.Owner = c.accounts[1].id.Account // who is meant to have it
+	}
+	r := planned(dst)
+	l.Reason = "there is none"
+	l.Fixes = src.configuration(o.Role, r).set(Set)
+	c.add(l)
+	return rule.New(o.Role, []rule.Rule{*r})
+}
+
+// enabled says which rules of a configuration are enabled.
+func enabled(set *rule.Set) string {
+	var on []string
+	off := 0
+	for i := range set.Rules {
+		if r := &set.Rules[i]; r.Status == rule.Enabled {
+			on = append(on, fmt.Sprintf("%q to %s", r.ID, r.Destination.BucketName()))
+		} else {
+			off++
+		}
+	}
+	if on == nil {
+		return ""
+	}
+	text := "enabled: " + strings.Join(on, ", ")
+	if off > 0 {
+		text += fmt.Sprintf("; disabled: %d", off)
+	}
+	return text
+}
+
+// setting adds the line of a setting that has to be so.
+func (c *checker) setting(part string, p *place, d bucket.Document, what string, is bool, why, code string) {
+	l := Line{Part: part, What: what, Account: p.Owner, Status: OK}
+	switch err := p.unread[d]; {
+	case err != nil:
+		l.Status, l.Reason = Unknown, texts([]error{err})
+	case !is:
+		l.Status, l.Reason, l.Code = Refused, "it is not: "+why, code
+		l.Fixes = p.setting(d).set(Set)
+	}
+	c.add(l)
+}
+
+// assumable checks that a role exists and that a service may assume it.
+func (c *checker) assumable(ctx context.Context, part, roleARN, service, code string, context map[string][]string) (*actor, error) {
+	who, err := c.role(ctx, roleARN)
+	if err != nil {
+		return nil, err
+	}
+	l := Line{Part: part, What: "the role exists", Account: who.Account, Status: OK}
+	switch {
+	case who.gone:
+		l.Status, l.Code = Refused, code
+		l.Reason = fmt.Sprintf("account %s has no role %s", who.Account, roleARN)
+		if who.meant != "" {
+			l.Reason += "; its ARN is " + who.meant + ": the path is part of it"
+			c.add(l)
+			return who, nil
+		}
+		t := who.whole()
+		f := Fix{Account: who.Account, Document: t.document(), Do: Create, Statement: trusting(service), target: t}
+		f.CloudFormation = fragment([]Fix{f})
+		l.Fixes = []Fix{f}
+		c.add(l)
+		return who, nil
+	case len(who.unread) > 0:
+		l.Status, l.Reason = Unknown, texts(who.unread)
+		c.add(l)
+		return who, nil
+	}
+	c.add(l)
+	// The service decides by the trust policy alone.
+	trust := &actor{kind: who.kind, name: who.name, sources: []policy.Source{who.trust}, targets: who.targets}
+	trust.Principal = policy.Principal{Type: policy.ServicePrincipal, Service: service}
+	c.ask(trust, question{part: part, action: "sts:AssumeRole", resource: roleARN, account: who.Account, code: code, context: context, what: service + " may assume the role"})
+	return who, nil
+}
+
+// trusting is the statement of a trust policy that lets a service assume the
+// role.
+func trusting(service string) []byte {
+	return []byte(`{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}`)
+}
+
+// rule checks what one rule needs at both ends.
+func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule) error {
+	dst, err := c.bucket(ctx, r.Destination.BucketName())
+	if err != nil {
+		return err
+	}
+	part := fmt.Sprintf("rule %q, ", r.ID)
+	from, to := src.part(part+"source bucket"), dst.part(part+"destination bucket")
+	if dst.Owner == "" { // not known, or not there: the rule may say
+		dst.Owner = r.Destination.Account
+	}
+	needs := c.needs(src, dst, r)
+	for _, n := range needs {
+		if n.Bucket == &src.Bucket {
+			c.ask(who, question{part: from, action: n.Action, resource: n.Resource, on: src, code: n.Code, instead: n.Instead})
+		}
+	}
+	c.fits(to, src, dst, r)
+	for _, n := range needs {
+		if n.Bucket == &dst.Bucket {
+			c.ask(who, question{part: to, action: n.Action, resource: n.Resource, on: dst, code: n.Code, implied: n.Implied})
+		}
+	}
+	c.keys(who, src, r, part)
+	return nil
+}
+
+// fits checks what the destination must be, whatever policies say.
+func (c *checker) fits(part string, src, dst *place, r *rule.Rule) {
+	switch {
+	case dst.gone:
+		// What it needs is known: it will belong to the account that the rule names.
+		if dst.Owner == "" {
+			dst.Owner = src.Owner
+		}
+		t := target{account: dst.Owner, kind: wholeBucket, name: dst.Name}
+		c.add(Line{Part: part, What: "the bucket exists", Account: dst.Owner, Status: Refused, Code: "DstBucketNotFound", Reason: "there is no bucket " + dst.Name, Fixes: t.set(Create)})
+		return
+	case dst.unread[owner] != nil:
+		c.add(Line{Part: part, What: "the bucket exists", Account: dst.Owner, Status: Unknown, Reason: texts([]error{dst.unread[owner]})})
+		return
+	}
+	c.setting(part, dst, versioning, "versioning is Enabled", dst.Versioning == bucket.Enabled, "replicas are versions", "DstBucketUnversioned")
+	if src.Locked() {
+		c.setting(part, dst, bucket.ObjectLock, "Object Lock is enabled, as at the source", dst.Locked(), "it is on at "+src.Name, "DstBucketObjectLockConfigMissing")
+	}
+	if account := r.Destination.Account; account != "" {
+		l := Line{Part: part, What: "the bucket belongs to account " + account + ", which the rule names", Account: dst.Owner, Status: OK}
+		if account != dst.Owner {
+			l.Status, l.Code = Refused, "DstPutObjectNotPermitted"
+			l.Reason = fmt.Sprintf("it belongs to account %s: set Destination.Account of the rule to it", dst.Owner)
+		}
+		c.add(l)
+	}
+}
+
+// needs are the actions that the role needs under a rule for any version that
+// it may select.
+func (c *checker) needs(src, dst *place, r *rule.Rule) []rule.Need {
+	v := object.Version{Key: r.KeyPrefix() + "*", Tags: []object.Tag{{}}}
+	if src.Locked() {
+		v.Lock.Mode, v.Lock.Hold = "GOVERNANCE", true
+	}
+	needs := r.Needs(&src.Bucket, &dst.Bucket, &v)
+	if r.TakesMarkers() {
+		v.Marker = true
+		for _, n := range r.Needs(&src.Bucket, &dst.Bucket, &v) {
+			if n.Action != needs[0].Action {
+				needs = append(needs, n)
+			}
+		}
+	}
+	return needs
+}
+
+// keys checks the role's rights on the keys of KMS that a rule is about. Their
+// own policies cannot be read here.
+func (c *checker) keys(who *actor, src *place, r *rule.Rule, part string) {
+	if r.SseKmsEncryptedObjects != rule.Enabled {
+		return
+	}
+	part += "keys"
+	key := "arn:aws:kms:*:" + src.Owner + ":key/*"
+	if e, err := bucket.ParseEncryption(src.Documents[bucket.Encryption]); err == nil && strings.HasPrefix(e.KeyID, "arn:") {
+		key = e.KeyID
+	}
+	for _, n := range []struct{ action, key, code string }{
+		{"kms:Decrypt", key, "SrcGetObjectNotPermitted"},
+		{"kms:Encrypt", r.Destination.ReplicaKmsKeyID, "DstPutObjectNotPermitted"},
+	} {
+		c.ask(who, question{part: part, action: n.action, resource: n.key, account: who.Account, code: n.code})
+		c.add(Line{Part: part, What: "the key policy of " + n.key + " allows " + n.action, Account: who.Account, Status: Unknown, Reason: "key policies are not read: look at aws kms get-key-policy"})
+	}
+}
+
+// operator checks that the owner of the credentials may hand the role over
+// with an action of its own.
+func (c *checker) operator(ctx context.Context, action, resource string, on *place, roleARN string) error {
+	who, err := c.caller(ctx)
+	if err != nil {
+		return err
+	}
+	part := "you, " + who.ARN
+	c.ask(who, question{part: part, action: action, resource: resource, on: on})
+	account, _, err := roleParts(roleARN)
+	if err != nil {
+		return err
+	}
+	if account != who.Account {
+		c.add(Line{Part: part, What: "iam:PassRole on " + roleARN, Account: account, Status: Refused, Reason: "a role can only be passed in its own account: use a role of account " + who.Account})
+		return nil
+	}
+	c.ask(who, question{part: part, action: "iam:PassRole", resource: roleARN, account: account})
+	return nil
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"twinbucket/client"
+	"twinbucket/fault"
+	"twinbucket/internal/check"
+	"twinbucket/internal/profile"
+)
+
+// errRefused ends a command with exitRefused, errUnknown with exitUnknown; what
+// was found has been reported.
+var (
+	errRefused = errors.New("something is refused")
+	errUnknown = errors.New("something is not known")
+)
+
+// accounts are flags of commands that read through AWS's APIs.
+type accounts struct {
+	Profile     string   `env:"AWS_PROFILE" placeholder:"NAME" help:"AWS profile of the account that owns the bucket."`
+	DestProfile []string `placeholder:"NAME" help:"AWS profile of the account that owns a destination; may be repeated."`
+	Endpoint    string   `name:"endpoint-url" env:"AWS_ENDPOINT_URL" placeholder:"URL" help:"Where the APIs are, such as http://127.0.0.1:9000; without it, the profile's endpoint_url, or AWS."`
+	Region      string   `env:"AWS_REGION" placeholder:"REGION" help:"The bucket's region; without it, the profile's."`
+}
+
+// clients returns a client for each account.
+func (a *accounts) clients(ctx context.Context) (source *client.Client, others []*client.Client, err error) {
+	for _, name := range append([]string{a.Profile}, a.DestProfile...) {
+		c, err := profile.Client(ctx, profile.Options{Name: name, Endpoint: a.Endpoint, Region: a.Region})
+		if err != nil {
+			return nil, nil, err
+		}
+		others = append(others, c)
+	}
+	return others[0], others[1:], nil
+}
+
+type checkCommand struct {
+	URL string `arg:"" name:"s3://bucket" help:"The source bucket."`
+	accounts
+	Role        string `placeholder:"ARN" help:"Replication role; without it, that of the bucket's configuration."`
+	Destination string `placeholder:"s3://BUCKET" help:"With --role: the destination to plan for, if the bucket has no configuration yet."`
+	JobRole     string `placeholder:"ARN" help:"Role of batch jobs, to be checked as well."`
+	Report      string `placeholder:"s3://BUCKET/PREFIX" help:"With --job-role: where jobs write their reports."`
+	Manifest    string `placeholder:"s3://BUCKET/PREFIX" help:"With --job-role: where jobs save their manifests."`
+	Fix         bool   `help:"Print a CloudFormation template for each account that has to change, instead of the findings."`
+	Out         string `placeholder:"DIR" help:"With --fix: write the templates to DIR/ACCOUNT.yaml instead."`
+	JSON        bool   `name:"json" help:"Print the findings as JSON."`
+}
+
+// Run checks a bucket.
+func (c *checkCommand) Run(ctx context.Context, s streams) error {
+	o, err := c.options(ctx)
+	if err != nil {
+		return err
+	}
+	report, err := check.Run(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := c.print(report, s); err != nil {
+		return err
+	}
+	switch {
+	case report.Count(check.Refused) > 0:
+		return errRefused
+	case report.Count(check.Unknown) > 0:
+		return errUnknown
+	}
+	return nil
+}
+
+func (c *checkCommand) options(ctx context.Context) (check.Options, error) {
+	o := check.Options{Role: c.Role, JobRole: c.JobRole, Report: c.Report, Manifest: c.Manifest}
+	var key string
+	var err error
+	if o.Bucket, key, err = check.ParseURL(c.URL); err != nil {
+		return o, err
+	}
+	if key != "" {
+		return o, fault.Newf(fault.Invalid, "", "%s is an object", c.URL).WithHint("check looks at buckets; twinbucket explain looks at objects")
+	}
+	if c.Destination != "" {
+		if o.Destination, _, err = check.ParseURL(c.Destination); err != nil {
+			return o, err
+		}
+	}
+	if c.Out != "" && !c.Fix {
+		return o, fault.New(fault.Invalid, "", "--out is for --fix").WithHint("add --fix, or leave --out out")
+	}
+	o.Source, o.Others, err = c.clients(ctx)
+	return o, err
+}
+
+func (c *checkCommand) print(report *check.Report, s streams) error {
+	switch {
+	case c.JSON:
+		return printJSON(s.out, report)
+	case c.Out != "":
+		if err := os.MkdirAll(c.Out, 0o777); err != nil {
+			return err
+		}
+		for i := range report.Plans {
+			name := filepath.Join(c.Out, report.Plans[i].Account+".yaml")
+			if err := os.WriteFile(name, []byte(report.Plans[i].String()), 0o666); err != nil {
+				return err
+			}
+			fmt.Fprintln(s.out, name)
+		}
+		return nil
+	case c.Fix:
+		return report.WriteTemplates(s.out)
+	}
+	return report.Write(s.out)
+}

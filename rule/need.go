@@ -1,0 +1,87 @@
+package rule
+
+import (
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/object"
+)
+
+// Service is who assumes the replication role.
+const Service = "s3.amazonaws.com"
+
+// Need is one action that replication needs in the session of its role.
+type Need struct {
+	Action   string
+	Bucket   *bucket.Bucket // that the action is about
+	Resource string         // ARN of the bucket or of an object in it
+	Code     string         // AWS's failure code if it is refused
+	// Instead is another action that will do, unless a Deny refuses this one.
+	Instead string
+	// Implied is an action that comes with another: only a Deny refuses it.
+	Implied bool
+}
+
+// Needs returns the actions needed to carry v from src to dst, in the order in
+// which AWS asks for them (S3 User Guide, "Setting up permissions for live
+// replication").
+func (r *Rule) Needs(src, dst *bucket.Bucket, v *object.Version) []Need {
+	from, to := arn.Object(src.Name, v.Key), arn.Object(dst.Name, v.Key)
+	out := append(make([]Need, 0, 8),
+		Need{Action: "s3:GetReplicationConfiguration", Bucket: src, Resource: src.ARN(), Code: "SrcBucketReplicationConfigMissing"})
+	if v.Marker {
+		return append(out,
+			Need{Action: "s3:ListBucket", Bucket: src, Resource: src.ARN(), Code: "SrcHeadObjectNotPermitted"},
+			Need{Action: "s3:ReplicateDelete", Bucket: dst, Resource: to, Code: "DstDelObjNotPermitted"})
+	}
+	out = append(out,
+		// GetObjectVersion is enough for what is not encrypted under a
+		// customer's key.
+		Need{Action: "s3:GetObjectVersionForReplication", Bucket: src, Resource: from, Code: "SrcGetObjectNotPermitted", Instead: "s3:GetObjectVersion"},
+		Need{Action: "s3:GetObjectVersionAcl", Bucket: src, Resource: from, Code: "SrcGetAclNotPermitted"},
+		Need{Action: "s3:GetObjectVersionTagging", Bucket: src, Resource: from, Code: "SrcGetTaggingNotPermitted"})
+	if src.Locked() {
+		out = append(out,
+			Need{Action: "s3:GetObjectRetention", Bucket: src, Resource: from, Code: "SrcGetRetentionNotPermitted"},
+			Need{Action: "s3:GetObjectLegalHold", Bucket: src, Resource: from, Code: "SrcGetLegalHoldNotPermitted"})
+	}
+	out = append(out, Need{Action: "s3:ReplicateObject", Bucket: dst, Resource: to, Code: "DstPutObjectNotPermitted"})
+	if r.Destination.OwnerOverride && !dst.OwnerEnforced() {
+		out = append(out, Need{Action: "s3:ObjectOwnerOverrideToBucketOwner", Bucket: dst, Resource: to, Code: "DstPutObjectNotPermitted"})
+	}
+	// The right to write the replica writes its tags and its lock.
+	if len(v.Tags) > 0 {
+		out = append(out, Need{Action: "s3:ReplicateTags", Bucket: dst, Resource: to, Code: "DstPutTaggingNotPermitted", Implied: true})
+	}
+	if v.Lock.Mode != "" {
+		out = append(out, Need{Action: "s3:PutObjectRetention", Bucket: dst, Resource: to, Code: "DstPutRetentionNotPermitted", Implied: true})
+	}
+	if v.Lock.Hold {
+		out = append(out, Need{Action: "s3:PutObjectLegalHold", Bucket: dst, Resource: to, Code: "DstPutLegalHoldNotPermitted", Implied: true})
+	}
+	return out
+}
+
+// Fits reports what keeps dst, which is nil if it does not exist, from taking
+// replicas of src under the rule, whatever the policies say; the error has
+// AWS's failure code.
+func (r *Rule) Fits(src, dst *bucket.Bucket) error {
+	name := r.Destination.BucketName()
+	if dst == nil {
+		return fault.Newf(fault.NotFound, "DstBucketNotFound", "the destination bucket %s does not exist", name).
+			WithHint("create %s with versioning enabled, or name another destination in rule %s of %s", name, r.ID, src.Name)
+	}
+	if account := r.Destination.Account; account != "" && account != dst.Owner {
+		return fault.Newf(fault.Denied, "DstPutObjectNotPermitted", "the rule names account %s, and the destination bucket %s does not belong to it", account, name).
+			WithHint("set Destination.Account of rule %s to the account that owns %s", r.ID, name)
+	}
+	if dst.Versioning != bucket.Enabled {
+		return fault.Newf(fault.Conflict, "DstBucketUnversioned", "versioning is not enabled on the destination bucket %s", name).
+			WithHint("enable versioning on %s", name)
+	}
+	if src.Locked() && !dst.Locked() {
+		return fault.Newf(fault.Conflict, "DstBucketObjectLockConfigMissing", "Object Lock is enabled on the source bucket %s, and not on the destination bucket %s", src.Name, name).
+			WithHint("enable Object Lock on %s: PutObjectLockConfiguration", name)
+	}
+	return nil
+}

@@ -7,9 +7,6 @@ import (
 	"twinbucket/object"
 )
 
-// Service is who assumes the replication role.
-const Service = "s3.amazonaws.com"
-
 // Need is one action that replication needs in the session of its role.
 type Need struct {
 	Action   string

@@ -8,16 +8,14 @@ import (
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/job"
 )
-
-// jobService is who assumes a job's role.
-const jobService = "batchoperations.s3.amazonaws.com"
 
 // job checks what a batch job that replicates src needs (S3 User Guide,
 // "Configuring an IAM role for S3 Batch Replication").
 func (c *checker) job(ctx context.Context, src *place, o Options) error {
 	part := "job role " + o.JobRole
-	who, err := c.assumable(ctx, part, o.JobRole, jobService, "Failed to assume role.", map[string][]string{
+	who, err := c.assumable(ctx, part, o.JobRole, job.Service, "Failed to assume role.", map[string][]string{
 		"aws:sourcearn": {arn.Job(c.accounts[0].Region(), c.accounts[0].id.Account, "*")}, "aws:sourceaccount": {c.accounts[0].id.Account},
 	})
 	if err != nil {
@@ -40,7 +38,8 @@ func (c *checker) job(ctx context.Context, src *place, o Options) error {
 			return err
 		}
 	}
-	return c.operator(ctx, "s3:CreateJob", "*", nil, o.JobRole)
+	// S3 does not say to whom the role of a job is passed.
+	return c.operator(ctx, "s3:CreateJob", "*", nil, o.JobRole, nil)
 }
 
 // files checks that a job's role can do what it has to with files of its own

@@ -39,7 +39,8 @@ func (c *checker) live(ctx context.Context, src *place, o Options) error {
 			}
 		}
 	}
-	return c.operator(ctx, "s3:PutReplicationConfiguration", arn.Bucket(src.Name), src, roleARN)
+	return c.operator(ctx, "s3:PutReplicationConfiguration", arn.Bucket(src.Name), src, roleARN,
+		map[string][]string{"iam:passedtoservice": {rule.Service}})
 }
 
 // part names the bucket for the lines about it.
@@ -264,7 +265,7 @@ func (c *checker) keys(who *actor, src *place, r *rule.Rule, part string) {
 
 // operator checks that the owner of the credentials may hand the role over
 // with an action of its own.
-func (c *checker) operator(ctx context.Context, action, resource string, on *place, roleARN string) error {
+func (c *checker) operator(ctx context.Context, action, resource string, on *place, roleARN string, passing map[string][]string) error {
 	who, err := c.caller(ctx)
 	if err != nil {
 		return err
@@ -279,6 +280,6 @@ func (c *checker) operator(ctx context.Context, action, resource string, on *pla
 		c.add(Line{Part: part, What: "iam:PassRole on " + roleARN, Account: account, Status: Refused, Reason: "a role can only be passed in its own account: use a role of account " + who.Account})
 		return nil
 	}
-	c.ask(who, question{part: part, action: "iam:PassRole", resource: roleARN, account: account})
+	c.ask(who, question{part: part, action: "iam:PassRole", resource: roleARN, account: account, context: passing})
 	return nil
 }

@@ -20,8 +20,8 @@ var (
 	errUnknown = errors.New("something is not known")
 )
 
-// accounts are flags of commands that read through AWS's APIs.
-type accounts struct {
+// profiles are flags of commands that read through AWS's APIs.
+type profiles struct {
 	Profile     string   `env:"AWS_PROFILE" placeholder:"NAME" help:"AWS profile of the account that owns the bucket."`
 	DestProfile []string `placeholder:"NAME" help:"AWS profile of the account that owns a destination; may be repeated."`
 	Endpoint    string   `name:"endpoint-url" env:"AWS_ENDPOINT_URL" placeholder:"URL" help:"Where the APIs are, such as http://127.0.0.1:9000; without it, the profile's endpoint_url, or AWS."`
@@ -29,9 +29,9 @@ type accounts struct {
 }
 
 // clients returns a client for each account.
-func (a *accounts) clients(ctx context.Context) (source *client.Client, others []*client.Client, err error) {
-	for _, name := range append([]string{a.Profile}, a.DestProfile...) {
-		c, err := profile.Client(ctx, profile.Options{Name: name, Endpoint: a.Endpoint, Region: a.Region})
+func (p *profiles) clients(ctx context.Context) (source *client.Client, others []*client.Client, err error) {
+	for _, name := range append([]string{p.Profile}, p.DestProfile...) {
+		c, err := profile.Client(ctx, profile.Options{Name: name, Endpoint: p.Endpoint, Region: p.Region})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -42,7 +42,7 @@ func (a *accounts) clients(ctx context.Context) (source *client.Client, others [
 
 type checkCommand struct {
 	URL string `arg:"" name:"s3://bucket" help:"The source bucket."`
-	accounts
+	profiles
 	Role        string `placeholder:"ARN" help:"Replication role; without it, that of the bucket's configuration."`
 	Destination string `placeholder:"s3://BUCKET" help:"With --role: the destination to plan for, if the bucket has no configuration yet."`
 	JobRole     string `placeholder:"ARN" help:"Role of batch jobs, to be checked as well."`

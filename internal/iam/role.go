@@ -171,7 +171,7 @@ func (s *Service) DeleteRole(ctx context.Context, account, name string) error {
 }
 
 // PassRole reports whether c may hand a role to a service, such as
-// "s3.amazonaws.com": fault.Denied AccessDenied if the role belongs to another
+// "s3.amazonaws.com", "" if policies are not told to which: fault.Denied AccessDenied if the role belongs to another
 // account or iam:PassRole is not allowed on it. facts are condition keys of the
 // request.
 func (s *Service) PassRole(c *Caller, roleARN, service string, facts map[string][]string) error {
@@ -183,8 +183,11 @@ func (s *Service) PassRole(c *Caller, roleARN, service string, facts map[string]
 		return fault.New(fault.Denied, "AccessDenied", "Cross-account pass role is not allowed.").On(roleARN).
 			WithHint("use a role of account %s", c.Account)
 	}
-	context := map[string][]string{"iam:passedtoservice": {service}}
+	context := map[string][]string{}
 	maps.Copy(context, facts)
+	if service != "" {
+		context["iam:passedtoservice"] = []string{service}
+	}
 	if k := s.roleByARN(roleARN); k != nil {
 		maps.Copy(context, identity.TagFacts(k.role.Tags))
 	}

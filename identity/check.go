@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"strings"
 	"unicode"
@@ -18,6 +19,29 @@ const maxTags = 50
 type limits struct{ name, inline, attached int }
 
 var quotas = map[Kind]limits{UserKind: {64, 2048, 10}, GroupKind: {128, 5120, 10}, RoleKind: {64, 10240, 10}}
+
+// Word is a parameter of Min to Max characters, which are those of names and
+// those in More.
+type Word struct {
+	Parameter string
+	Min, Max  int
+	More      string
+	Pattern   string // as AWS writes it
+}
+
+// Check reports what is wrong with the parameter, in the words of AWS's front
+// end: ValidationError.
+func (w Word) Check(text string) error {
+	switch {
+	case len(text) < w.Min:
+		return Constraint(w.Parameter, fmt.Sprintf("Member must have length greater than or equal to %d", w.Min))
+	case len(text) > w.Max:
+		return Constraint(w.Parameter, fmt.Sprintf("Member must have length less than or equal to %d", w.Max))
+	case strings.ContainsFunc(text, func(c rune) bool { return NotInName(c) && !strings.ContainsRune(w.More, c) }):
+		return Constraint(w.Parameter, "Member must satisfy regular expression pattern: "+w.Pattern)
+	}
+	return nil
+}
 
 // CheckName reports what is wrong with the name of an identity of the kind.
 func (k Kind) CheckName(name string) error { return CheckName(k.String()+"Name", name, quotas[k].name) }

@@ -67,5 +67,17 @@ func TagFacts(tags map[string]string) map[string][]string {
 	return facts
 }
 
+// RequestFacts returns the condition keys of the tags that a request gives.
+func RequestFacts(tags map[string]string) map[string][]string {
+	facts := make(map[string][]string, len(tags)+1)
+	for key, value := range tags {
+		facts["aws:requesttag/"+strings.ToLower(key)] = []string{value}
+	}
+	if len(tags) > 0 {
+		facts["aws:tagkeys"] = slices.Sorted(maps.Keys(tags))
+	}
+	return facts
+}
+
 // CompareNames orders names as IAM lists them: whatever their case.
 func CompareNames(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }

@@ -27,6 +27,7 @@ const (
 	fromUserID
 	fromUserName
 	fromResourceAccount
+	fromSourceIdentity
 	fromIssue
 	fromMFA
 	fromTime
@@ -46,6 +47,7 @@ var keySources = map[string]keySource{
 	"aws:username":                  fromUserName,
 	"aws:resourceaccount":           fromResourceAccount,
 	"s3:resourceaccount":            fromResourceAccount,
+	"aws:sourceidentity":            fromSourceIdentity,
 	"aws:tokenissuetime":            fromIssue,
 	"aws:multifactorauthpresent":    fromMFA,
 	"aws:currenttime":               fromTime,
@@ -141,6 +143,10 @@ func (k *key) lookup(r *Request) values {
 			return oneIf(p.Account)
 		}
 		return oneIf(r.ResourceAccount)
+	case fromSourceIdentity:
+		if p.SourceIdentity != "" {
+			return oneIf(p.SourceIdentity)
+		}
 	case fromIssue:
 		if !p.Issued.IsZero() {
 			return oneIf(p.Issued.UTC().Format(time.RFC3339))

@@ -45,6 +45,9 @@ type Principal struct {
 	Service string            // ServicePrincipal: "s3.amazonaws.com"
 	Tags    map[string]string // aws:PrincipalTag
 	Issued  time.Time         // of the temporary credentials; zero: they are long-lived
+	// SourceIdentity is who began the chain of role sessions, as it was said
+	// then: aws:SourceIdentity.
+	SourceIdentity string
 }
 
 // Identity returns the ARN that policies are written for: the role of a

@@ -101,23 +101,15 @@ func outsideLatin(c rune) bool {
 	return c != '\t' && c != '\n' && c != '\r' && (c < 0x20 || c > 0x7e) && (c < 0xa1 || c > 0xff)
 }
 
-// CheckSessionName reports what is wrong with the name of a role session.
-func CheckSessionName(name string) error {
-	switch {
-	case len(name) < 2:
-		return identity.Constraint("roleSessionName", "Member must have length greater than or equal to 2")
-	case len(name) > 64:
-		return identity.Constraint("roleSessionName", "Member must have length less than or equal to 64")
-	case strings.ContainsFunc(name, identity.NotInName):
-		return identity.Constraint("roleSessionName", `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
-	}
-	return nil
-}
+// The words that come with a request for a session.
+var (
+	SessionName    = identity.Word{Parameter: "roleSessionName", Min: 2, Max: 64, Pattern: `[\w+=,.@-]*`}
+	SourceIdentity = identity.Word{Parameter: "sourceIdentity", Min: 2, Max: 64, Pattern: `[\w+=,.@-]*`}
+	ExternalID     = identity.Word{Parameter: "externalId", Min: 2, Max: 1224, More: ":/", Pattern: `[\w+=,.@:\/-]*`}
+)
 
-// CheckDuration reports whether a session of the role may last for d.
-// chained says that the caller is itself a session of a role: then an hour is
-// the limit (IAM User Guide, "Role chaining").
-func (r *Role) CheckDuration(d time.Duration, chained bool) error {
+// CheckDuration reports whether a session of any role may last for d.
+func CheckDuration(d time.Duration) error {
 	seconds := int64(d / time.Second)
 	switch {
 	case d < MinSession:
@@ -126,6 +118,18 @@ func (r *Role) CheckDuration(d time.Duration, chained bool) error {
 	case d > LongestSession:
 		return identity.Constraint("durationSeconds", "Member must have value less than or equal to 43200").
 			WithHint("it is %d seconds", seconds)
+	}
+	return nil
+}
+
+// CheckDuration reports whether a session of the role may last for d.
+// chained says that the caller is itself a session of a role: then an hour is
+// the limit (IAM User Guide, "Role chaining").
+func (r *Role) CheckDuration(d time.Duration, chained bool) error {
+	if err := CheckDuration(d); err != nil {
+		return err
+	}
+	switch {
 	case d > r.MaxSession:
 		return fault.New(fault.Invalid, "ValidationError",
 			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.").

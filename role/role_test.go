@@ -113,9 +113,15 @@ func TestSession(t *testing.T) {
 		"ab": true, "a": false, "": false, "a b": false, "a/b": false,
 		"A_z0+=,.@-": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false,
 	} {
-		if err := CheckSessionName(name); (err == nil) != ok {
+		if err := SessionName.Check(name); (err == nil) != ok {
 			t.Errorf("session name %q: %v", name, err)
 		}
+	}
+	if err := ExternalID.Check("arn:aws:x/y"); err != nil {
+		t.Error(err)
+	}
+	if err := SourceIdentity.Check("aws:ann"); fault.MessageOf(err) != `1 validation error detected: Value at 'sourceIdentity' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]*` {
+		t.Error(err)
 	}
 }
 

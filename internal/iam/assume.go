@@ -20,13 +20,18 @@ const maxSessionPolicy = 2048
 // AssumeRole is a request for a session of a role.
 type AssumeRole struct {
 	RoleARN    string
-	Name       string              // of the session, 2 to 64 characters
-	Duration   time.Duration       // 0 means an hour
-	Policy     []byte              // JSON that limits the session; nil: no limit
-	PolicyARNs []string            // managed policies that limit the session
-	ExternalID string              // what the trust policy may ask a third party for
-	Tags       map[string]string   // of the session
-	Facts      map[string][]string // condition keys of the request
+	Name       string            // of the session, 2 to 64 characters
+	Duration   time.Duration     // 0 means an hour
+	Policy     []byte            // JSON that limits the session; nil: no limit
+	PolicyARNs []string          // managed policies that limit the session
+	ExternalID string            // what the trust policy may ask a third party for
+	Tags       map[string]string // of the session
+	Transitive []string          // keys of the Tags that sessions begun with this one take over
+	// SourceIdentity is who begins a chain of sessions; "": as the caller's
+	// session has it, or none.
+	SourceIdentity string
+	MFA            MFA
+	Facts          map[string][]string // condition keys of the request
 }
 
 // Session is a session with its credentials.
@@ -38,22 +43,26 @@ type Session struct {
 	ARN        string // arn:aws:sts::ACCOUNT:assumed-role/ROLE/NAME
 	RoleID     string // "AROA...:NAME"
 	Packed     int    // per cent of what policies and tags of a session may take
+	Source     string // the source identity; "" if there is none
 }
 
 // AssumeRole begins a session of a role for c. Errors: ValidationError,
-// MalformedPolicyDocument, and AccessDenied, also for a role that does not
-// exist, as on AWS; the hint tells callers of its account apart which it is.
+// InvalidParameterValue, MalformedPolicyDocument, PackedPolicyTooLarge, and
+// AccessDenied, also for a role that does not exist, as on AWS; the hint tells
+// callers of its account apart which it is.
 func (s *Service) AssumeRole(_ context.Context, c *Caller, in AssumeRole) (Session, error) {
-	if err := role.CheckSessionName(in.Name); err != nil {
-		return Session{}, err
-	}
 	if in.Duration == 0 {
 		in.Duration = time.Hour
 	}
-	account, _, _, err := arn.RoleParts(in.RoleARN)
+	account, err := in.check()
 	if err != nil {
-		return Session{}, fault.Newf(fault.Invalid, "ValidationError", "%s is invalid", in.RoleARN).
-			WithHint("%s", fault.HintOf(err))
+		return Session{}, err
+	}
+	if err := in.MFA.check(); err != nil {
+		return Session{}, err
+	}
+	if err := in.inherit(c); err != nil {
+		return Session{}, err
 	}
 	k := s.roleByARN(in.RoleARN)
 	if err := s.mayAssume(c, k, account, &in); err != nil {
@@ -63,8 +72,15 @@ func (s *Service) AssumeRole(_ context.Context, c *Caller, in AssumeRole) (Sessi
 		return Session{}, err
 	}
 	t := sealed{
-		Account: account, Role: k.role.Name, RoleID: k.role.ID, Name: in.Name,
-		Policy: in.Policy, PolicyARNs: in.PolicyARNs, Tags: in.Tags,
+		Account: account, Role: k.role.Name, RoleID: k.role.ID, Name: in.Name, Source: in.SourceIdentity,
+		Policy: in.Policy, PolicyARNs: in.PolicyARNs, Tags: maps.Clone(in.Tags), Transitive: slices.Clone(in.Transitive),
+	}
+	for key, value := range c.Transitive {
+		if t.Tags == nil {
+			t.Tags = map[string]string{}
+		}
+		t.Tags[key] = value
+		t.Transitive = append(t.Transitive, key)
 	}
 	if err := s.checkLimits(&t); err != nil {
 		return Session{}, err
@@ -74,8 +90,63 @@ func (s *Service) AssumeRole(_ context.Context, c *Caller, in AssumeRole) (Sessi
 	return out, err
 }
 
-// mayAssume decides sts:AssumeRole, and sts:TagSession if tags are given. k is
-// nil if there is no such role.
+// check checks what can be checked without the role and the caller, and returns
+// the role's account.
+func (in *AssumeRole) check() (account string, err error) {
+	if err := role.SessionName.Check(in.Name); err != nil {
+		return "", err
+	}
+	if err := role.CheckDuration(in.Duration); err != nil {
+		return "", err
+	}
+	if in.SourceIdentity != "" {
+		if err := role.SourceIdentity.Check(in.SourceIdentity); err != nil {
+			return "", err
+		}
+	}
+	if in.ExternalID != "" {
+		if err := role.ExternalID.Check(in.ExternalID); err != nil {
+			return "", err
+		}
+	}
+	if account, _, _, err = arn.RoleParts(in.RoleARN); err != nil {
+		return "", fault.Newf(fault.Invalid, "ValidationError", "%s is invalid", in.RoleARN).
+			WithHint("%s", fault.HintOf(err))
+	}
+	for _, key := range in.Transitive {
+		if !hasFold(in.Tags, key) {
+			return "", fault.New(fault.Invalid, "InvalidParameterValue", "The specified transitive tag key must be included in the requested tags.").
+				WithHint("there is no tag %q in Tags", key)
+		}
+	}
+	return account, nil
+}
+
+// inherit takes over what the caller's session hands on, and refuses to change
+// it (IAM User Guide, "Chaining roles with session tags" and "Monitor and
+// control actions taken with assumed roles").
+func (in *AssumeRole) inherit(c *Caller) error {
+	for key := range c.Transitive {
+		if hasFold(in.Tags, key) {
+			return fault.New(fault.Invalid, "InvalidParameterValue",
+				"One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.").
+				WithHint("the calling session hands on its tag %q: leave it out of Tags", key)
+		}
+	}
+	switch {
+	case c.SourceIdentity == "":
+	case in.SourceIdentity == "" || in.SourceIdentity == c.SourceIdentity:
+		in.SourceIdentity = c.SourceIdentity
+	default:
+		return fault.New(fault.Invalid, "ValidationError", "The source identity is already set for this assume role session").
+			WithHint("it is %q: leave SourceIdentity out", c.SourceIdentity)
+	}
+	return nil
+}
+
+// mayAssume decides sts:AssumeRole, and what the session gets besides:
+// sts:TagSession for tags, also those taken over, and sts:SetSourceIdentity for
+// a source identity. k is nil if there is no such role.
 func (s *Service) mayAssume(c *Caller, k *knownRole, account string, in *AssumeRole) error {
 	name := in.RoleARN[strings.LastIndexByte(in.RoleARN, '/')+1:]
 	trust := policy.Source{Kind: policy.TrustPolicy, Name: "the trust policy of role " + name, Account: account}
@@ -83,45 +154,57 @@ func (s *Service) mayAssume(c *Caller, k *knownRole, account string, in *AssumeR
 		trust = k.trust
 	}
 	req := &policy.Request{
-		Principal: c.Principal, Action: "sts:AssumeRole", Resource: in.RoleARN, ResourceAccount: account,
-		Context: map[string][]string{"sts:rolesessionname": {in.Name}}, Time: s.now(),
-	}
-	maps.Copy(req.Context, in.Facts)
-	if in.ExternalID != "" {
-		req.Context["sts:externalid"] = []string{in.ExternalID}
+		Principal: c.Principal, Resource: in.RoleARN, ResourceAccount: account, Context: in.facts(), Time: s.now(),
 	}
 	if k != nil {
 		maps.Copy(req.Context, identity.TagFacts(k.role.Tags))
 	}
-	for key, value := range in.Tags {
-		req.Context["aws:requesttag/"+strings.ToLower(key)] = []string{value}
+	acts := []string{"sts:AssumeRole"}
+	if len(in.Tags)+len(c.Transitive) > 0 {
+		acts = append(acts, "sts:TagSession")
 	}
-	if len(in.Tags) > 0 {
-		req.Context["aws:tagkeys"] = slices.Sorted(maps.Keys(in.Tags))
+	if in.SourceIdentity != "" {
+		acts = append(acts, "sts:SetSourceIdentity")
 	}
 	sources := append(s.identity(c, 1), trust)
-	err := policy.Decide(req, sources).Err(req)
-	if err == nil && len(in.Tags) > 0 {
-		req.Action = "sts:TagSession"
-		err = policy.Decide(req, sources).Err(req)
+	for _, req.Action = range acts {
+		err := policy.Decide(req, sources).Err(req)
+		// Other accounts are told no more than of a role that does not trust them.
+		if err != nil && k == nil && account == c.Account {
+			return fault.New(fault.Denied, "AccessDenied", fault.MessageOf(err)).On(in.RoleARN).
+				WithHint("there is no role %s (the path is part of the ARN)", in.RoleARN)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	// Other accounts are told no more than of a role that does not trust them.
-	if err != nil && k == nil && account == c.Account {
-		return fault.New(fault.Denied, "AccessDenied", fault.MessageOf(err)).On(in.RoleARN).
-			WithHint("there is no role %s (the path is part of the ARN)", in.RoleARN)
+	return nil
+}
+
+// facts returns the condition keys of the request.
+func (in *AssumeRole) facts() map[string][]string {
+	facts := map[string][]string{"sts:rolesessionname": {in.Name}}
+	maps.Copy(facts, in.Facts)
+	if in.ExternalID != "" {
+		facts["sts:externalid"] = []string{in.ExternalID}
 	}
-	return err
+	if in.SourceIdentity != "" {
+		facts["sts:sourceidentity"] = []string{in.SourceIdentity}
+	}
+	if len(in.Transitive) > 0 {
+		facts["sts:transitivetagkeys"] = in.Transitive
+	}
+	maps.Copy(facts, identity.RequestFacts(in.Tags))
+	return facts
 }
 
 // checkLimits checks the policies and tags of a session.
 func (s *Service) checkLimits(t *sealed) error {
 	if len(t.Policy) > maxSessionPolicy {
-		return fault.New(fault.Invalid, "ValidationError",
-			"1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have length less than or equal to 2048")
+		return identity.Constraint("policy", "Member must have length less than or equal to 2048")
 	}
 	if len(t.PolicyARNs) > 10 {
-		return fault.New(fault.Invalid, "ValidationError",
-			"1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length less than or equal to 10")
+		return identity.Constraint("policyArns", "Member must have length less than or equal to 10")
 	}
 	for _, name := range t.PolicyARNs {
 		if s.policyByARN(name, t.Account) == nil {
@@ -131,8 +214,32 @@ func (s *Service) checkLimits(t *sealed) error {
 	if err := identity.CheckTags(t.Tags); err != nil {
 		return err
 	}
-	_, err := t.parse()
-	return err
+	if _, err := t.parse(); err != nil {
+		return err
+	}
+	if n := t.packed(); n > 100 {
+		text := "Packed policy consumes %d%% of allotted space, please use smaller policy."
+		if len(t.Policy)+len(t.PolicyARNs) == 0 {
+			text = "Packed size of session tags consumes %d%% of allotted space."
+		}
+		return fault.Newf(fault.TooLarge, "PackedPolicyTooLarge", text, n).
+			WithHint("policies, ARNs of policies and tags of a session have at most %d characters together", maxSessionPolicy)
+	}
+	return nil
+}
+
+// packed returns how much of what they may take the policies and tags of a
+// session take, in per cent. AWS packs them before it measures, in a form that
+// is not published; here every character counts.
+func (t *sealed) packed() int {
+	n := len(t.Policy)
+	for _, name := range t.PolicyARNs {
+		n += len(name)
+	}
+	for key, value := range t.Tags {
+		n += len(key) + len(value)
+	}
+	return (n*100 + maxSessionPolicy - 1) / maxSessionPolicy
 }
 
 // begin gives a session its credentials.
@@ -141,20 +248,15 @@ func (s *Service) begin(t *sealed, d time.Duration) (Session, error) {
 	t.Issued = s.now().UTC().Truncate(time.Second)
 	t.Expires = t.Issued.Add(d)
 	token, err := s.close(t)
-	packed := len(t.Policy)
-	for key, value := range t.Tags {
-		packed += len(key) + len(value)
-	}
 	return Session{
-		AccessKey: t.AccessKey, Secret: t.Secret, Token: token, Expiration: t.Expires,
-		Packed: (packed*100 + maxSessionPolicy - 1) / maxSessionPolicy,
+		AccessKey: t.AccessKey, Secret: t.Secret, Token: token, Expiration: t.Expires, Packed: t.packed(), Source: t.Source,
 	}, err
 }
 
 // GetSessionToken begins a session of c itself, a user or root user, for d: at
 // least fifteen minutes and at most 36 hours; 0 means twelve hours. That of a
 // root user ends after an hour whatever it asks for.
-func (s *Service) GetSessionToken(c *Caller, d time.Duration) (Session, error) {
+func (s *Service) GetSessionToken(c *Caller, d time.Duration, mfa MFA) (Session, error) {
 	if c.Type != policy.RootUser && c.Type != policy.User || c.Temporary() {
 		return Session{}, fault.New(fault.Denied, "AccessDenied", "Cannot call GetSessionToken with session credentials")
 	}
@@ -165,6 +267,9 @@ func (s *Service) GetSessionToken(c *Caller, d time.Duration) (Session, error) {
 		return Session{}, identity.Constraint("durationSeconds", "Member must have value greater than or equal to 900")
 	case d > 36*time.Hour:
 		return Session{}, identity.Constraint("durationSeconds", "Member must have value less than or equal to 129600")
+	}
+	if err := mfa.check(); err != nil {
+		return Session{}, err
 	}
 	if c.Type == policy.RootUser {
 		return s.begin(&sealed{Account: c.Account}, min(d, time.Hour))

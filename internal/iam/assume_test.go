@@ -279,7 +279,7 @@ func TestGetSessionToken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	root, _ := w.root(src)
-	out, err := w.GetSessionToken(root, 0)
+	out, err := w.GetSessionToken(root, 0, MFA{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,9 +289,9 @@ func TestGetSessionToken(t *testing.T) {
 	if err != nil || c.Type != policy.RootUser || c.Account != src {
 		t.Fatalf("%+v, %v", c, err)
 	}
-	_, err = w.GetSessionToken(c, 0)
+	_, err = w.GetSessionToken(c, 0, MFA{})
 	wantError(t, err, fault.Denied, "AccessDenied", "Cannot call GetSessionToken with session credentials")
-	_, err = w.GetSessionToken(root, time.Minute)
+	_, err = w.GetSessionToken(root, time.Minute, MFA{})
 	wantError(t, err, fault.Invalid, "ValidationError", "durationSeconds")
 }
 

@@ -18,6 +18,8 @@ type Caller struct {
 	policy.Principal
 	Session  []policy.Source // session policies; none: the session is not limited
 	Verified *sigv4.Verified // the request's signature; nil if it has none
+	// Transitive are the tags that a session begun by this caller takes over.
+	Transitive map[string]string
 }
 
 // Temporary reports whether c is a user or root user with what GetSessionToken
@@ -144,7 +146,7 @@ func (s *Service) claimed(claim *sigv4.Claim) (*Caller, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	return &Caller{Principal: p, Session: s.limits(t)}, t.Secret, nil
+	return &Caller{Principal: p, Session: s.limits(t), Transitive: t.transitive()}, t.Secret, nil
 }
 
 // owner returns whose a long-lived access key is, a root user's or a user's,

@@ -66,11 +66,11 @@ func TestTemporary(t *testing.T) {
 	r := w.role("reader", trustSrc)
 	root, rootKey := w.root(src)
 	user := w.ann("/")
-	own, err := w.GetSessionToken(user, 0)
+	own, err := w.GetSessionToken(user, 0, MFA{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ofRoot, err := w.GetSessionToken(root, 0)
+	ofRoot, err := w.GetSessionToken(root, 0, MFA{})
 	if err != nil {
 		t.Fatal(err)
 	}

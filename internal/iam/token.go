@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -34,6 +35,8 @@ type sealed struct {
 	Policy     []byte            `json:"p,omitempty"`
 	PolicyARNs []string          `json:"m,omitempty"`
 	Tags       map[string]string `json:"g,omitempty"` // of the session, without the role's
+	Transitive []string          `json:"v,omitempty"` // keys of the Tags that sessions begun with this one take over
+	Source     string            `json:"o,omitempty"` // source identity
 }
 
 // session is an opened token.
@@ -128,14 +131,33 @@ func (s *Service) limits(t *session) []policy.Source {
 // principal returns who a session is now: InvalidToken if its role was
 // deleted, also if another was made under the same name.
 func (s *Service) principal(t *session) (policy.Principal, error) {
+	p, err := s.bearer(t)
+	p.SourceIdentity, p.Issued = t.Source, t.Issued
+	return p, err
+}
+
+// transitive returns the tags that sessions begun with this one take over.
+func (t *sealed) transitive() map[string]string {
+	if len(t.Transitive) == 0 {
+		return nil
+	}
+	out := map[string]string{}
+	for key, value := range t.Tags {
+		if slices.ContainsFunc(t.Transitive, func(k string) bool { return strings.EqualFold(k, key) }) {
+			out[key] = value
+		}
+	}
+	return out
+}
+
+// bearer returns the identity that a session is of.
+func (s *Service) bearer(t *session) (policy.Principal, error) {
 	if t.User != "" {
 		k := s.userByName(t.Account, t.User)
 		if k == nil || k.user.ID != t.UserID {
 			return policy.Principal{}, badToken("user %s of account %s was deleted after the session began", t.User, t.Account)
 		}
-		p := k.user.Principal()
-		p.Issued = t.Issued
-		return p, nil
+		return k.user.Principal(), nil
 	}
 	if t.Role == "" {
 		s.mu.RLock()
@@ -144,9 +166,7 @@ func (s *Service) principal(t *session) (policy.Principal, error) {
 		if a == nil {
 			return policy.Principal{}, badToken("account %s does not exist", t.Account)
 		}
-		p := a.root()
-		p.Issued = t.Issued
-		return p, nil
+		return a.root(), nil
 	}
 	k := s.roleByName(t.Account, t.Role)
 	if k == nil || k.role.ID != t.RoleID {
@@ -156,7 +176,6 @@ func (s *Service) principal(t *session) (policy.Principal, error) {
 		return as.principal, nil
 	}
 	as := &incarnation{k, withTags(k.role, t.Name, t.Tags)}
-	as.principal.Issued = t.Issued
 	t.as.Store(as)
 	return as.principal, nil
 }

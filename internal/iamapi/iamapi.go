@@ -29,6 +29,7 @@ type api struct {
 	service   string // in the credential scope
 	version   string
 	namespace string // of answers
+	invalid   string // code for a parameter that is wrong in itself
 	actions   map[string]action
 	others    []string // what AWS has besides, sorted
 }
@@ -41,11 +42,11 @@ type action struct {
 
 var apis = map[string]*api{
 	"iam": {
-		service: "iam", version: "2010-05-08", namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+		service: "iam", version: "2010-05-08", namespace: "https://iam.amazonaws.com/doc/2010-05-08/", invalid: "InvalidInput",
 		actions: iamActions, others: strings.Fields(otherIAM),
 	},
 	"sts": {
-		service: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/",
+		service: "sts", version: "2011-06-15", namespace: "https://sts.amazonaws.com/doc/2011-06-15/", invalid: "InvalidParameterValue",
 		actions: stsActions, others: strings.Fields(otherSTS),
 	},
 }
@@ -109,6 +110,9 @@ var stsActions = map[string]action{
 	"GetCallerIdentity": {(*call).getCallerIdentity, true},
 	"AssumeRole":        {(*call).assumeRole, true},
 	"GetSessionToken":   {(*call).getSessionToken, true},
+	"GetAccessKeyInfo":  {(*call).getAccessKeyInfo, true},
+
+	"DecodeAuthorizationMessage": {(*call).decodeAuthorizationMessage, true},
 }
 
 // door serves both APIs.

@@ -18,11 +18,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"twinbucket/arn"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
 	"twinbucket/internal/vfs"
+	"twinbucket/policy"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
@@ -263,6 +265,7 @@ func TestGoldenSTS(t *testing.T) {
 	w := newWorld(t)
 	w.must("CreateRole", "RoleName=ops", "AssumeRolePolicyDocument="+trustRoot)
 	w.must("CreateRole", "RoleName=repl", "AssumeRolePolicyDocument="+trustS3)
+	w.must("CreateRole", "RoleName=traced", "AssumeRolePolicyDocument="+strings.Replace(trustRoot, "sts:TagSession", "sts:SetSourceIdentity", 1))
 	const ops, name = "RoleArn=arn:aws:iam::111111111111:role/ops", "RoleSessionName=test"
 	golden(t, "sts.golden", w.transcript("sts", [][]string{
 		{"GetCallerIdentity"},
@@ -278,11 +281,61 @@ func TestGoldenSTS(t *testing.T) {
 		{"AssumeRole", ops, name, "DurationSeconds=7200"},
 		{"AssumeRole", ops, name, "DurationSeconds=long"},
 		{"AssumeRole", ops, name, "SourceIdentity=ann"},
+		{"AssumeRole", ops, name, "SourceIdentity="},
+		{"AssumeRole", "RoleArn=arn:aws:iam::111111111111:role/traced", name, "SourceIdentity=ann"},
+		{"AssumeRole", ops, name, "Tags.member.1.Key=team", "Tags.member.1.Value=red", "TransitiveTagKeys.member.1=Team"},
+		{"AssumeRole", ops, name, "Tags.member.1.Key=team", "Tags.member.1.Value=red", "TransitiveTagKeys.member.1=cost"},
+		{"AssumeRole", ops, name, "Tags.member.1.Key=team", "Tags.member.1.Value=red", "Tags.member.2.Key=Team", "Tags.member.2.Value=blue"},
+		{"AssumeRole", ops, name, "SerialNumber=arn:aws:iam::111111111111:mfa/ann", "TokenCode=123456"},
+		{"AssumeRole", ops, name, "SerialNumber=arn:aws:iam::111111111111:mfa/ann"},
+		{"AssumeRole", ops, name, "SerialNumber=arn:aws:iam::111111111111:mfa/ann", "TokenCode=12345a"},
+		{"AssumeRole", ops, name, "ProvidedContexts.member.1.ProviderArn=x"},
+		{"DecodeAuthorizationMessage", "EncodedMessage=abc"},
+		{"DecodeAuthorizationMessage"},
+		{"GetAccessKeyInfo", "AccessKeyId=AKIAIOSFODNN7EXAMPLE"},
+		{"GetAccessKeyInfo", "AccessKeyId=ASIAIOSFODNN7EXAMPLE"},
+		{"GetAccessKeyInfo", "AccessKeyId=AKIA"},
 		{"GetSessionToken"},
+		{"GetSessionToken", "SerialNumber=GAHT12345678", "TokenCode=123456"},
 		{"GetSessionToken", "DurationSeconds=10"},
 		{"AssumeRoot"},
 		{"Nonsense"},
 	}))
+}
+
+// Whose a key is, every account is told, if its caller may ask.
+func TestGetAccessKeyInfo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ann := w.user("ann")
+	session, err := w.iam.GetSessionToken(&iam.Caller{Principal: policy.Principal{Type: policy.RootUser, Account: src}}, 0, iam.MFA{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	temporary := sigv4.Credentials{AccessKey: session.AccessKey, Secret: session.Secret, Token: session.Token}
+	w.must("CreateRole", "RoleName=ops", "AssumeRolePolicyDocument="+trustRoot)
+	w.must("PutRolePolicy", "RoleName=ops", "PolicyName=ask", `PolicyDocument={"Statement":{"Effect":"Allow","Action":"sts:GetAccessKeyInfo","Resource":"*"}}`)
+	assumed, err := w.iam.AssumeRole(t.Context(), &iam.Caller{Principal: policy.Principal{Type: policy.RootUser, Account: src, ARN: arn.Root(src)}}, iam.AssumeRole{RoleARN: "arn:aws:iam::111111111111:role/ops", Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ops := sigv4.Credentials{AccessKey: assumed.AccessKey, Secret: assumed.Secret, Token: assumed.Token}
+	for _, c := range []struct {
+		name string
+		cred sigv4.Credentials
+		key  string
+		want string
+	}{
+		{"a root user's", w.root[src], w.root[dst].AccessKey, "<Account>222222222222</Account>"},
+		{"a user's", w.root[dst], ann.AccessKey, "<Account>111111111111</Account>"},
+		{"the session's own", ops, ops.AccessKey, "<Account>111111111111</Account>"},
+		{"without permission", ann, ann.AccessKey, "User: arn:aws:iam::111111111111:user/ann is not authorized to perform: sts:GetAccessKeyInfo because no identity-based policy allows the sts:GetAccessKeyInfo action"},
+		{"with what GetSessionToken gave", temporary, ann.AccessKey, "Cannot call GetAccessKeyInfo with session credentials"},
+	} {
+		if rec := w.send(c.cred, "sts", form("sts", "GetAccessKeyInfo", "AccessKeyId="+c.key)); !strings.Contains(rec.Body.String(), c.want) {
+			t.Errorf("%s: %s", c.name, rec.Body)
+		}
+	}
 }
 
 func TestErrors(t *testing.T) {

@@ -43,6 +43,6 @@ const (
 	UpdateServiceSpecificCredential UpdateSigningCertificate UploadSSHPublicKey
 	UploadServerCertificate UploadSigningCertificate`
 	otherSTS = `
-	AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot DecodeAuthorizationMessage GetAccessKeyInfo
+	AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot
 	GetDelegatedAccessToken GetFederationToken GetWebIdentityToken`
 )

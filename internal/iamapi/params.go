@@ -85,15 +85,14 @@ func (c *call) tags(name string) (map[string]string, error) {
 		if err := identity.CheckTag(where, t["Key"], t["Value"]); err != nil {
 			return nil, err
 		}
-		if _, twice := tags[t["Key"]]; twice {
-			return nil, fault.New(fault.Invalid, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		for key := range tags {
+			if strings.EqualFold(key, t["Key"]) {
+				return nil, fault.New(fault.Invalid, c.api.invalid, "Duplicate tag keys found. Please note that Tag keys are case insensitive.").On(key)
+			}
 		}
 		tags[t["Key"]] = t["Value"]
 	}
-	for key, value := range tags {
-		c.context()["aws:requesttag/"+strings.ToLower(key)] = []string{value}
-	}
-	c.know("aws:tagkeys", slices.Sorted(maps.Keys(tags))...)
+	maps.Copy(c.context(), identity.RequestFacts(tags))
 	return tags, identity.CheckTags(tags)
 }
 

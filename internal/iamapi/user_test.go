@@ -245,7 +245,7 @@ func TestGoldenRootKeys(t *testing.T) {
 		t.Error(got)
 	}
 	as(ann, 404, "DeleteAccessKey", "AccessKeyId="+second.AccessKey)
-	session, err := w.iam.GetSessionToken(&iam.Caller{Principal: policy.Principal{Type: policy.RootUser, Account: src}}, 0)
+	session, err := w.iam.GetSessionToken(&iam.Caller{Principal: policy.Principal{Type: policy.RootUser, Account: src}}, 0, iam.MFA{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,28 +96,20 @@ func (a *action) allowIdentity(k identity.Kind, from, to *identity.Identity, act
 // tagFacts returns the condition keys of the tags that an action gives or
 // takes away; verb is the action without the kind.
 func tagFacts(verb string, from, to map[string]string) map[string][]string {
-	facts := map[string][]string{}
-	var keys []string
+	tags := map[string]string{}
 	switch verb {
 	case "iam:Create", "iam:Tag":
-		for key, value := range to {
-			if old, ok := from[key]; !ok || old != value {
-				keys = append(keys, key)
-				facts["aws:requesttag/"+strings.ToLower(key)] = []string{value}
-			}
-		}
+		maps.Copy(tags, to)
+		maps.DeleteFunc(tags, func(key, value string) bool { old, ok := from[key]; return ok && old == value })
+		return identity.RequestFacts(tags)
 	case "iam:Untag":
-		for key := range from {
-			if _, keep := to[key]; !keep {
-				keys = append(keys, key)
-			}
+		maps.Copy(tags, from)
+		maps.DeleteFunc(tags, func(key, _ string) bool { _, keep := to[key]; return keep })
+		if len(tags) > 0 {
+			return map[string][]string{"aws:tagkeys": slices.Sorted(maps.Keys(tags))}
 		}
 	}
-	if len(keys) > 0 {
-		slices.Sort(keys)
-		facts["aws:tagkeys"] = keys
-	}
-	return facts
+	return nil
 }
 
 // allowOn asks whether the caller may do something to an identity, which may

@@ -1,10 +1,14 @@
 package stack
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"twinbucket/identity"
 	"twinbucket/internal/iam"
@@ -403,5 +407,23 @@ func TestUserConditions(t *testing.T) {
 			t.Fatal(err)
 		}
 		e.want(e.end(source, s.ID), DeleteComplete, "")
+	}
+}
+
+// What is said of a session by conditions outlives a restart.
+func TestActorsAreKept(t *testing.T) {
+	t.Parallel()
+	c := root(source)
+	c.SourceIdentity, c.Issued, c.Tags = "ann", time.Now().UTC(), map[string]string{"team": "red"}
+	data, err := json.Marshal(actorOf(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept actor
+	if err := json.Unmarshal(data, &kept); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(c.Principal, kept.caller().Principal); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }

@@ -58,6 +58,7 @@ func (s *Service) authenticate(r *http.Request, service string) (*Caller, error)
 	}
 	if claim == nil {
 		if service == "s3" {
+			sigv4.Join(r.Header)
 			return &Caller{}, nil
 		}
 		return nil, fault.New(fault.Unknown, "MissingAuthenticationToken", "Request is missing Authentication Token").

@@ -4,8 +4,6 @@ import (
 	"crypto/tls"
 	"net/http"
 	"strconv"
-
-	"twinbucket/internal/sigv4"
 )
 
 // S3Facts returns the condition keys, in lower case, that every action of S3
@@ -35,9 +33,8 @@ func (c *Caller) S3Facts(r *http.Request) map[string][]string {
 		facts["s3:authtype"] = []string{"REST-QUERY-STRING"}
 		if v.Version == 4 { // Version 2 does not say when it was signed
 			facts["s3:signatureage"] = []string{strconv.FormatInt(v.At.Sub(v.Time).Milliseconds(), 10)}
-			if facts["s3:x-amz-content-sha256"] == nil {
-				facts["s3:x-amz-content-sha256"] = []string{sigv4.UnsignedPayload}
-			}
+			// The header is not signed here, and says nothing of what was.
+			facts["s3:x-amz-content-sha256"] = []string{v.Digest}
 		}
 	default:
 		facts["s3:authtype"] = []string{"REST-HEADER"}

@@ -30,11 +30,11 @@ func TestS3Facts(t *testing.T) {
 			"s3:tlsversion": {"1.3"}, "s3:x-amz-content-sha256": {"e3b0"},
 			"s3:signatureversion": {"AWS4-HMAC-SHA256"}, "s3:authtype": {"REST-HEADER"},
 		}},
-		{"presigned", &sigv4.Verified{Version: 4, Presigned: true, Time: signed, At: signed.Add(time.Second)}, 0, "", map[string][]string{
+		{"presigned", &sigv4.Verified{Version: 4, Presigned: true, Time: signed, At: signed.Add(time.Second), Digest: sigv4.UnsignedPayload}, 0, "e3b0", map[string][]string{
 			"s3:signatureversion": {"AWS4-HMAC-SHA256"}, "s3:authtype": {"REST-QUERY-STRING"},
 			"s3:signatureage": {"1000"}, "s3:x-amz-content-sha256": {"UNSIGNED-PAYLOAD"},
 		}},
-		{"presigned with a digest", &sigv4.Verified{Version: 4, Presigned: true, Time: signed, At: signed}, 0, "e3b0", map[string][]string{
+		{"presigned with a digest", &sigv4.Verified{Version: 4, Presigned: true, Time: signed, At: signed, Digest: "e3b0"}, 0, "", map[string][]string{
 			"s3:signatureversion": {"AWS4-HMAC-SHA256"}, "s3:authtype": {"REST-QUERY-STRING"},
 			"s3:signatureage": {"0"}, "s3:x-amz-content-sha256": {"e3b0"},
 		}},

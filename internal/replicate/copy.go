@@ -11,7 +11,7 @@ import (
 // the replica shares the source's body. Whatever forbids it makes the plan a
 // failure with its code and reason.
 func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Object, d object.Delivery) store.Delivery {
-	caller, err := e.roles.of(role)
+	caller, err := e.roles.of(role, src)
 	if err != nil {
 		return failed(o, d, recode("AssumeRoleNotPermitted", err))
 	}

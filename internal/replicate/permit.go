@@ -18,8 +18,11 @@ type sessions struct {
 
 	mu       sync.Mutex
 	revision uint64 // of the identities that the sessions rest on
-	open     map[string]session
+	open     map[errand]session
 }
+
+// errand is for what a role is assumed.
+type errand struct{ role, bucket, owner string }
 
 type session struct {
 	caller *iam.Caller
@@ -29,21 +32,25 @@ type session struct {
 // lasting is how long a session lasts before its role is assumed anew.
 const lasting = time.Hour
 
-// of returns a session of a role, which its trust policy must grant to S3.
-func (s *sessions) of(role string) (*iam.Caller, error) {
+// of returns a session of a role, which its trust policy must grant to S3 that
+// comes for the bucket src.
+func (s *sessions) of(role string, src *bucket.Bucket) (*iam.Caller, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r := s.iam.Revision(); r != s.revision || s.open == nil {
-		s.revision, s.open = r, make(map[string]session)
+		s.revision, s.open = r, make(map[errand]session)
 	}
 	now := s.now()
-	if have, ok := s.open[role]; ok && now.Before(have.until) {
+	id := errand{role, src.Name, src.Owner}
+	if have, ok := s.open[id]; ok && now.Before(have.until) {
 		return have.caller, nil
 	}
 	// A refusal is not kept: the trust policy may say another thing later.
-	caller, err := s.iam.AssumeForService(role, rule.Service, "s3-replication", nil)
+	caller, err := s.iam.AssumeForService(role, rule.Service, "s3-replication", map[string][]string{
+		"aws:sourcearn": {src.ARN()}, "aws:sourceaccount": {src.Owner},
+	})
 	if err == nil {
-		s.open[role] = session{caller, now.Add(lasting)}
+		s.open[id] = session{caller, now.Add(lasting)}
 	}
 	return caller, err
 }

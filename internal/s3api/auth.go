@@ -37,7 +37,14 @@ func (c *call) allowOn(b *bucket.Bucket, action, resource string) error {
 // decide asks whether the caller may do action to resource, which is bucket b
 // or something in it: v, unless that is nil.
 func (c *call) decide(b *bucket.Bucket, action, resource string, v *object.Version) error {
-	return c.ask(b, c.access(b, action, resource, v))
+	err := c.ask(b, c.access(b, action, resource, v))
+	if err != nil && v != nil && v.Owner != b.Owner {
+		// Who is refused whatever there is, is not told what there is.
+		if anyway := c.ask(b, c.access(b, action, resource, nil)); anyway != nil {
+			return anyway
+		}
+	}
+	return err
 }
 
 // access is what decide asks for.

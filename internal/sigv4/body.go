@@ -9,24 +9,36 @@ import (
 	"hash"
 	"io"
 	"net/http"
+	"strings"
 
 	"twinbucket/fault"
 )
+
+// Join gives each x-amz- header of a request without a signature one value, the
+// one that would be signed, so that whoever decides by a header and whoever acts
+// by it see the same.
+func Join(h http.Header) {
+	for name, values := range h {
+		if len(values) > 1 && strings.HasPrefix(name, "X-Amz-") {
+			h[name] = []string{strings.Join(values, ",")}
+		}
+	}
+}
 
 // Anonymous describes the body of a request without a signature, which may
 // come in unsigned chunks or with its SHA-256 like any other. Errors:
 // InvalidArgument, MissingContentLength, MalformedTrailerError, and
 // InvalidRequest for signed chunks.
 func Anonymous(r *http.Request) (*Verified, error) {
-	v := &Verified{Decoded: -1, digest: UnsignedPayload}
+	v := &Verified{Decoded: -1, Digest: UnsignedPayload}
 	if s := r.Header.Get("X-Amz-Content-Sha256"); s != "" {
-		v.digest = s
+		v.Digest = s
 	}
-	if p, _ := payloadOf(v.digest); p.signed() {
+	if p, _ := payloadOf(v.Digest); p.signed() {
 		return nil, fault.New(fault.Invalid, "InvalidRequest", "Anonymous requests don't support this x-amz-content-sha256 value. "+
 			"Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.")
 	}
-	return v, v.setPayload(v.digest, r.Header)
+	return v, v.setPayload(v.Digest, r.Header)
 }
 
 // Body returns a reader of the request's body as the client meant it: without
@@ -51,7 +63,7 @@ func (v *Verified) Body(r io.Reader, contentLength int64) io.Reader {
 	}
 	p := &plain{r: r, left: contentLength}
 	if v.Payload == Hashed {
-		p.hash, p.want = sha256.New(), v.digest
+		p.hash, p.want = sha256.New(), v.Digest
 	}
 	return p
 }

@@ -77,7 +77,7 @@ func TestChunkedLastBytes(t *testing.T) {
 	if n, err := io.ReadFull(v.Body(strings.NewReader(body), -1), make([]byte, 66560)); fault.CodeOf(err) != "SignatureDoesNotMatch" {
 		t.Errorf("%d bytes, %v", n, err)
 	}
-	p := (&Verified{Payload: Hashed, digest: hexDigest([]byte("hello"))}).Body(strings.NewReader("hellO"), 5)
+	p := (&Verified{Payload: Hashed, Digest: hexDigest([]byte("hello"))}).Body(strings.NewReader("hellO"), 5)
 	if n, err := io.ReadFull(p, make([]byte, 5)); fault.CodeOf(err) != "XAmzContentSHA256Mismatch" {
 		t.Errorf("%d bytes, %v", n, err)
 	}
@@ -158,15 +158,15 @@ func TestPlainBody(t *testing.T) {
 		length int64
 		code   string
 	}{
-		{"hashed", Verified{digest: hash}, strings.NewReader("hello"), 5, ""},
-		{"hashed, length unknown", Verified{digest: hash}, strings.NewReader("hello"), -1, ""},
-		{"hashed, end with data", Verified{digest: hash}, iotest.DataErrReader(strings.NewReader("hello")), 5, ""},
-		{"other bytes", Verified{digest: hash}, strings.NewReader("hellO"), 5, "XAmzContentSHA256Mismatch"},
-		{"other bytes, length unknown", Verified{digest: hash}, strings.NewReader("hellO"), -1, "XAmzContentSHA256Mismatch"},
-		{"no bytes, length unknown", Verified{digest: hash}, strings.NewReader(""), -1, "XAmzContentSHA256Mismatch"},
-		{"bytes where none were signed", Verified{digest: EmptyPayload}, strings.NewReader("x"), 1, "XAmzContentSHA256Mismatch"},
-		{"shorter", Verified{digest: hash}, strings.NewReader("hello"), 6, "IncompleteBody"},
-		{"longer", Verified{digest: hash}, strings.NewReader("hello"), 4, "IncompleteBody"},
+		{"hashed", Verified{Digest: hash}, strings.NewReader("hello"), 5, ""},
+		{"hashed, length unknown", Verified{Digest: hash}, strings.NewReader("hello"), -1, ""},
+		{"hashed, end with data", Verified{Digest: hash}, iotest.DataErrReader(strings.NewReader("hello")), 5, ""},
+		{"other bytes", Verified{Digest: hash}, strings.NewReader("hellO"), 5, "XAmzContentSHA256Mismatch"},
+		{"other bytes, length unknown", Verified{Digest: hash}, strings.NewReader("hellO"), -1, "XAmzContentSHA256Mismatch"},
+		{"no bytes, length unknown", Verified{Digest: hash}, strings.NewReader(""), -1, "XAmzContentSHA256Mismatch"},
+		{"bytes where none were signed", Verified{Digest: EmptyPayload}, strings.NewReader("x"), 1, "XAmzContentSHA256Mismatch"},
+		{"shorter", Verified{Digest: hash}, strings.NewReader("hello"), 6, "IncompleteBody"},
+		{"longer", Verified{Digest: hash}, strings.NewReader("hello"), 4, "IncompleteBody"},
 		{"unsigned", Verified{Payload: Unsigned}, strings.NewReader("hello"), 5, ""},
 		{"unsigned, shorter", Verified{Payload: Unsigned}, strings.NewReader("hello"), 6, "IncompleteBody"},
 		{"unsigned, cut", Verified{Payload: Unsigned}, iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("hello"))), 5, "IncompleteBody"},
@@ -185,7 +185,7 @@ func TestPlainBody(t *testing.T) {
 		})
 	}
 	var none Verified
-	none.digest = EmptyPayload
+	none.Digest = EmptyPayload
 	if data, err := io.ReadAll(none.Body(nil, 0)); len(data) != 0 || err != nil {
 		t.Errorf("no body: %q, %v", data, err)
 	}

@@ -120,7 +120,7 @@ func (c *Claim) verifyForm(secret string, now time.Time) (*Verified, error) {
 	}
 	return &Verified{
 		Version: c.version, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: true, Form: true, Time: c.time,
-		Payload: Unsigned, Decoded: -1, digest: UnsignedPayload,
+		Payload: Unsigned, Decoded: -1, Digest: UnsignedPayload,
 	}, nil
 }
 

@@ -30,7 +30,10 @@ type Verified struct {
 	// (x-amz-decoded-content-length); -1 if the body is not encoded so.
 	Decoded int64
 
-	digest   string // of the body, when Hashed
+	// Digest is x-amz-content-sha256 as it was signed: the body's SHA-256 when
+	// Hashed, else what stands for it.
+	Digest string
+
 	seed     string // signature that the chunks' chain starts from
 	key      [sha256.Size]byte
 	timeText string
@@ -113,7 +116,7 @@ func (c *Claim) Verify(r *http.Request, secret string, now time.Time) (*Verified
 	}
 	v := &Verified{
 		Version: 4, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time, At: now,
-		Decoded: -1, digest: payload, seed: c.signature, key: key, timeText: c.timeText,
+		Decoded: -1, Digest: payload, seed: c.signature, key: key, timeText: c.timeText,
 	}
 	return v, v.setPayload(payload, r.Header)
 }

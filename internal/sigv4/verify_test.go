@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -569,5 +570,15 @@ func BenchmarkChunkedBody(b *testing.B) {
 		if _, err := io.Copy(io.Discard, v.Body(strings.NewReader(body), -1)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"X-Amz-Acl": {"private", "public-read"}, "X-Amz-Meta-A": {"b"}, "If-Match": {"a", "b"}}
+	Join(h)
+	want := http.Header{"X-Amz-Acl": {"private,public-read"}, "X-Amz-Meta-A": {"b"}, "If-Match": {"a", "b"}}
+	if !reflect.DeepEqual(h, want) {
+		t.Errorf("%v", h)
 	}
 }

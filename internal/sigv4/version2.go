@@ -140,16 +140,16 @@ func (c *Claim) verifyVersion2(r *http.Request, secret string, now time.Time) (*
 	amz.move(r.Header)
 	v := &Verified{
 		Version: 2, AccessKey: c.accessKey, Token: c.token, Scope: c.scope, Presigned: c.presigned, Time: c.time,
-		Decoded: -1, digest: UnsignedPayload,
+		Decoded: -1, Digest: UnsignedPayload,
 	}
 	if s := r.Header.Get("X-Amz-Content-Sha256"); s != "" {
-		v.digest = s
+		v.Digest = s
 	}
-	if err := v.setPayload(v.digest, r.Header); err != nil {
+	if err := v.setPayload(v.Digest, r.Header); err != nil {
 		return nil, err
 	}
 	if v.Payload.signed() {
-		return nil, badPayload(v.digest) // there is no signature that chunks could go on from
+		return nil, badPayload(v.Digest) // there is no signature that chunks could go on from
 	}
 	return v, nil
 }

@@ -127,7 +127,7 @@ func (a *action) allowBucket(b *bucket.Bucket, acts ...string) error {
 	for _, act := range acts {
 		err := a.IAM.Authorize(a.caller, iam.Access{
 			Action: act, Resource: b.ARN(), ResourceAccount: b.Owner,
-			Policy: b.Documents[bucket.Policy], Context: a.via(nil),
+			Policy: b.Documents[bucket.Policy], Block: b.Documents[bucket.PublicAccessBlock], Context: a.via(nil),
 		})
 		if err != nil {
 			return err

@@ -12,8 +12,9 @@ import (
 
 // Source returns an identity of account as the principal that its policies are
 // for, with those policies, to simulate requests with: a user with those of
-// its groups, a group, or a role. Errors: fault.Invalid InvalidInput for what
-// is not the ARN of an identity of the account, fault.NotFound NoSuchEntity.
+// its groups, some user of a group, or a session of a role. Errors:
+// fault.Invalid InvalidInput for what is not the ARN of an identity of the
+// account, fault.NotFound NoSuchEntity.
 func (s *Service) Source(account, name string) (policy.Principal, []policy.Source, error) {
 	a, err := arn.Parse(name)
 	kind, path, _ := strings.Cut(a.Resource, "/")
@@ -34,7 +35,7 @@ func (s *Service) Source(account, name string) (policy.Principal, []policy.Sourc
 		if k == nil || k.group.ARN() != name {
 			return policy.Principal{}, nil, noGroup(short)
 		}
-		return policy.Principal{Type: policy.User, Account: account, ARN: name, UserID: k.group.ID}, slices.Clip(k.identity), nil
+		return policy.Principal{Type: policy.User, Account: account}, slices.Clip(k.identity), nil
 	}
 	k := s.roleByARN(name)
 	if k == nil {

@@ -138,7 +138,7 @@ func (c *call) readSources(s *simulation) error {
 		}
 	}
 	if text := c.form.Get("ResourcePolicy"); text != "" {
-		if s.principal.ARN == "" {
+		if s.principal.UserName() == "" {
 			return fault.New(fault.Invalid, "InvalidInput", "CallerArn is required when ResourcePolicy is specified.")
 		}
 		return add(policy.ResourcePolicy, policy.Resource, "ResourcePolicy", text)

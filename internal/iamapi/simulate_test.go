@@ -79,6 +79,9 @@ func TestSimulation(t *testing.T) {
 			"ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + homes, "ResourceArns.member.1=arn:aws:s3:::b/bob/k", "CallerArn=arn:aws:iam::111111111111:user/bob",
 		}, "s3:GetObject | arn:aws:s3:::b/bob/k | allowed | PolicyInputList.1 |  |"},
 		{"SimulatePrincipalPolicy", []string{
+			"PolicySourceArn=arn:aws:iam::111111111111:group/devs", "ActionNames.member.1=s3:GetObject", "ResourceArns.member.1=arn:aws:s3:::b/devs/k",
+		}, "s3:GetObject | arn:aws:s3:::b/devs/k | implicitDeny |  | aws:username |"},
+		{"SimulatePrincipalPolicy", []string{
 			ann, "ActionNames.member.1=s3:GetObject", "ResourceArns.member.1=arn:aws:s3:::b/bob/k",
 			"ContextEntries.member.1.ContextKeyName=aws:username", "ContextEntries.member.1.ContextKeyType=string", "ContextEntries.member.1.ContextKeyValues.member.1=bob",
 		}, "s3:GetObject | arn:aws:s3:::b/bob/k | allowed | read | " + missing + " |"},
@@ -103,6 +106,7 @@ func TestSimulation(t *testing.T) {
 		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject"},
 		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1={"},
 		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + readAll, "CallerArn=arn:aws:iam::111111111111:role/r"},
+		{"SimulatePrincipalPolicy", role, "ActionNames.member.1=s3:GetObject", `ResourcePolicy={"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}}`},
 		{"SimulateCustomPolicy", "ActionNames.member.1=s3:GetObject", "PolicyInputList.member.1=" + readAll, `ResourcePolicy={"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::b/*"}}`},
 		{"GetContextKeysForCustomPolicy"},
 	} {

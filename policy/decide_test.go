@@ -86,7 +86,7 @@ func TestErr(t *testing.T) {
 		},
 		{
 			"no resource", &Request{Principal: repl, Action: "iam:ListRoles", Resource: "*"}, nil,
-			who + "iam:ListRoles because no identity-based policy allows the iam:ListRoles action",
+			who + "iam:ListRoles on resource: * because no identity-based policy allows the iam:ListRoles action",
 			`in account 111111111111, add to a policy of ` + replRole + `: {"Effect":"Allow","Action":"iam:ListRoles","Resource":"*"}`,
 		},
 		{

@@ -146,7 +146,8 @@ func (r *Request) strange(account string) bool {
 }
 
 // text is AWS's message (IAM User Guide, "Troubleshoot access denied error
-// messages"). STS gives no reason, and S3 puts resources in quotes.
+// messages"). STS gives no reason, S3 puts resources in quotes, and IAM alone
+// names "*".
 func (d *Decision) text(r *Request) string {
 	if r.Principal.Type == Anonymous {
 		return "Access Denied"
@@ -156,11 +157,12 @@ func (d *Decision) text(r *Request) string {
 		who = r.Principal.Service
 	}
 	resource := ""
-	if r.Resource != "" && r.Resource != "*" {
+	switch {
+	case r.Resource == "" || r.Resource == "*" && !strings.HasPrefix(r.Action, "iam:"):
+	case strings.HasPrefix(r.Action, "s3:"):
+		resource = ` on resource: "` + r.Resource + `"`
+	default:
 		resource = " on resource: " + r.Resource
-		if strings.HasPrefix(r.Action, "s3:") {
-			resource = ` on resource: "` + r.Resource + `"`
-		}
 	}
 	text := "User: " + who + " is not authorized to perform: " + r.Action + resource
 	if slices.ContainsFunc(d.sources, func(s Source) bool { return s.Kind == TrustPolicy }) {

@@ -344,12 +344,23 @@ func (s *statement) matchesAction(r *Request) bool {
 	return s.notAction
 }
 
+// target returns the ARN that the statement's resources are held against. Who
+// lists buckets wants all of them, which documents write as "arn:aws:s3:::*" as
+// well as "*"; after NotAction it takes "*" (IAM User Guide, "NotAction").
+func (s *statement) target(r *Request) string {
+	if r.Resource == "*" && !s.notAction && strings.EqualFold(r.Action, "s3:ListAllMyBuckets") {
+		return "arn:aws:s3:::*"
+	}
+	return r.Resource
+}
+
 func (s *statement) matchesResource(r *Request) bool {
 	if len(s.resources) == 0 {
 		return true // a trust policy: the role it belongs to
 	}
+	target := s.target(r)
 	for i := range s.resources {
-		if s.resources[i].match(r.Resource, r) {
+		if s.resources[i].match(target, r) {
 			return !s.notResource
 		}
 	}

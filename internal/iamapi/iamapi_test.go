@@ -501,10 +501,7 @@ func TestAuthorized(t *testing.T) {
 				resource = "*"
 			}
 		}
-		if resource != "*" {
-			resource = "on resource: " + resource
-		}
-		want := "User: arn:aws:sts::111111111111:assumed-role/ops/test is not authorized to perform: iam:" + name + strings.TrimSuffix(" "+resource, " *") +
+		want := "User: arn:aws:sts::111111111111:assumed-role/ops/test is not authorized to perform: iam:" + name + " on resource: " + resource +
 			" because no identity-based policy allows the iam:" + name + " action"
 		rec := w.send(session, "iam", form("iam", name, params...))
 		if rec.Code != http.StatusForbidden || !strings.Contains(rec.Body.String(), want) {

@@ -79,6 +79,11 @@ func Session(account, role, session string) string {
 	return "arn:aws:sts::" + account + ":assumed-role/" + role + "/" + session
 }
 
+// FederatedUser returns the ARN of a session of a federated user.
+func FederatedUser(account, name string) string {
+	return "arn:aws:sts::" + account + ":federated-user/" + name
+}
+
 // Job returns the ARN of an S3 Batch Operations job.
 func Job(region, account, id string) string {
 	return "arn:aws:s3:" + region + ":" + account + ":job/" + id

@@ -106,7 +106,9 @@ func (l limit) blocks() bool { return l.present && !l.allows }
 //     policy of the same account names the session or user itself, or "*".
 //   - A role is assumed only if its trust policy allows, and across accounts
 //     or when trusted by account, an identity policy too.
-//   - The root user needs no identity policy. A service needs the resource or
+//   - A federated user has the identity policies of the user who lends, and is
+//     always limited by session policies: without any it may do nothing.
+//   - The root user needs no identity policy, nor does who borrows from it. A service needs the resource or
 //     trust policy alone; a trust policy must name it.
 func Decide(r *Request, sources []Source) Decision {
 	d := Decision{sources: sources}
@@ -199,6 +201,14 @@ func (t *tally) missing(r *Request) []SourceKind {
 			out = append(out, place)
 		}
 		return out
+	case FederatedUser:
+		if r.sameAccount() && named >= everyone {
+			return nil // what names a federated user gives it more than was lent
+		}
+		if r.Principal.Lender != "" {
+			break
+		}
+		fallthrough
 	case RootUser:
 		if named == nobody && (t.trusts || !r.sameAccount()) {
 			out = append(out, place)

@@ -18,6 +18,7 @@ const (
 	User                         // an IAM user
 	RoleSession                  // a role as assumed by somebody
 	ServicePrincipal             // an AWS service acting for itself
+	FederatedUser                // somebody to whom a user or root user lends a part of its rights
 )
 
 // key returns the type as the condition key aws:PrincipalType has it.
@@ -31,6 +32,8 @@ func (t Type) key() string {
 		return "User"
 	case RoleSession:
 		return "AssumedRole"
+	case FederatedUser:
+		return "FederatedUser"
 	}
 	return ""
 }
@@ -40,8 +43,9 @@ type Principal struct {
 	Type    Type
 	Account string            // of the principal; "" for Anonymous and services
 	ARN     string            // of the root user, the user, or the session (arn:aws:sts::A:assumed-role/R/S)
-	Role    string            // RoleSession: ARN of the role, with its path
-	UserID  string            // "AROA...:session", "AIDA...", or the account id for root
+	Role    string            // RoleSession: ARN of the role, with its path; FederatedUser: of the user who lends
+	Lender  string            // FederatedUser: id of the user who lends; "" for the root user
+	UserID  string            // "AROA...:session", "AIDA...", "ACCOUNT:name" of a federated user, or the account id for root
 	Service string            // ServicePrincipal: "s3.amazonaws.com"
 	Tags    map[string]string // aws:PrincipalTag
 	Issued  time.Time         // of the temporary credentials; zero: they are long-lived
@@ -51,9 +55,9 @@ type Principal struct {
 }
 
 // Identity returns the ARN that policies are written for: the role of a
-// session, else the principal's own.
+// session, the user who lends to a federated one, else the principal's own.
 func (p *Principal) Identity() string {
-	if p.Type == RoleSession {
+	if p.Type == RoleSession || p.Type == FederatedUser {
 		return p.Role
 	}
 	return p.ARN
@@ -167,6 +171,8 @@ func (e *entry) grade(p *Principal) grade {
 		if p.Type == ServicePrincipal && e.form == "Service" && p.Service == e.id {
 			return direct
 		}
+	case p.Type == FederatedUser && (e.id == p.Role || e.id == p.Lender && e.unique):
+		return role
 	case e.unique:
 		if id, _, _ := strings.Cut(p.UserID, ":"); id == e.id {
 			return e.match
@@ -205,7 +211,7 @@ func spares(entries []entry, p *Principal) bool {
 	switch p.Type {
 	case RoleSession:
 		return listed(account) && listed(role) && listed(direct)
-	case User:
+	case User, FederatedUser:
 		return listed(account) && listed(direct)
 	case Anonymous:
 		return listed(everyone)

@@ -40,8 +40,8 @@ type Session struct {
 	Secret     string
 	Token      string
 	Expiration time.Time
-	ARN        string // arn:aws:sts::ACCOUNT:assumed-role/ROLE/NAME
-	RoleID     string // "AROA...:NAME"
+	ARN        string // arn:aws:sts::ACCOUNT:assumed-role/ROLE/NAME or :federated-user/NAME
+	UserID     string // "AROA...:NAME" or "ACCOUNT:NAME"
 	Packed     int    // per cent of what policies and tags of a session may take
 	Source     string // the source identity; "" if there is none
 }
@@ -57,6 +57,9 @@ func (s *Service) AssumeRole(_ context.Context, c *Caller, in AssumeRole) (Sessi
 	account, err := in.check()
 	if err != nil {
 		return Session{}, err
+	}
+	if c.Type == policy.FederatedUser {
+		return Session{}, fault.New(fault.Denied, "AccessDenied", "Cannot call AssumeRole with federated user credentials")
 	}
 	if err := in.MFA.check(); err != nil {
 		return Session{}, err
@@ -86,7 +89,7 @@ func (s *Service) AssumeRole(_ context.Context, c *Caller, in AssumeRole) (Sessi
 		return Session{}, err
 	}
 	out, err := s.begin(&t, in.Duration)
-	out.ARN, out.RoleID = arn.Session(account, k.role.Name, in.Name), k.role.ID+":"+in.Name
+	out.ARN, out.UserID = arn.Session(account, k.role.Name, in.Name), k.role.ID+":"+in.Name
 	return out, err
 }
 
@@ -253,28 +256,24 @@ func (s *Service) begin(t *sealed, d time.Duration) (Session, error) {
 	}, err
 }
 
-// GetSessionToken begins a session of c itself, a user or root user, for d: at
-// least fifteen minutes and at most 36 hours; 0 means twelve hours. That of a
-// root user ends after an hour whatever it asks for.
+// GetSessionToken begins a session of c itself, a user or root user, for d as
+// Caller.lasting has it.
 func (s *Service) GetSessionToken(c *Caller, d time.Duration, mfa MFA) (Session, error) {
-	if c.Type != policy.RootUser && c.Type != policy.User || c.Temporary() {
-		return Session{}, fault.New(fault.Denied, "AccessDenied", "Cannot call GetSessionToken with session credentials")
+	if err := c.ownKey("GetSessionToken"); err != nil {
+		return Session{}, err
 	}
-	switch {
-	case d == 0:
-		d = 12 * time.Hour
-	case d < role.MinSession:
-		return Session{}, identity.Constraint("durationSeconds", "Member must have value greater than or equal to 900")
-	case d > 36*time.Hour:
-		return Session{}, identity.Constraint("durationSeconds", "Member must have value less than or equal to 129600")
+	d, err := c.lasting(d)
+	if err != nil {
+		return Session{}, err
 	}
 	if err := mfa.check(); err != nil {
 		return Session{}, err
 	}
-	if c.Type == policy.RootUser {
-		return s.begin(&sealed{Account: c.Account}, min(d, time.Hour))
+	t := sealed{Account: c.Account}
+	if c.Type == policy.User {
+		t.User, t.UserID = c.UserName(), c.UserID
 	}
-	return s.begin(&sealed{Account: c.Account, UserID: c.UserID, User: c.UserName()}, d)
+	return s.begin(&t, d)
 }
 
 // AssumeForService begins a session of a role for a service of this server,

@@ -23,9 +23,9 @@ type Caller struct {
 }
 
 // Temporary reports whether c is a user or root user with what GetSessionToken
-// gave.
+// gave, or a federated user.
 func (c *Caller) Temporary() bool {
-	return (c.Type == policy.RootUser || c.Type == policy.User) && c.Verified != nil && c.Verified.Token != ""
+	return c.Type == policy.FederatedUser || (c.Type == policy.RootUser || c.Type == policy.User) && c.Verified != nil && c.Verified.Token != ""
 }
 
 // globals are the services whose signatures are for us-east-1 wherever they

@@ -133,7 +133,10 @@ func (s *Service) identity(c *Caller, room int) []policy.Source {
 			return gone(c, "role "+c.Role, room)
 		}
 		own, boundary = k.identity, k.boundary
-	case policy.User:
+	case policy.User, policy.FederatedUser:
+		if c.Type == policy.FederatedUser && c.Lender == "" { // of the root user
+			break
+		}
 		k := s.userByID(c)
 		if k == nil {
 			return gone(c, "user "+c.ARN, room)
@@ -152,11 +155,15 @@ func gone(c *Caller, who string, room int) []policy.Source {
 	})
 }
 
-// userByID returns the user that a caller is, as it is now; nil if it was
-// deleted.
+// userByID returns the user that a caller is or borrows from, as it is now; nil
+// if it was deleted.
 func (s *Service) userByID(c *Caller) *knownUser {
-	k := s.userByName(c.Account, c.UserName())
-	if k == nil || k.user.ID != c.UserID {
+	name, id := c.UserName(), c.UserID
+	if c.Type == policy.FederatedUser {
+		name, id = c.Role[strings.LastIndexByte(c.Role, '/')+1:], c.Lender
+	}
+	k := s.userByName(c.Account, name)
+	if k == nil || k.user.ID != id {
 		return nil
 	}
 	return k

@@ -66,7 +66,7 @@ func (s *Service) stranger(k policy.Kind, n policy.Named) string {
 		if k := s.userByName(a.Account, rest[strings.LastIndexByte(rest, '/')+1:]); k == nil || k.arn != n.ID {
 			return "account " + a.Account + " has no user " + rest
 		}
-	case kind != "role":
+	case kind != "role" && kind != "federated-user":
 		return n.ID + " is nobody here: name an account, a user or a role"
 	}
 	return ""

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"twinbucket/arn"
 	"twinbucket/fault"
 	"twinbucket/policy"
 	"twinbucket/role"
@@ -29,7 +30,7 @@ type sealed struct {
 	UserID     string            `json:"d,omitempty"`
 	Role       string            `json:"r,omitempty"` // name of the role; with User "" too it is a session of the root user
 	RoleID     string            `json:"i,omitempty"`
-	Name       string            `json:"n,omitempty"` // of the session
+	Name       string            `json:"n,omitempty"` // of the session of a role, or of the federated user
 	Issued     time.Time         `json:"t"`
 	Expires    time.Time         `json:"e"`
 	Policy     []byte            `json:"p,omitempty"`
@@ -37,6 +38,7 @@ type sealed struct {
 	Tags       map[string]string `json:"g,omitempty"` // of the session, without the role's
 	Transitive []string          `json:"v,omitempty"` // keys of the Tags that sessions begun with this one take over
 	Source     string            `json:"o,omitempty"` // source identity
+	Federated  bool              `json:"f,omitempty"` // the user, or the root user, lends to another one
 }
 
 // session is an opened token.
@@ -115,8 +117,12 @@ func (t *sealed) parse() (*policy.Document, error) {
 // are now. One that is gone allows nothing.
 func (s *Service) limits(t *session) []policy.Source {
 	var out []policy.Source
+	action := "AssumeRole"
+	if t.Federated {
+		action = "GetFederationToken"
+	}
 	if t.document != nil {
-		out = append(out, policy.Source{Kind: policy.SessionPolicy, Name: "the policy given to AssumeRole", Account: t.Account, Document: t.document})
+		out = append(out, policy.Source{Kind: policy.SessionPolicy, Name: "the policy given to " + action, Account: t.Account, Document: t.document})
 	}
 	for _, name := range t.PolicyARNs {
 		src := policy.Source{Kind: policy.SessionPolicy, Name: "session policy " + name, Account: t.Account}
@@ -125,6 +131,9 @@ func (s *Service) limits(t *session) []policy.Source {
 		}
 		out = append(out, src)
 	}
+	if t.Federated && len(out) == 0 {
+		out = append(out, policy.Source{Kind: policy.SessionPolicy, Name: "the policies given to " + action + ", which are none", Account: t.Account})
+	}
 	return out
 }
 
@@ -132,8 +141,23 @@ func (s *Service) limits(t *session) []policy.Source {
 // deleted, also if another was made under the same name.
 func (s *Service) principal(t *session) (policy.Principal, error) {
 	p, err := s.bearer(t)
+	if t.Federated && err == nil {
+		p = federated(p, t.Name, t.Tags)
+	}
 	p.SourceIdentity, p.Issued = t.Source, t.Issued
 	return p, err
+}
+
+// federated returns the principal to whom a user or root user lends.
+func federated(lender policy.Principal, name string, tags map[string]string) policy.Principal {
+	p := policy.Principal{
+		Type: policy.FederatedUser, Account: lender.Account, ARN: arn.FederatedUser(lender.Account, name),
+		Role: lender.ARN, UserID: lender.Account + ":" + name, Tags: over(lender.Tags, tags),
+	}
+	if lender.Type == policy.User {
+		p.Lender = lender.UserID
+	}
+	return p
 }
 
 // transitive returns the tags that sessions begun with this one take over.
@@ -183,15 +207,22 @@ func (s *Service) bearer(t *session) (policy.Principal, error) {
 // withTags returns a session of a role whose tags are on top of the role's.
 func withTags(r *role.Role, name string, tags map[string]string) policy.Principal {
 	p := r.Session(name)
-	if len(tags) > 0 {
-		p.Tags = maps.Clone(tags)
-		for key, value := range r.Tags {
-			if !hasFold(tags, key) {
-				p.Tags[key] = value
-			}
+	p.Tags = over(p.Tags, tags)
+	return p
+}
+
+// over returns the tags of an identity with those of a session on top.
+func over(own, tags map[string]string) map[string]string {
+	if len(tags) == 0 {
+		return own
+	}
+	out := maps.Clone(tags)
+	for key, value := range own {
+		if !hasFold(tags, key) {
+			out[key] = value
 		}
 	}
-	return p
+	return out
 }
 
 // hasFold reports whether there is a tag of that key, whose case does not count.

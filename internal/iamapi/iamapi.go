@@ -112,6 +112,8 @@ var stsActions = map[string]action{
 	"GetSessionToken":   {(*call).getSessionToken, true},
 	"GetAccessKeyInfo":  {(*call).getAccessKeyInfo, true},
 
+	"GetFederationToken": {(*call).getFederationToken, true},
+
 	"DecodeAuthorizationMessage": {(*call).decodeAuthorizationMessage, true},
 }
 
@@ -186,7 +188,7 @@ func (c *call) begin() (name string, a action, err error) {
 	}
 	if c.api.service == "iam" && c.caller.Temporary() {
 		return "", a, fault.New(fault.Unknown, "InvalidClientTokenId", "The security token included in the request is invalid").
-			WithHint("a session of GetSessionToken without MFA cannot call IAM: use the key of %s, or assume a role", c.caller.ARN)
+			WithHint("IAM takes no sessions but those of roles: use a lasting access key, or assume a role")
 	}
 	if c.form, err = wire.Form(c.r, maxBody); err != nil {
 		return "", a, err

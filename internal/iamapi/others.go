@@ -44,5 +44,5 @@ const (
 	UploadServerCertificate UploadSigningCertificate`
 	otherSTS = `
 	AssumeRoleWithSAML AssumeRoleWithWebIdentity AssumeRoot
-	GetDelegatedAccessToken GetFederationToken GetWebIdentityToken`
+	GetDelegatedAccessToken GetWebIdentityToken`
 )

@@ -47,7 +47,7 @@ func (c *call) assumeRole() error {
 		return err
 	}
 	c.out.Open("AssumedRoleUser")
-	c.out.Text("AssumedRoleId", s.RoleID)
+	c.out.Text("AssumedRoleId", s.UserID)
 	c.out.Text("Arn", s.ARN)
 	c.out.Close("AssumedRoleUser")
 	c.writeCredentials(s)
@@ -100,6 +100,33 @@ func (c *call) getSessionToken() error {
 		c.writeCredentials(s)
 	}
 	return err
+}
+
+func (c *call) getFederationToken() error {
+	in := iam.Federate{}
+	var err error
+	if in.Name, err = c.need("Name"); err != nil {
+		return err
+	}
+	if in.Duration, err = c.seconds("DurationSeconds"); err != nil {
+		return err
+	}
+	if in.Tags, err = c.tags("Tags"); err != nil {
+		return err
+	}
+	in.Policy, in.PolicyARNs = c.sessionPolicies()
+	in.Facts = c.context()
+	s, err := c.iam.GetFederationToken(c.caller, in)
+	if err != nil {
+		return err
+	}
+	c.writeCredentials(s)
+	c.out.Open("FederatedUser")
+	c.out.Text("FederatedUserId", s.UserID)
+	c.out.Text("Arn", s.ARN)
+	c.out.Close("FederatedUser")
+	c.out.Int("PackedPolicySize", int64(s.Packed))
+	return nil
 }
 
 // allowSTS asks whether the caller may do an action of STS that has no

@@ -110,12 +110,13 @@ func (a *action) via(more map[string][]string) map[string][]string {
 func (a *action) allow(act, resource string) error { return a.ask(act, resource, a.via(nil)) }
 
 // ask asks whether the caller may do something of IAM in the stack's own
-// account, with condition keys. IAM takes nothing of GetSessionToken: a caller
-// with that cannot make a lasting key by way of a stack either.
+// account, with condition keys. IAM takes nothing of GetSessionToken and
+// GetFederationToken: who has that cannot make a lasting key by way of a stack
+// either.
 func (a *action) ask(act, resource string, facts map[string][]string) error {
 	if a.stack.Op.Actor.Temporary {
 		return fault.New(fault.Unknown, "InvalidClientTokenId", "The security token included in the request is invalid").
-			WithHint("a session of GetSessionToken without MFA cannot call IAM: use the key of %s, or assume a role", a.caller.ARN)
+			WithHint("IAM takes no sessions but those of roles: use a lasting access key, or assume a role")
 	}
 	return a.IAM.Authorize(a.caller, iam.Access{
 		Action: act, Resource: resource, ResourceAccount: a.stack.Account, Context: facts,

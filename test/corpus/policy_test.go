@@ -247,6 +247,16 @@ func setCaller(p *policy.Principal, words []string) error {
 		a, err := arn.Parse(words[1])
 		*p = policy.Principal{Type: policy.User, Account: a.Account, ARN: words[1], UserID: "AIDAEXAMPLEEXAMPLE123"}
 		return err
+	case "federated":
+		a, err := arn.Parse(words[2])
+		*p = policy.Principal{
+			Type: policy.FederatedUser, Account: a.Account, ARN: arn.FederatedUser(a.Account, words[1]),
+			Role: words[2], UserID: a.Account + ":" + words[1],
+		}
+		if a.Resource != "root" {
+			p.Lender = "AIDAEXAMPLEEXAMPLE123"
+		}
+		return err
 	case "role":
 		account, _, name, err := arn.RoleParts(words[1])
 		*p = policy.Principal{

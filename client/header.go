@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"hash"
 	"io"
 	"net/http"
@@ -75,7 +76,8 @@ func versionOf(bucket, key string, resp *http.Response) object.Version {
 		Lock: object.Lock{Mode: h.Get("X-Amz-Object-Lock-Mode"), Hold: h.Get("X-Amz-Object-Lock-Legal-Hold") == "ON"},
 	}
 	// A time that cannot be read stays zero.
-	v.Modified, _ = http.ParseTime(h.Get("Last-Modified"))
+	v.Modified = modified(h)
+	v.Deliveries = deliveries(h)
 	v.Lock.Until, _ = time.Parse(time.RFC3339, h.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 	for name, values := range h {
 		if rest, ok := strings.CutPrefix(name, metaPrefix); ok {
@@ -119,6 +121,28 @@ func checksums(h http.Header) []object.Checksum {
 		}
 	}
 	return list
+}
+
+// modified returns the time of an answer's version; zero if it does not say.
+func modified(h http.Header) time.Time {
+	t, err := http.ParseTime(h.Get("Last-Modified"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// headerDeliveries asks Twinbucket for the deliveries of a version, and carries
+// them: JSON in base64.
+const headerDeliveries = "X-Twinbucket-Deliveries"
+
+// deliveries returns where an answer's version goes; nil if it does not say.
+func deliveries(h http.Header) (ds []object.Delivery) {
+	data, err := base64.StdEncoding.DecodeString(h.Get(headerDeliveries))
+	if err != nil || json.Unmarshal(data, &ds) != nil {
+		return nil
+	}
+	return ds
 }
 
 func unquote(etag string) string { return strings.Trim(etag, `"`) }

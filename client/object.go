@@ -128,9 +128,14 @@ func (c *Client) GetObject(ctx context.Context, bucket, key string, g Get) (*Obj
 // HeadObject describes a version, the current one if version is "". A
 // version that is a delete marker is returned as one; if the current version
 // is, the error is NotFound.
+//
+// From Twinbucket the owner of the bucket learns its Deliveries too.
 func (c *Client) HeadObject(ctx context.Context, bucket, key, version string) (*object.Version, error) {
 	k := onObject("HeadObject", http.MethodHead, bucket, key, version)
 	k.set("X-Amz-Checksum-Mode", "ENABLED")
+	k.set(headerDeliveries, "true")
+	var h http.Header
+	k.seen = func(got http.Header) { h = got }
 	var v object.Version
 	err := c.do(ctx, k, func(resp *http.Response) error {
 		v = versionOf(bucket, key, resp)
@@ -138,7 +143,7 @@ func (c *Client) HeadObject(ctx context.Context, bucket, key, version string) (*
 	})
 	if err != nil {
 		if version != "" && fault.CodeOf(err) == "MethodNotAllowed" {
-			return &object.Version{Bucket: bucket, Key: key, ID: version, Marker: true}, nil
+			return &object.Version{Bucket: bucket, Key: key, ID: version, Marker: true, Modified: modified(h), Deliveries: deliveries(h)}, nil
 		}
 		return nil, err
 	}

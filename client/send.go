@@ -48,6 +48,8 @@ type call struct {
 	// once is a call that must not be repeated when nobody knows whether it
 	// was carried out.
 	once bool
+	// seen is told the headers of an answer, whatever its status; may be nil.
+	seen func(http.Header)
 	err  error // of making the call
 }
 
@@ -184,6 +186,9 @@ func (c *Client) send(ctx context.Context, k *call) (_ *http.Response, sent <-ch
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return nil, body.done, err
+	}
+	if k.seen != nil {
+		k.seen(resp.Header)
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()

@@ -26,6 +26,7 @@ type question struct {
 	code     string // what AWS says when it is refused
 	instead  string // another action that will do, unless a Deny refuses this one
 	implied  bool   // comes with another action: only a Deny refuses it
+	cover    string // what a fix is to be about, if that is more than the resource
 }
 
 // ask decides a question and adds its line.
@@ -83,7 +84,7 @@ func (c *checker) ask(who *actor, q question) {
 		l.Status, l.Reason = OK, "comes with s3:ReplicateObject; only a Deny would refuse it"
 	}
 	c.add(l)
-	if strings.HasSuffix(q.resource, "*") && !d.Explicit {
+	if strings.HasSuffix(q.resource, "*") && q.cover == "" && !d.Explicit {
 		c.askNarrower(who, q, sources)
 	}
 }

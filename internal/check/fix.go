@@ -98,11 +98,15 @@ func fixes(who *actor, r *policy.Request, q question, d *policy.Decision, missin
 			out = append(out, excuse(who, m, targets[m.Source.Name]))
 		}
 	}
+	resource := r.Resource
+	if q.cover != "" {
+		resource = q.cover
+	}
 	for _, f := range d.Fixes(r) {
 		if f.Remove || !slices.Contains(missing, f.Kind) {
 			continue
 		}
-		fix := Fix{Account: f.Account, Document: f.Document, Do: Add, Statement: narrow(f.Statement, r.Resource), target: targets[f.Document]}
+		fix := Fix{Account: f.Account, Document: f.Document, Do: Add, Statement: narrow(f.Statement, resource), target: targets[f.Document]}
 		switch f.Kind {
 		case policy.SessionPolicy:
 			continue // nothing of an account holds it

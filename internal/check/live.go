@@ -34,7 +34,7 @@ func (c *checker) live(ctx context.Context, src *place, o Options) error {
 			if set.Rules[i].Status != rule.Enabled {
 				continue
 			}
-			if err := c.rule(ctx, who, src, &set.Rules[i]); err != nil {
+			if err := c.rule(ctx, who, src, &set.Rules[i], nil); err != nil {
 				return err
 			}
 		}
@@ -168,8 +168,9 @@ func trusting(service string) []byte {
 	return []byte(`{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}`)
 }
 
-// rule checks what one rule needs at both ends.
-func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule) error {
+// rule checks what one rule needs at both ends, for v, or if v is nil for
+// everything that it may select.
+func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule, v *object.Version) error {
 	dst, err := c.bucket(ctx, r.Destination.BucketName())
 	if err != nil {
 		return err
@@ -179,18 +180,28 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	if dst.Owner == "" { // not known, or not there: the rule may say
 		dst.Owner = r.Destination.Account
 	}
-	needs := c.needs(src, dst, r)
-	for _, n := range needs {
-		if n.Bucket == &src.Bucket {
-			c.ask(who, question{part: from, action: n.Action, resource: n.Resource, on: src, code: n.Code, instead: n.Instead})
+	var needs []rule.Need
+	var facts map[string][]string
+	if v == nil {
+		needs = c.needs(src, dst, r)
+	} else {
+		needs, facts = r.Needs(&src.Bucket, &dst.Bucket, v), object.TagFacts(v.Tags)
+	}
+	ask := func(part string, on *place, context map[string][]string) {
+		for _, n := range needs {
+			if n.Bucket != &on.Bucket {
+				continue
+			}
+			q := question{part: part, action: n.Action, resource: n.Resource, on: on, code: n.Code, instead: n.Instead, implied: n.Implied, context: context}
+			if v != nil && n.Resource != on.ARN() {
+				q.cover = arn.Object(on.Name, r.KeyPrefix()+"*")
+			}
+			c.ask(who, q)
 		}
 	}
+	ask(from, src, facts)
 	c.fits(to, src, dst, r)
-	for _, n := range needs {
-		if n.Bucket == &dst.Bucket {
-			c.ask(who, question{part: to, action: n.Action, resource: n.Resource, on: dst, code: n.Code, implied: n.Implied})
-		}
-	}
+	ask(to, dst, nil)
 	c.keys(who, src, r, part)
 	return nil
 }

@@ -4,25 +4,74 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"twinbucket/policy"
 )
 
 // Write writes the report for people.
 func (r *Report) Write(out io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "s3://%s of account %s\n", r.Bucket, r.Account)
+	writeLines(&b, r.Lines, r.Plans)
+	fmt.Fprintf(&b, "\n%d ok, %d refused, %d unknown\n", r.Count(OK), r.Count(Refused), r.Count(Unknown))
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func writeLines(b *strings.Builder, lines []Line, todo []Plan) {
 	part := ""
-	for i := range r.Lines {
-		l := &r.Lines[i]
+	for i := range lines {
+		l := &lines[i]
 		if l.Part != part {
 			part = l.Part
-			fmt.Fprintf(&b, "\n%s\n", part)
+			fmt.Fprintf(b, "\n%s\n", part)
 		}
-		l.write(&b)
+		l.write(b)
 	}
-	for i := range r.Plans {
-		r.Plans[i].write(&b)
+	for i := range todo {
+		todo[i].write(b)
 	}
-	fmt.Fprintf(&b, "\n%d ok, %d refused, %d unknown\n", r.Count(OK), r.Count(Refused), r.Count(Unknown))
+}
+
+// Write writes the explanation for people.
+func (x *Explanation) Write(out io.Writer) error {
+	var b strings.Builder
+	what := "version"
+	if x.Marker {
+		what = "delete marker"
+	}
+	status := string(x.Status)
+	if status == "" {
+		status = "none"
+	}
+	fmt.Fprintf(&b, "s3://%s/%s, %s %s, of account %s\n\n", x.Bucket, x.Key, what, x.VersionID, x.Account)
+	fmt.Fprintf(&b, "replication status: %s\n", status)
+	for _, c := range x.Conclusions {
+		fmt.Fprintf(&b, "- %s\n", c)
+	}
+	if x.Rules != nil {
+		b.WriteString("\nrules\n")
+	}
+	for _, r := range x.Rules {
+		verdict := "takes it"
+		if !r.Selected {
+			verdict = "does not: " + r.Why
+		}
+		fmt.Fprintf(&b, "  %q to %s: %s\n", r.ID, r.Destination, verdict)
+	}
+	if x.Copies != nil {
+		b.WriteString("\ncopies\n")
+	}
+	for _, p := range x.Copies {
+		fmt.Fprintf(&b, "  %s: %s\n", p.Bucket, p.Presence)
+	}
+	if x.History != nil {
+		b.WriteString("\nwhat happened\n")
+	}
+	for _, e := range x.History {
+		fmt.Fprintf(&b, "  %s  %s\n", e.Time.UTC().Format("2006-01-02T15:04:05.000Z"), e.What)
+	}
+	writeLines(&b, x.Lines, x.Plans)
 	_, err := io.WriteString(out, b.String())
 	return err
 }
@@ -42,7 +91,11 @@ func (l *Line) write(b *strings.Builder) {
 		if g.Sid != "" {
 			sid = " (" + g.Sid + ")"
 		}
-		fmt.Fprintf(b, "%sby statement %d%s of %s, account %s\n", indent, g.Number, sid, g.Document, g.Account)
+		how := "allowed by"
+		if g.Effect == policy.Deny.String() {
+			how = "denied by"
+		}
+		fmt.Fprintf(b, "%s%s statement %d%s of %s, account %s\n", indent, how, g.Number, sid, g.Document, g.Account)
 	}
 	for _, f := range l.Fixes {
 		f.write(b)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"twinbucket/client"
 	"twinbucket/fault"
@@ -66,10 +67,15 @@ func (c *checkCommand) Run(ctx context.Context, s streams) error {
 	if err := c.print(report, s); err != nil {
 		return err
 	}
+	return verdict(report.Count(check.Refused), report.Count(check.Unknown))
+}
+
+// verdict ends a command by what it found.
+func verdict(refused, unknown int) error {
 	switch {
-	case report.Count(check.Refused) > 0:
+	case refused > 0:
 		return errRefused
-	case report.Count(check.Unknown) > 0:
+	case unknown > 0:
 		return errUnknown
 	}
 	return nil
@@ -117,4 +123,47 @@ func (c *checkCommand) print(report *check.Report, s streams) error {
 		return report.WriteTemplates(s.out)
 	}
 	return report.Write(s.out)
+}
+
+type explainCommand struct {
+	URL string `arg:"" name:"s3://bucket/key[?versionId=v]" help:"The version to explain; without an id, the newest."`
+	profiles
+	JSON bool `name:"json" help:"Print the explanation as JSON."`
+}
+
+// Run explains a version.
+func (c *explainCommand) Run(ctx context.Context, s streams) error {
+	url, id, _ := cutLast(c.URL, "?versionId=")
+	name, key, err := check.ParseURL(url)
+	if err != nil {
+		return err
+	}
+	if key == "" {
+		return fault.Newf(fault.Invalid, "", "%s is a bucket", c.URL).WithHint("explain looks at objects; twinbucket check looks at buckets")
+	}
+	o := check.ObjectOptions{Bucket: name, Key: key, VersionID: id}
+	if o.Source, o.Others, err = c.clients(ctx); err != nil {
+		return err
+	}
+	x, err := check.Explain(ctx, o)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printJSON(s.out, x)
+	} else {
+		err = x.Write(s.out)
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(x.Refused())
+}
+
+// cutLast is strings.Cut at the last sep.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
 }

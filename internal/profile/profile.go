@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"twinbucket/client"
 	"twinbucket/fault"
@@ -24,7 +25,7 @@ type Options struct {
 // Client returns a client of the profile. Its credentials are those of now:
 // temporary ones are not renewed.
 func Client(ctx context.Context, o Options) (*client.Client, error) {
-	opts := []func(*config.LoadOptions) error{config.WithRegion(o.Region)}
+	opts := []func(*config.LoadOptions) error{config.WithRegion(o.Region), config.WithLogger(logging.Nop{})}
 	if o.Name != "" {
 		opts = append(opts, config.WithSharedConfigProfile(o.Name))
 	}

@@ -73,6 +73,7 @@ func (c *call) getObject() error {
 // showObject writes the answer's headers.
 func (c *call) showObject(o *store.Object, what span, status int) {
 	c.showVersion(&o.Version)
+	c.showDeliveries(&o.Version)
 	c.showLock(o.Lock)
 	if !c.query.Has("versionId") {
 		c.showExpiration(&o.Version)
@@ -142,6 +143,7 @@ func (c *call) find(plain, version string) (*store.Object, error) {
 		return nil, gone
 	}
 	c.showModified(&o.Version)
+	c.showDeliveries(&o.Version)
 	wire.Set(c.h, "Allow", "DELETE")
 	return nil, fault.New(fault.Unsupported, "MethodNotAllowed", "The specified method is not allowed against this resource.").
 		On(c.key).WithHint("version %s is a delete marker", id)

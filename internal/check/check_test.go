@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
 	"os"
@@ -396,12 +397,12 @@ func TestFromNothing(t *testing.T) {
 	golden(t, "nothing.txt", b.Bytes())
 }
 
-var update = os.Getenv("UPDATE_GOLDEN") != ""
+var update = flag.Bool("update", false, "write the goldens anew")
 
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := "testdata/" + name
-	if update {
+	if *update {
 		if err := os.WriteFile(path, got, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -411,7 +412,7 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (UPDATE_GOLDEN=1 renews it):\n%s", path, got)
+		t.Errorf("%s differs (-update renews it):\n%s", path, got)
 	}
 }
 

@@ -104,8 +104,8 @@ func compileVariable(body string) (part, string) {
 }
 
 // expand returns the compiled text with the variables' values of r, and false
-// if a variable has no single value. Values are literal: a '*' in a tag is
-// not a wildcard.
+// if a variable has no single value; an empty one is none. Values are literal:
+// a '*' in a tag is not a wildcard.
 func (p *pattern) expand(r *Request) (string, bool) {
 	if p.parts == nil {
 		return p.text, true
@@ -118,7 +118,7 @@ func (p *pattern) expand(r *Request) (string, bool) {
 			continue
 		}
 		v, ok := t.variable.lookup(r).single()
-		if !ok && t.hasFallback {
+		if ok = ok && v != ""; !ok && t.hasFallback {
 			v, ok = t.fallback, true
 		}
 		if !ok || strings.IndexByte(v, anyRun) >= 0 || strings.IndexByte(v, anyOne) >= 0 {

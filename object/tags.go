@@ -49,13 +49,21 @@ func ParseTags(text string) ([]Tag, error) {
 	return tags, CheckTags(tags, MaxTags)
 }
 
-// TagFacts returns the condition keys of the tags that an object has. Conditions
-// do not tell the case of keys apart, so tags whose keys differ in it alone are
+// The condition keys of tags, before the tag's key.
+const (
+	ExistingTag = "s3:existingobjecttag/" // of an object that is there
+	NewTag      = "s3:requestobjecttag/"  // of an object that is written
+	RequestTag  = "aws:requesttag/"       // of another thing
+	ResourceTag = "aws:resourcetag/"      // of another thing that is there
+)
+
+// TagFacts returns the condition keys of tags, each behind prefix. Conditions do
+// not tell the case of keys apart, so tags whose keys differ in it alone are
 // values of one.
-func TagFacts(tags []Tag) map[string][]string {
+func TagFacts(prefix string, tags []Tag) map[string][]string {
 	facts := make(map[string][]string, len(tags))
 	for _, t := range tags {
-		key := "s3:existingobjecttag/" + strings.ToLower(t.Key)
+		key := prefix + strings.ToLower(t.Key)
 		facts[key] = append(facts[key], t.Value)
 	}
 	return facts

@@ -50,7 +50,7 @@ func TestTags(t *testing.T) {
 
 func TestTagFacts(t *testing.T) {
 	t.Parallel()
-	got := TagFacts([]Tag{{"Class", "open"}, {"class", "secret"}, {"empty", ""}})
+	got := TagFacts(ExistingTag, []Tag{{"Class", "open"}, {"class", "secret"}, {"empty", ""}})
 	want := map[string][]string{"s3:existingobjecttag/class": {"open", "secret"}, "s3:existingobjecttag/empty": {""}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

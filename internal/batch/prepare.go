@@ -100,7 +100,7 @@ func (e *Engine) allowedWith(c *iam.Caller, action, resource string, b *bucket.B
 func (e *Engine) mayRead(c *iam.Caller, b *bucket.Bucket, key, id string, o *store.Object) error {
 	action, facts := "s3:GetObject", map[string][]string{}
 	if o != nil {
-		facts = object.TagFacts(o.Tags)
+		facts = object.TagFacts(object.ExistingTag, o.Tags)
 	}
 	if id != "" {
 		action, facts["s3:versionid"] = "s3:GetObjectVersion", []string{id}

@@ -74,7 +74,7 @@ func (d *Disk) ensureFolder(dir string) error {
 	if d.folders[dir] {
 		return nil
 	}
-	if err := d.opt.FS.MkdirAll(dir, 0o755); err != nil {
+	if err := d.opt.FS.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	if err := errors.Join(vfs.SyncDir(d.opt.FS, d.root()), vfs.SyncDir(d.opt.FS, d.opt.Dir)); err != nil {

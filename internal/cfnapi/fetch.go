@@ -63,7 +63,7 @@ func (c *call) fetch(ctx context.Context, address string) (string, error) {
 func (c *call) mayRead(b *bucket.Bucket, key string, o *store.Object) error {
 	facts := c.context()
 	if o != nil {
-		facts = object.TagFacts(o.Tags)
+		facts = object.TagFacts(object.ExistingTag, o.Tags)
 		maps.Copy(facts, c.context())
 	}
 	err := c.IAM.Authorize(c.caller, iam.Access{

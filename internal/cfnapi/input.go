@@ -2,6 +2,7 @@ package cfnapi
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/stack"
 	"twinbucket/internal/wire"
+	"twinbucket/object"
 	"twinbucket/template"
 )
 
@@ -83,11 +85,12 @@ func (c *call) input(tokenName string) (stack.Input, error) {
 		in.Tags = []stack.Tag{} // an empty list: the tags are taken away
 	}
 	var keys []string
+	var tags []object.Tag
 	for _, t := range wire.Structs(c.form, "Tags") {
 		in.Tags = append(in.Tags, stack.Tag{Key: t["Key"], Value: t["Value"]})
-		keys = append(keys, t["Key"])
-		c.know("aws:requesttag/"+strings.ToLower(t["Key"]), t["Value"])
+		keys, tags = append(keys, t["Key"]), append(tags, object.Tag{Key: t["Key"], Value: t["Value"]})
 	}
+	maps.Copy(c.context(), object.TagFacts(object.RequestTag, tags))
 	c.know("aws:tagkeys", keys...)
 	c.know("cloudformation:rolearn", in.RoleARN)
 	c.know("cloudformation:templateurl", c.form.Get("TemplateURL"))

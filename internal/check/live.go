@@ -185,7 +185,7 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	if v == nil {
 		needs = c.needs(src, dst, r)
 	} else {
-		needs, facts = r.Needs(&src.Bucket, &dst.Bucket, v), object.TagFacts(v.Tags)
+		needs, facts = r.Needs(&src.Bucket, &dst.Bucket, v), object.TagFacts(object.ExistingTag, v.Tags)
 	}
 	ask := func(part string, on *place, context map[string][]string) {
 		for _, n := range needs {

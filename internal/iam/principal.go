@@ -16,19 +16,20 @@ func (a *Account) root() policy.Principal {
 
 // CheckPrincipals reports whether every principal that a document names
 // exists here. If not: fault.Invalid, MalformedPolicy or
-// MalformedPolicyDocument "Invalid principal in policy", with a hint.
-func (s *Service) CheckPrincipals(doc *policy.Document) error {
+// MalformedPolicyDocument "Invalid principal in policy", with a hint that tells
+// of account, whose document it is, more than of others.
+func (s *Service) CheckPrincipals(doc *policy.Document, account string) error {
 	for _, n := range doc.Named() {
-		if hint := s.stranger(doc.Kind(), n); hint != "" {
+		if hint := s.stranger(doc.Kind(), n, account); hint != "" {
 			return doc.Kind().InvalidPrincipal(n).WithHint("%s", hint)
 		}
 	}
 	return nil
 }
 
-// stranger says why a principal of a document of a kind does not exist; "" if
-// it does.
-func (s *Service) stranger(k policy.Kind, n policy.Named) string {
+// stranger says why a principal of a document of a kind, which belongs to
+// account, does not exist; "" if it does.
+func (s *Service) stranger(k policy.Kind, n policy.Named, account string) string {
 	switch {
 	case n.Form == "Service":
 		return ""
@@ -56,11 +57,11 @@ func (s *Service) stranger(k policy.Kind, n policy.Named) string {
 	kind, rest, _ := strings.Cut(a.Resource, "/")
 	switch {
 	case kind == "role" && s.roleByARN(n.ID) == nil:
-		return s.noRoleHint(a.Account, rest)
+		return s.noRoleHint(a.Account, rest, account)
 	case kind == "assumed-role":
 		name, _, _ := strings.Cut(rest, "/")
 		if s.roleByName(a.Account, name) == nil {
-			return s.noRoleHint(a.Account, name)
+			return s.noRoleHint(a.Account, name, account)
 		}
 	case kind == "user":
 		if k := s.userByName(a.Account, rest[strings.LastIndexByte(rest, '/')+1:]); k == nil || k.arn != n.ID {
@@ -80,10 +81,10 @@ func (s *Service) noAccount(id string) string {
 }
 
 // noRoleHint says that there is no role called name, which may have a path,
-// and what might be meant.
-func (s *Service) noRoleHint(account, name string) string {
+// and, to the account itself, what might be meant.
+func (s *Service) noRoleHint(account, name, asks string) string {
 	hint := "account " + account + " has no role " + name
-	if k := s.roleByName(account, name[strings.LastIndexByte(name, '/')+1:]); k != nil {
+	if k := s.roleByName(account, name[strings.LastIndexByte(name, '/')+1:]); k != nil && account == asks {
 		return hint + "; do you mean " + k.arn + "?"
 	}
 	return hint + ": create the role first"

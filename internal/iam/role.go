@@ -53,7 +53,7 @@ func (s *Service) saveRole(ctx context.Context, r, old *role.Role) error {
 		if err != nil {
 			return err
 		}
-		if err := s.CheckPrincipals(trust); err != nil {
+		if err := s.CheckPrincipals(trust, r.Account); err != nil {
 			return err
 		}
 		r.Trust = s.Bind(r.Trust)

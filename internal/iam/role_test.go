@@ -245,7 +245,7 @@ func TestCheckPrincipals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = w.CheckPrincipals(doc)
+		err = w.CheckPrincipals(doc, src)
 		if tt.hint == "" {
 			if err != nil {
 				t.Errorf("%s: %v", tt.principal, err)

@@ -172,7 +172,7 @@ func TestPoliciesNameUsers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := w.CheckPrincipals(doc); (err == nil) != want {
+		if err := w.CheckPrincipals(doc, src); (err == nil) != want {
 			t.Errorf("%s: %v", principal, err)
 		}
 	}

@@ -85,7 +85,7 @@ func (s *sessions) permit(c *iam.Caller, n rule.Need, v *object.Version) error {
 		ResourceAccount: n.Bucket.Owner, Policy: n.Bucket.Documents[bucket.Policy], Block: n.Bucket.Documents[bucket.PublicAccessBlock],
 	}
 	if len(v.Tags) > 0 && n.Bucket.Name == v.Bucket {
-		access.Context = object.TagFacts(v.Tags)
+		access.Context = object.TagFacts(object.ExistingTag, v.Tags)
 	}
 	decision, request := s.iam.Decide(c, access)
 	if decision.Allowed || n.Implied && !decision.Explicit {

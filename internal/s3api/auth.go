@@ -2,7 +2,6 @@ package s3api
 
 import (
 	"maps"
-	"strings"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
@@ -117,12 +116,12 @@ func (c *call) knowHeader(canonical, key string) {
 
 // knowTags sets the condition keys for the tags that an object has.
 func (c *call) knowTags(tags []object.Tag) {
-	maps.Copy(c.context(), object.TagFacts(tags))
+	maps.Copy(c.context(), object.TagFacts(object.ExistingTag, tags))
 }
 
 // forgetTags takes back what knowTags set.
 func (c *call) forgetTags(tags []object.Tag) {
-	for key := range object.TagFacts(tags) {
+	for key := range object.TagFacts(object.ExistingTag, tags) {
 		delete(c.facts, key)
 	}
 }
@@ -135,8 +134,8 @@ func (c *call) knowNewTags(tags []object.Tag) {
 	keys := make([]string, len(tags))
 	for i, t := range tags {
 		keys[i] = t.Key
-		c.know("s3:requestobjecttag/"+strings.ToLower(t.Key), t.Value)
 	}
+	maps.Copy(c.context(), object.TagFacts(object.NewTag, tags))
 	c.know("s3:requestobjecttagkeys", keys...)
 }
 

@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -180,11 +181,11 @@ func (c *call) knowBucketTags(doc *creation) {
 	if doc.Tags == nil || len(doc.Tags.Tag) == 0 {
 		return
 	}
-	keys := make([]string, len(doc.Tags.Tag))
+	keys, tags := make([]string, len(doc.Tags.Tag)), make([]object.Tag, len(doc.Tags.Tag))
 	for i, t := range doc.Tags.Tag {
-		keys[i] = t.Key
-		c.know("aws:requesttag/"+strings.ToLower(t.Key), t.Value)
+		keys[i], tags[i] = t.Key, object.Tag{Key: t.Key, Value: t.Value}
 	}
+	maps.Copy(c.context(), object.TagFacts(object.RequestTag, tags))
 	c.know("aws:tagkeys", keys...)
 }
 

@@ -64,7 +64,7 @@ func (c *call) putPolicy() error {
 	if err := doc.CheckBucket(c.name); err != nil {
 		return err
 	}
-	if err := c.iam.CheckPrincipals(doc); err != nil {
+	if err := c.iam.CheckPrincipals(doc, c.caller.Account); err != nil {
 		return err
 	}
 	if doc.Public() && setting.Blocks(c.bucket, "BlockPublicPolicy") {

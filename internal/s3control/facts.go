@@ -4,9 +4,9 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"strings"
 
 	"twinbucket/job"
+	"twinbucket/object"
 )
 
 // The condition keys of jobs (Service Authorization Reference, "Actions,
@@ -17,8 +17,6 @@ const (
 	existingOperation = "s3:existingjoboperation"
 	existingPriority  = "s3:existingjobpriority"
 	suspendedCause    = "s3:jobsuspendedcause"
-	requestTag        = "aws:requesttag/"
-	resourceTag       = "aws:resourcetag/"
 	tagKeys           = "aws:tagkeys"
 )
 
@@ -31,10 +29,17 @@ func existing(j *job.Job) map[string][]string {
 	if j.State == job.Suspended {
 		facts[suspendedCause] = []string{j.SuspendedCause}
 	}
-	for k, v := range j.Tags {
-		facts[resourceTag+strings.ToLower(k)] = []string{v}
-	}
+	maps.Copy(facts, object.TagFacts(object.ResourceTag, listed(j.Tags)))
 	return facts
+}
+
+// listed returns tags as a list.
+func listed(tags map[string]string) []object.Tag {
+	var out []object.Tag
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		out = append(out, object.Tag{Key: key, Value: tags[key]})
+	}
+	return out
 }
 
 // tagsAsked adds the condition keys of tags that the request sets.
@@ -43,7 +48,5 @@ func tagsAsked(facts map[string][]string, tags map[string]string) {
 		return
 	}
 	facts[tagKeys] = slices.Sorted(maps.Keys(tags))
-	for k, v := range tags {
-		facts[requestTag+strings.ToLower(k)] = []string{v}
-	}
+	maps.Copy(facts, object.TagFacts(object.RequestTag, listed(tags)))
 }

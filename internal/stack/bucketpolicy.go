@@ -41,7 +41,7 @@ func wantPolicy(a *action) ([]byte, *policy.Document, error) {
 	if err := doc.CheckBucket(a.physical); err != nil {
 		return nil, nil, err
 	}
-	return data, doc, a.IAM.CheckPrincipals(doc)
+	return data, doc, a.IAM.CheckPrincipals(doc, a.stack.Account)
 }
 
 // allowPolicy asks whether the caller may do something to a bucket's policy.

@@ -163,6 +163,7 @@ func (s *Store) open() (err error) {
 	if err != nil {
 		return &fault.Error{Op: "store.open", Kind: fault.Conflict, Thing: s.dir, Err: err, Hint: "another twinbucket uses this data directory; stop it or choose another --data"}
 	}
+	s.keepPrivate()
 	if err := s.room(); vfs.IsFull(err) && s.giveReserve() {
 		err = s.room()
 		if err != nil {
@@ -231,12 +232,25 @@ func (s *Store) unusable(err error) error {
 	return &fault.Error{Op: "store.open", Thing: s.dir, Err: err, Hint: hint}
 }
 
+// keepPrivate keeps others on the machine from reading what is stored: the
+// records hold secret access keys. A program before this one did not.
+func (s *Store) keepPrivate() {
+	for _, name := range []string{"journal", "index", "checkpoint", "bodies"} {
+		if err := vfs.PrivateDir(s.fs, s.path(name)); err != nil {
+			s.opt.Log.Warn("others may be able to read what is stored", "dir", s.path(name), "cause", err)
+		}
+	}
+}
+
 // openIndex opens the index; one of another format, one that cannot be read or
 // one that is older than its checkpoint is thrown away: the checkpoint and the
 // journal have everything that is in it.
 func (s *Store) openIndex() error {
 	dir := s.path("index")
 	for attempt := 0; ; attempt++ {
+		if err := s.fs.MkdirAll(dir, 0o700); err != nil {
+			return s.unusable(err)
+		}
 		db, err := pebble.Open(dir, s.pebbleOptions())
 		if err == nil && attempt == 0 {
 			if err = s.usable(db); err != nil {

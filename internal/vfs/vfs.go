@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -58,8 +59,23 @@ func Private(f File) error {
 	return nil
 }
 
+// PrivateDir lets only the owner of a directory, if it is there, look into it.
+func PrivateDir(fs FS, dir string) error {
+	d, err := fs.OpenDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if fd := d.Fd(); fd != vfs.InvalidFd {
+		err = syscall.Fchmod(int(fd), 0o700)
+	}
+	return errors.Join(err, d.Close())
+}
+
 // MkdirSynced makes dir and its parents durable: each new directory's parent
-// is synced.
+// is synced. Those that it makes only their owner can look into.
 func MkdirSynced(fs FS, dir string) error {
 	if _, err := fs.Stat(dir); err == nil {
 		return nil
@@ -68,7 +84,7 @@ func MkdirSynced(fs FS, dir string) error {
 	if err := MkdirSynced(fs, parent); err != nil {
 		return err
 	}
-	if err := fs.MkdirAll(dir, 0o755); err != nil {
+	if err := fs.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
 	return SyncDir(fs, parent)

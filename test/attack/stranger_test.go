@@ -370,3 +370,55 @@ func TestForms(t *testing.T) {
 		w.refused([]attempt{{path, func() answer { return w.s3(w.victim, "GET", path, "") }, "NoSuchKey"}})
 	}
 }
+
+// TestTagsInOtherCase: a tag that a policy denies is not hidden behind one whose
+// key differs in case, and neither is one without a value.
+func TestTagsInOtherCase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	w.must(w.s3(w.victim, "PUT", "/vault", ""))
+	w.role(w.victim, "jobs", `{"Service":"batchoperations.s3.amazonaws.com"}`)
+	pat := w.user("pat", allow("s3:*,cloudformation:*,iam:PassRole", "*"),
+		deny("s3:*", "*", `{"StringEquals":{"s3:RequestObjectTag/class":"secret"}}`),
+		deny("s3:*", "*", `{"StringEquals":{"s3:ExistingObjectTag/class":"secret"}}`),
+		deny("s3:*,cloudformation:*", "*", `{"StringEquals":{"aws:RequestTag/class":["secret",""]}}`))
+	job := func(tags string) func() answer {
+		return func() answer {
+			return w.control(pat, victim, "POST", "", strings.Replace(createJob("vault", roleARN(victim, "jobs"), "t"), "<ManifestGenerator>", "<Tags>"+tags+"</Tags><ManifestGenerator>", 1))
+		}
+	}
+	const secret, open = "<member><Key>class</Key><Value>secret</Value></member>", "<member><Key>CLASS</Key><Value>open</Value></member>"
+	stack := func(params ...string) func() answer {
+		return func() answer {
+			return w.cfn(pat, "CreateStack", append([]string{"StackName=s", "TemplateBody=Resources: {B: {Type: AWS::S3::Bucket}}"}, params...)...)
+		}
+	}
+	put := func(tags string) func() answer {
+		return func() answer { return w.s3(pat, "PUT", "/vault/k", "x", "x-amz-tagging: "+tags) }
+	}
+	w.granted("a tag that is not denied", put("class=open")())
+	w.must(w.s3(w.victim, "PUT", "/vault/mixed", "x", "x-amz-tagging: class=secret&CLASS=open"))
+	w.refused([]attempt{
+		{"an object", put("class=secret"), "AccessDenied"},
+		{"with another behind it", put("class=secret&CLASS=open"), "AccessDenied"},
+		{"with another before it", put("CLASS=open&class=secret"), "AccessDenied"},
+		{"an object that has both", func() answer { return w.s3(pat, "GET", "/vault/mixed", "") }, "AccessDenied"},
+		{"a stack", stack("Tags.member.1.Key=class", "Tags.member.1.Value=secret"), "AccessDenied"},
+		{"a stack with both", stack("Tags.member.1.Key=class", "Tags.member.1.Value=secret", "Tags.member.2.Key=Class", "Tags.member.2.Value=open"), "AccessDenied"},
+		{"a stack with an empty tag", stack("Tags.member.1.Key=class", "Tags.member.1.Value="), "AccessDenied"},
+		{"a bucket with both", func() answer {
+			return w.s3(pat, "PUT", "/pats", `<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Tags><Tag><Key>class</Key><Value>secret</Value></Tag><Tag><Key>Class</Key><Value>open</Value></Tag></Tags></CreateBucketConfiguration>`)
+		}, "AccessDenied"},
+	})
+	for range 8 { // the order of a map must not decide
+		w.refused([]attempt{{"a job with both", job(secret + open), "AccessDenied"}})
+	}
+
+	// What a policy names wrongly in another account is not put right.
+	w.must(w.iam(w.victim, "CreateRole", "RoleName=hidden", "Path=/deep/", "AssumeRolePolicyDocument="+document(`{"Effect":"Allow","Principal":{"AWS":"`+victim+`"},"Action":"sts:AssumeRole"}`)))
+	w.must(w.s3(w.stray, "PUT", "/loot", ""))
+	name := func(role string) answer {
+		return w.s3(w.stray, "PUT", "/loot?policy", document(`{"Effect":"Allow","Principal":{"AWS":"`+roleARN(victim, role)+`"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::loot/*"}`))
+	}
+	w.alike("a role's path", name, name, [2]string{"hidden", "none"})
+}

@@ -158,6 +158,35 @@ func (c *Client) DescribeStackEvents(ctx context.Context, stack, token string) (
 	return events, answer.Next, nil
 }
 
+// StackResource is a resource of a stack.
+type StackResource struct {
+	Stack      string `xml:"StackName"`
+	LogicalID  string `xml:"LogicalResourceId"`
+	PhysicalID string `xml:"PhysicalResourceId"`
+	Type       string `xml:"ResourceType"`
+	Status     string `xml:"ResourceStatus"`
+}
+
+// DescribeStackResources returns the resources of a stack, by name or id, or if
+// stack is "" of the stack that has a physical resource, by its id. Error if
+// there is none: NotFound, ValidationError.
+func (c *Client) DescribeStackResources(ctx context.Context, stack, physical string) ([]StackResource, error) {
+	var answer struct {
+		Resources []StackResource `xml:"DescribeStackResourcesResult>StackResources>member"`
+	}
+	err := c.query(ctx, serviceCloudFormation, "DescribeStackResources", form{"StackName": stack, "PhysicalResourceId": physical}, &answer)
+	return answer.Resources, err
+}
+
+// GetTemplate returns the template of a stack as it was given, by name or id.
+func (c *Client) GetTemplate(ctx context.Context, stack string) (string, error) {
+	var answer struct {
+		Body string `xml:"GetTemplateResult>TemplateBody"`
+	}
+	err := c.query(ctx, serviceCloudFormation, "GetTemplate", form{"StackName": stack}, &answer)
+	return answer.Body, err
+}
+
 // Validation is what a template declares.
 type Validation struct {
 	Description  string

@@ -104,7 +104,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 			return nil, err
 		}
 	}
-	c.report.Plans = plans(c.report.Lines)
+	if c.report.Plans, err = c.plans(ctx); err != nil {
+		return nil, err
+	}
 	return &c.report, nil
 }
 

@@ -202,6 +202,10 @@ func (w *world) apply(r *check.Report, stack string) {
 			_, err := c.Deploy(ctx, stack, p.Template, nil, []string{"CAPABILITY_NAMED_IAM"})
 			w.must(err)
 		}
+		for _, u := range p.Updates {
+			_, err := c.Deploy(ctx, u.Stack, u.Template, nil, []string{"CAPABILITY_NAMED_IAM"})
+			w.must(err)
+		}
 		for _, command := range p.Commands() {
 			w.run(c, command)
 		}
@@ -414,6 +418,81 @@ func golden(t *testing.T, name string, got []byte) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%s differs (-update renews it):\n%s", path, got)
 	}
+}
+
+// TestStacks finds what is wrong with things that belong to stacks, and mends
+// it in the stacks' own templates, which stay as they were written otherwise.
+func TestStacks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx := t.Context()
+	w.must(w.src.DeleteBucketReplication(ctx, "src"))
+	w.must(w.src.DeleteBucket(ctx, "src"))
+	w.dropRole("repl")
+	w.must(w.dst.DeleteBucketPolicy(ctx, "dst"))
+	named := []string{"CAPABILITY_NAMED_IAM"}
+	_, err := w.src.Deploy(ctx, "role", `# The role.
+Parameters:
+  From: {Type: String, Default: src}
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      RoleName: repl
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          # not S3 yet
+          - {Effect: Allow, Principal: {Service: ec2.amazonaws.com}, Action: sts:AssumeRole}
+      Policies:
+        - PolicyName: read
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - Effect: Deny
+                Action: s3:GetObjectVersionAcl
+                Resource: "*"
+              - Effect: Allow
+                Action: s3:*
+                Resource: [!Sub "arn:aws:s3:::${From}", !Sub "arn:aws:s3:::${From}/*"]
+`, nil, named)
+	w.must(err)
+	_, err = w.src.Deploy(ctx, "bucket", `{"Resources": {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "src", "VersioningConfiguration": {"Status": "Suspended"}}}}}`, nil, nil)
+	w.must(err)
+	_, err = w.dst.Deploy(ctx, "policy", `Parameters:
+  Role: {Type: String, Default: repl}
+Resources:
+  Policy:
+    Type: AWS::S3::BucketPolicy
+    Properties:
+      Bucket: dst
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement:
+          Sid: Look
+          Effect: Allow
+          Principal: {AWS: !Sub "arn:aws:iam::111111111111:role/${Role}"}
+          Action: s3:List*
+          Resource: arn:aws:s3:::dst
+`, nil, nil)
+	w.must(err)
+	r := w.check()
+	var b bytes.Buffer
+	w.must(r.WriteTemplates(&b))
+	golden(t, "stacks.yaml", b.Bytes())
+	// The configuration takes a bucket with versioning, and a role.
+	for i := range r.Plans {
+		for _, c := range r.Plans[i].Changes {
+			if c.Stack == "" && !c.New {
+				t.Errorf("%s is in no stack", c.Document)
+			}
+		}
+	}
+	w.apply(r, "more")
+	if again := w.check(); refused(again) != nil {
+		t.Fatalf("after the fixes:\n%s", written(t, again))
+	}
+	w.replicates("k", true, false)
 }
 
 // TestUnknown checks with too few credentials: what cannot be read is not

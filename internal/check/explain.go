@@ -110,7 +110,9 @@ func Explain(ctx context.Context, o ObjectOptions) (*Explanation, error) {
 		return nil, err
 	}
 	x.Lines = c.report.Lines
-	x.Plans = plans(x.Lines)
+	if x.Plans, err = c.plans(ctx); err != nil {
+		return nil, err
+	}
 	x.tell(v)
 	x.conclude(src, set)
 	return x, nil

@@ -2,6 +2,7 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -18,26 +19,29 @@ type Plan struct {
 	Account string `json:"account"`
 	// Template is a CloudFormation template to deploy as a new stack, YAML; ""
 	// if there is nothing that a new stack could make.
-	Template string         `json:"template,omitempty"`
-	Changes  []Modification `json:"changes"`
+	Template string `json:"template,omitempty"`
+	// Updates are the templates of stacks that have what is to change.
+	Updates []Update       `json:"updates,omitempty"`
+	Changes []Modification `json:"changes"`
 }
 
 // Modification is all that has to change in one document or setting.
 type Modification struct {
-	Document string `json:"document"` // what changes, for people
-	New      bool   `json:"new"`      // it is not there, so that a new stack can make it
+	Document string `json:"document"`        // what changes, for people
+	New      bool   `json:"new"`             // it is not there, so that a new stack can make it
+	Stack    string `json:"stack,omitempty"` // that has it, and is updated
 	// CloudFormation is what a template that has it should say, YAML.
 	CloudFormation string `json:"cloudformation"`
 	// Command makes the change with the AWS CLI, in a shell.
 	Command string `json:"command"`
 }
 
-// Commands returns the commands for what is there already, which a new stack
-// cannot change.
+// Commands returns the commands for what no template changes: it is there
+// already, and in no stack.
 func (p *Plan) Commands() []string {
 	var out []string
 	for _, c := range p.Changes {
-		if !c.New {
+		if !c.New && c.Stack == "" {
 			out = append(out, c.Command)
 		}
 	}
@@ -46,11 +50,11 @@ func (p *Plan) Commands() []string {
 
 // plans gathers the fixes of all lines by account. An account with a role to
 // make comes first: other accounts' policies can only name roles that exist.
-func plans(lines []Line) []Plan {
+func (c *checker) plans(ctx context.Context) ([]Plan, error) {
 	var order []string
 	byAccount := map[string][]Fix{}
-	for i := range lines {
-		for _, f := range lines[i].Fixes {
+	for i := range c.report.Lines {
+		for _, f := range c.report.Lines[i].Fixes {
 			if byAccount[f.Account] == nil {
 				order = append(order, f.Account)
 			}
@@ -67,26 +71,43 @@ func plans(lines []Line) []Plan {
 	var out []Plan
 	for _, account := range order {
 		p := Plan{Account: account}
-		var fresh [][]Fix
-		groups := byTarget(byAccount[account])
-		slices.SortStableFunc(groups, func(a, b []Fix) int { return a[0].target.turn() - b[0].target.turn() })
-		for _, g := range groups {
-			m := Modification{Document: g[0].target.document(), New: g[0].target.fresh(), CloudFormation: fragment(g), Command: command(g)}
-			if m.New {
-				fresh = append(fresh, g)
-			}
-			p.Changes = append(p.Changes, m)
-		}
-		if len(fresh) > 0 {
-			p.Template = render(mapping(
-				"AWSTemplateFormatVersion", text(template.FormatVersion),
-				"Description", text("What replication lacks in account "+account),
-				"Resources", resources(fresh),
-			))
+		if err := c.plan(ctx, &p, byTarget(byAccount[account])); err != nil {
+			return nil, err
 		}
 		out = append(out, p)
 	}
-	return out
+	return out, nil
+}
+
+// plan makes the plan of one account.
+func (c *checker) plan(ctx context.Context, p *Plan, groups [][]Fix) error {
+	slices.SortStableFunc(groups, func(a, b []Fix) int { return a[0].target.turn() - b[0].target.turn() })
+	var fresh, there [][]Fix
+	for _, g := range groups {
+		if g[0].target.fresh() {
+			fresh = append(fresh, g)
+		} else {
+			there = append(there, g)
+		}
+	}
+	if len(fresh) > 0 {
+		p.Template = render(mapping(
+			"AWSTemplateFormatVersion", text(template.FormatVersion),
+			"Description", text("What replication lacks in account "+p.Account),
+			"Resources", resources(fresh),
+		))
+	}
+	stacks, err := c.update(ctx, p, there)
+	if err != nil {
+		return err
+	}
+	for _, g := range groups {
+		t := &g[0].target
+		p.Changes = append(p.Changes, Modification{
+			Document: t.document(), New: t.fresh(), Stack: stacks[t.key()], CloudFormation: fragment(g), Command: command(g),
+		})
+	}
+	return nil
 }
 
 // fresh reports whether a new stack can make the target.

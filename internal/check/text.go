@@ -116,20 +116,19 @@ func (f *Fix) write(b *strings.Builder) {
 	}
 }
 
-// WriteTemplates writes the plans as CloudFormation templates, one YAML
-// document for each account, with what no template can do as comments.
+// WriteTemplates writes the plans as CloudFormation templates, each a YAML
+// document of its own, with what no template can do as comments.
 func (r *Report) WriteTemplates(out io.Writer) error {
-	var b strings.Builder
-	if len(r.Plans) == 0 {
-		b.WriteString("# Nothing has to change.\n")
-	}
+	var texts []string
 	for i := range r.Plans {
-		if i > 0 {
-			b.WriteString("---\n")
+		for _, d := range r.Plans[i].Documents() {
+			texts = append(texts, d.Text)
 		}
-		b.WriteString(r.Plans[i].String())
 	}
-	_, err := io.WriteString(out, b.String())
+	if texts == nil {
+		texts = []string{"# Nothing has to change.\n"}
+	}
+	_, err := io.WriteString(out, strings.Join(texts, "---\n"))
 	return err
 }
 
@@ -138,8 +137,11 @@ func (p *Plan) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\nto change in account %s, as CloudFormation resources:\n", p.Account)
 	for _, c := range p.Changes {
 		note := ""
-		if !c.New {
-			note = ", which is there: change it in its template"
+		switch {
+		case c.Stack != "":
+			note = ", in stack " + c.Stack + ": --fix prints its template, changed"
+		case !c.New:
+			note = ", which is there already"
 		}
 		fmt.Fprintf(b, "  # %s%s\n", c.Document, note)
 		for line := range strings.Lines(c.CloudFormation) {
@@ -149,24 +151,34 @@ func (p *Plan) write(b *strings.Builder) {
 	}
 }
 
-// String returns a plan as a template, with what no new stack can do as
+// Document is a template to deploy, with a comment that says how.
+type Document struct {
+	Name string // of its file, without an extension
+	Text string
+}
+
+// Documents returns the templates of a plan, and what none of them can do as
 // commands in comments.
-func (p *Plan) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Account %s\n", p.Account)
+func (p *Plan) Documents() []Document {
+	const deploy = "aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM --template-file FILE --stack-name "
+	var out []Document
 	if p.Template != "" {
-		b.WriteString("# Deploy this as a new stack: aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM --stack-name NAME --template-file FILE\n")
+		out = append(out, Document{p.Account, "# Account " + p.Account + ", as a new stack: " + deploy + "NAME\n" + p.Template})
 	}
-	if commands := p.Commands(); commands != nil {
-		if p.Template != "" {
-			b.WriteString("# Then change what is there already, which a new stack cannot:\n")
-		} else {
-			b.WriteString("# A new stack cannot change what is there already; these can:\n")
-		}
-		for _, c := range commands {
-			fmt.Fprintf(&b, "#   %s\n", c)
-		}
+	for _, u := range p.Updates {
+		out = append(out, Document{p.Account + "-" + u.Stack, "# Account " + p.Account + ", stack " + u.Stack + ": " + deploy + u.Stack + "\n" + u.Template})
 	}
-	b.WriteString(p.Template)
-	return b.String()
+	commands := p.Commands()
+	if commands == nil {
+		return out
+	}
+	if out == nil {
+		out = []Document{{Name: p.Account}}
+	}
+	last := &out[len(out)-1]
+	last.Text += "# Account " + p.Account + ", in no stack:\n"
+	for _, c := range commands {
+		last.Text += "#   " + c + "\n"
+	}
+	return out
 }

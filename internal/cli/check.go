@@ -49,8 +49,8 @@ type checkCommand struct {
 	JobRole     string `placeholder:"ARN" help:"Role of batch jobs, to be checked as well."`
 	Report      string `placeholder:"s3://BUCKET/PREFIX" help:"With --job-role: where jobs write their reports."`
 	Manifest    string `placeholder:"s3://BUCKET/PREFIX" help:"With --job-role: where jobs save their manifests."`
-	Fix         bool   `help:"Print a CloudFormation template for each account that has to change, instead of the findings."`
-	Out         string `placeholder:"DIR" help:"With --fix: write the templates to DIR/ACCOUNT.yaml instead."`
+	Fix         bool   `help:"Print CloudFormation templates for each account that has to change, instead of the findings: one for what is new, and those of the stacks that have what is there."`
+	Out         string `placeholder:"DIR" help:"With --fix: write the templates to DIR/ACCOUNT.yaml and DIR/ACCOUNT-STACK.yaml instead."`
 	JSON        bool   `name:"json" help:"Print the findings as JSON."`
 }
 
@@ -112,11 +112,13 @@ func (c *checkCommand) print(report *check.Report, s streams) error {
 			return err
 		}
 		for i := range report.Plans {
-			name := filepath.Join(c.Out, report.Plans[i].Account+".yaml")
-			if err := os.WriteFile(name, []byte(report.Plans[i].String()), 0o666); err != nil {
-				return err
+			for _, d := range report.Plans[i].Documents() {
+				name := filepath.Join(c.Out, d.Name+".yaml")
+				if err := os.WriteFile(name, []byte(d.Text), 0o666); err != nil {
+					return err
+				}
+				fmt.Fprintln(s.out, name)
 			}
-			fmt.Fprintln(s.out, name)
 		}
 		return nil
 	case c.Fix:

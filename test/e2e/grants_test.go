@@ -199,15 +199,16 @@ type found struct {
 	Checks []struct{ What, Status, Code string }
 	Plans  []struct {
 		Account, Template string
+		Updates           []struct{ Stack, Template string }
 		Changes           []struct {
-			New     bool
-			Command string
+			New            bool
+			Stack, Command string
 		}
 	}
 }
 
-// mend lets twinbucket check find the mistake, and does what it says: what is
-// new by its templates or by its commands, and the rest by its commands. Then
+// mend lets twinbucket check find the mistake, and does what it says: by its
+// templates and, for what they leave out, its commands, or by commands alone. Then
 // nothing is refused any more, and objects are replicated.
 func (w *mistaken) mend(t *testing.T, templates bool) {
 	before, code := w.find(t)
@@ -227,15 +228,23 @@ func (w *mistaken) mend(t *testing.T, templates bool) {
 		if p.Account == destination {
 			u = w.dst
 		}
-		if templates && p.Template != "" {
+		deploy := func(stack, body string) {
 			file := filepath.Join(t.TempDir(), "fix.yaml")
-			if err := os.WriteFile(file, []byte(p.Template), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(body), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			u.aws("cloudformation", "deploy", "--stack-name", w.from+"-fix", "--template-file", file, "--capabilities", "CAPABILITY_NAMED_IAM")
+			u.aws("cloudformation", "deploy", "--stack-name", stack, "--template-file", file, "--capabilities", "CAPABILITY_NAMED_IAM")
+		}
+		if templates && p.Template != "" {
+			deploy(w.from+"-fix", p.Template)
+		}
+		for _, update := range p.Updates {
+			if templates {
+				deploy(update.Stack, update.Template)
+			}
 		}
 		for _, c := range p.Changes {
-			if !templates || !c.New {
+			if !templates || !c.New && c.Stack == "" {
 				u.shell(t, c.Command)
 			}
 		}

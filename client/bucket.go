@@ -36,6 +36,19 @@ func (c *Client) HeadBucketOf(ctx context.Context, name, account string) error {
 	return c.empty(ctx, k)
 }
 
+// BucketRegion returns the region of a bucket, whoever owns it. Error if there
+// is no such bucket: NotFound.
+func (c *Client) BucketRegion(ctx context.Context, name string) (string, error) {
+	k := onBucket("HeadBucket", http.MethodHead, name, "")
+	region := ""
+	k.seen = func(h http.Header) { region = h.Get("X-Amz-Bucket-Region") }
+	err := c.empty(ctx, k)
+	if region != "" {
+		return region, nil // whether it may be looked at or not
+	}
+	return c.region, err
+}
+
 // DeleteBucket removes an empty bucket.
 func (c *Client) DeleteBucket(ctx context.Context, name string) error {
 	return c.empty(ctx, onBucket("DeleteBucket", http.MethodDelete, name, ""))

@@ -90,6 +90,13 @@ func (c *Client) As(cred Credentials) *Client {
 	return &other
 }
 
+// In returns a Client like c for another region; both share connections.
+func (c *Client) In(region string) *Client {
+	other := *c
+	other.region = region
+	return &other
+}
+
 // Region returns the region that requests are signed for.
 func (c *Client) Region() string { return c.region }
 

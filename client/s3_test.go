@@ -74,6 +74,35 @@ func TestBuckets(t *testing.T) {
 	check(c.DeleteBucket(ctx, "b"))
 }
 
+// TestBucketRegion learns the region of a bucket that may be another's or
+// elsewhere.
+func TestBucketRegion(t *testing.T) {
+	t.Parallel()
+	there := map[string]string{"X-Amz-Bucket-Region": "eu-west-1"}
+	c := serve(
+		t,
+		exchange{request: "HEAD /b", extra: there},
+		exchange{request: "HEAD /b", extra: there, status: 403},
+		exchange{request: "HEAD /b", extra: there, status: 301},
+		exchange{request: "HEAD /b", status: 404},
+		exchange{request: "HEAD /b"},
+	)
+	for range 3 {
+		if region, err := c.BucketRegion(t.Context(), "b"); region != "eu-west-1" || err != nil {
+			t.Errorf("%q, %v", region, err)
+		}
+	}
+	if _, err := c.BucketRegion(t.Context(), "b"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("no such bucket: %v", err)
+	}
+	if region, err := c.BucketRegion(t.Context(), "b"); region != c.Region() || err != nil {
+		t.Errorf("a server that does not say: %q, %v", region, err)
+	}
+	if r := c.In("eu-west-1").Region(); r != "eu-west-1" {
+		t.Errorf("elsewhere: %q", r)
+	}
+}
+
 func TestCreateBucketElsewhere(t *testing.T) {
 	t.Parallel()
 	c := serve(t, exchange{request: "PUT /b", body: "<CreateBucketConfiguration" + s3ns + "><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>"})

@@ -94,7 +94,7 @@ func Explain(ctx context.Context, o ObjectOptions) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.version(ctx, o)
+	v, err := version(ctx, src.reader, o)
 	if err != nil {
 		return nil, err
 	}
@@ -119,8 +119,7 @@ func Explain(ctx context.Context, o ObjectOptions) (*Explanation, error) {
 }
 
 // version reads the version to explain, with its tags.
-func (c *checker) version(ctx context.Context, o ObjectOptions) (*object.Version, error) {
-	a := c.accounts[0]
+func version(ctx context.Context, a *client.Client, o ObjectOptions) (*object.Version, error) {
 	if o.VersionID == "" {
 		// The newest may be a delete marker, which HEAD does not show.
 		for l, err := range a.Versions(ctx, o.Bucket, client.ListVersions{Prefix: o.Key}) {
@@ -216,15 +215,14 @@ func (c *checker) present(ctx context.Context, p *Copy, v *object.Version) error
 		return err
 	}
 	p.Account = dst.Owner
-	a := c.account(dst.Owner)
 	switch {
 	case dst.gone:
 		p.Presence = Absent
 		return nil
-	case a == nil:
+	case dst.reader == nil:
 		return nil
 	}
-	there, err := a.HeadObject(ctx, p.Bucket, v.Key, v.ID)
+	there, err := dst.reader.HeadObject(ctx, p.Bucket, v.Key, v.ID)
 	switch {
 	case errors.Is(err, fault.NotFound):
 		p.Presence = Absent

@@ -58,7 +58,8 @@ func (c *checker) account(id string) *account {
 // place is a bucket as far as it can be read.
 type place struct {
 	bucket.Bucket
-	gone bool // there is no such bucket
+	reader *client.Client // of its owner, in its region; nil if that is not known
+	gone   bool           // there is no such bucket
 	// unread holds why a document, or who owns the bucket ("owner"), is not known.
 	unread map[bucket.Document]error
 }
@@ -95,12 +96,12 @@ func (c *checker) bucket(ctx context.Context, name string) (*place, error) {
 		}
 		return p, nil
 	}
-	p.Owner = a.id.Account
-	if p.Versioning, err = a.GetBucketVersioning(ctx, name); err != nil {
+	p.Owner, p.Region, p.reader = a.id.Account, a.Region(), a.Client
+	if p.Versioning, err = p.reader.GetBucketVersioning(ctx, name); err != nil {
 		p.unread[versioning] = err
 	}
 	for _, d := range documents {
-		data, err := a.GetBucketDocument(ctx, name, d)
+		data, err := p.reader.GetBucketDocument(ctx, name, d)
 		switch {
 		case err == nil:
 			p.Documents[d] = data
@@ -117,30 +118,26 @@ func (c *checker) bucket(ctx context.Context, name string) (*place, error) {
 	return p, nil
 }
 
-// ownerOf finds the account that owns a bucket. Error: NotFound if there is no
-// such bucket.
+// ownerOf finds the account that owns a bucket, and returns it with a client in
+// the bucket's region. Error: NotFound if there is no such bucket.
 func (c *checker) ownerOf(ctx context.Context, name string) (*account, error) {
-	for _, a := range c.accounts {
-		if owns, err := a.OwnsBucket(ctx, name); err == nil && owns {
-			return a, nil
+	region, err := c.accounts[0].BucketRegion(ctx, name)
+	if errors.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	accounts := make([]*account, len(c.accounts))
+	for i, a := range c.accounts {
+		accounts[i] = &account{a.In(region), a.id}
+		if owns, err := accounts[i].OwnsBucket(ctx, name); err == nil && owns {
+			return accounts[i], nil
 		}
 	}
 	// Who may not list buckets may still look at one.
-	var first error
-	for _, a := range c.accounts {
-		err := a.HeadBucketOf(ctx, name, a.id.Account)
-		if err == nil {
+	ids := make([]string, len(accounts))
+	for i, a := range accounts {
+		if a.HeadBucketOf(ctx, name, a.id.Account) == nil {
 			return a, nil
 		}
-		if errors.Is(err, fault.NotFound) {
-			return nil, err
-		}
-		if first == nil {
-			first = err
-		}
-	}
-	ids := make([]string, len(c.accounts))
-	for i, a := range c.accounts {
 		ids[i] = a.id.Account
 	}
 	return nil, fault.Newf(fault.Denied, "", "no credentials were given that may look at it (there are some of account %s)", strings.Join(slices.Compact(ids), ", ")).

@@ -31,7 +31,7 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 		return failed(o, d, err)
 	}
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
-	return store.Delivery{Source: o, Replica: replica(&o.Version, src, dst, r), Outcome: d}
+	return store.Delivery{Source: o, Replica: replica(&o.Version, src, dst, r), Into: dst, Outcome: d}
 }
 
 // replica is the version as the destination is to hold it: the source's, with

@@ -245,6 +245,8 @@ const (
 	fInOrder    fields.Number = 153
 	fInitiator  fields.Number = 152 // who began an upload
 	fChange     fields.Number = 154 // of a record, among others
+	fInto       fields.Number = 155 // when the destination was made
+	fIntoOwner  fields.Number = 156
 )
 
 // Fields of commands about ACLs and Object Lock; from 130 on.

@@ -86,6 +86,9 @@ type Delivery struct {
 	// Replica is the version to store at the destination, in Outcome.Bucket,
 	// with the source's id, time and body; nil if none is to be stored.
 	Replica *object.Version
+	// Into is the destination as it was when the replica was allowed; one made
+	// anew in its name does not get it. nil: whichever has the name does.
+	Into *bucket.Bucket
 	// Outcome is the source's new state at that destination.
 	Outcome object.Delivery
 }
@@ -105,6 +108,9 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 			// It has the source's parts and body, wherever they are by then.
 			c.replica, c.likeSource, c.keepsLock = &Object{Version: *d.Replica}, true, true
 			c.replica.Parts = nil
+			if d.Into != nil {
+				c.into, c.intoOwner = d.Into.Created, d.Into.Owner
+			}
 		}
 		cs[i] = c
 	}
@@ -141,8 +147,10 @@ type deliverCommand struct {
 	modified        time.Time // its time; zero in old records, which did not have it
 	seen            uint64    // its Changes when the replica was made from it
 	replica         *Object
-	likeSource      bool // the replica has the source's parts and body, which are not in the command
-	keepsLock       bool // a replica keeps a lock of which its source says nothing; false in old records
+	likeSource      bool      // the replica has the source's parts and body, which are not in the command
+	keepsLock       bool      // a replica keeps a lock of which its source says nothing; false in old records
+	into            time.Time // when the destination was made, and whose it is; zero in old records
+	intoOwner       string
 	outcome         object.Delivery
 }
 
@@ -159,6 +167,10 @@ func (c *deliverCommand) encode(w *fields.Writer) {
 	}
 	w.Bool(fLikeSource, c.likeSource)
 	w.Bool(fKeepsLock, c.keepsLock)
+	if !c.into.IsZero() {
+		w.Time(fInto, c.into)
+		w.Text(fIntoOwner, c.intoOwner)
+	}
 	w.Delivery(fields.Delivery, c.outcome)
 }
 
@@ -180,6 +192,10 @@ func (c *deliverCommand) decode(f fields.Field) (err error) {
 		c.likeSource = f.Bool()
 	case fKeepsLock:
 		c.keepsLock = f.Bool()
+	case fInto:
+		c.into = f.Time()
+	case fIntoOwner:
+		c.intoOwner = f.Text()
 	case fields.Delivery:
 		c.outcome, err = fields.ReadDelivery(f.Bytes)
 	}
@@ -226,7 +242,7 @@ func (c *deliverCommand) admitted(a *applier) bool {
 	r := c.replica
 	dst := a.bucket(r.Bucket)
 	switch {
-	case dst == nil:
+	case dst == nil, !c.into.IsZero() && !dst.Same(&bucket.Bucket{Created: c.into, Owner: c.intoOwner}):
 		c.fail("DstBucketNotFound", "destination bucket "+r.Bucket+" does not exist")
 	case dst.Versioning != bucket.Enabled:
 		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket)

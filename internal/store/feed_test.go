@@ -1,10 +1,12 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
 	"twinbucket/bucket"
+	"twinbucket/fault"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -209,4 +211,49 @@ func TestSeveralDestinationsSumUp(t *testing.T) {
 	if fmt.Sprint(got) != "[PENDING FAILED COMPLETED]" {
 		t.Fatal(got)
 	}
+}
+
+// TestDestinationMadeAnew: a replica does not go to a bucket that was made in
+// the name of the one it was allowed for, and none does after a crash.
+func TestDestinationMadeAnew(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := replicated(t, fs)
+	a, b := put(t, s, "src", "a", "1"), put(t, s, "src", "b", "2")
+	was, err := s.Bucket("dst")
+	if err != nil {
+		t.Fatal(err)
+	}
+	carry := func(o *Object) object.Delivery {
+		t.Helper()
+		r := o.Version
+		r.Bucket = "dst"
+		out, err := s.Deliver(t.Context(), []Delivery{{Source: o, Replica: &r, Into: was, Outcome: object.Delivery{Bucket: "dst", Rule: "r", Status: object.Completed}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out[0]
+	}
+	if d := carry(a); d.Status != object.Completed {
+		t.Fatalf("into the same: %+v", d)
+	}
+	if _, err := s.Delete(t.Context(), "dst", "a", a.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteBucket(t.Context(), "dst"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateBucket(t.Context(), &bucket.Bucket{Name: "dst", Owner: "333333333333", Versioning: bucket.Enabled}); err != nil {
+		t.Fatal(err)
+	}
+	if d := carry(b); d.Status != object.Failed || d.Code != "DstBucketNotFound" {
+		t.Errorf("into another: %+v", d)
+	}
+	crashed := fs.Crash(0, nil)
+	closeStore(t, s)
+	s = open(t, crashed)
+	if _, err := s.Head(t.Context(), "dst", "b", b.ID); !errors.Is(err, fault.NotFound) || status(t, s, b) != object.Failed {
+		t.Errorf("after a crash: %v", err)
+	}
+	closeStore(t, s)
 }

@@ -237,7 +237,17 @@ func TestConditionKeys(t *testing.T) {
 		{`"Bool":{"s3:ObjectCreationOperation":"false"}`, request{method: "POST", path: "/bkt/n", query: "uploads"}, request{method: "PUT", path: "/bkt/n"}},
 		{`"Bool":{"s3:ObjectCreationOperation":"false"}`, request{method: "PUT", path: "/bkt/n", query: "partNumber=1&uploadId=" + upload}, request{method: "POST", path: "/bkt/n", query: "uploadId=" + upload}},
 		{
-			`"StringEqualsIfExists":{"s3:ExistingObjectTag/team":"red"},"Bool":{"s3:ObjectCreationOperation":"false"}`,
+			`"StringLike":{"s3:x-amz-copy-source":"bkt/k*"}`,
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-copy-source": "/bkt/k"}},
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-copy-source": "/bkt/none"}},
+		},
+		{
+			`"StringLike":{"s3:x-amz-copy-source":"bkt/k*"},"StringEqualsIfExists":{"s3:x-amz-metadata-directive":"COPY"}`,
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-copy-source": "bkt/%6b?versionId=" + id}},
+			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-copy-source": "bkt/k", "x-amz-metadata-directive": "REPLACE"}},
+		},
+		{
+			`"Bool":{"s3:ObjectCreationOperation":"false"}`,
 			request{},
 			request{method: "PUT", path: "/bkt/n", header: map[string]string{"x-amz-copy-source": "/bkt/k"}},
 		},

@@ -106,14 +106,6 @@ func (c *call) signedIn(message string) error {
 // know sets a condition key for the decisions that follow.
 func (c *call) know(key string, values ...string) { c.context()[key] = values }
 
-// knowHeader sets the condition key s3:NAME to the header NAME, if that is
-// there.
-func (c *call) knowHeader(canonical, key string) {
-	if v := c.r.Header[canonical]; len(v) > 0 {
-		c.context()[key] = v[:1]
-	}
-}
-
 // knowTags sets the condition keys for the tags that an object has.
 func (c *call) knowTags(tags []object.Tag) {
 	maps.Copy(c.context(), object.TagFacts(object.ExistingTag, tags))
@@ -126,8 +118,14 @@ func (c *call) forgetTags(tags []object.Tag) {
 	}
 }
 
-// knowNewTags sets the condition keys for the tags in the request.
+// knowNewTags sets the condition keys for the tags of an object in the request.
 func (c *call) knowNewTags(tags []object.Tag) {
+	c.knowAsked(object.NewTag, "s3:requestobjecttagkeys", tags)
+}
+
+// knowAsked sets the condition keys for tags in the request, one for each and
+// one for all their keys.
+func (c *call) knowAsked(each, all string, tags []object.Tag) {
 	if len(tags) == 0 {
 		return
 	}
@@ -135,14 +133,13 @@ func (c *call) knowNewTags(tags []object.Tag) {
 	for i, t := range tags {
 		keys[i] = t.Key
 	}
-	maps.Copy(c.context(), object.TagFacts(object.NewTag, tags))
-	c.know("s3:requestobjecttagkeys", keys...)
+	maps.Copy(c.context(), object.TagFacts(each, tags))
+	c.know(all, keys...)
 }
 
 // requestKeys are the headers that are condition keys as they stand.
 var requestKeys = []struct{ header, key string }{
 	{"X-Amz-Acl", "s3:x-amz-acl"},
-	{"X-Amz-Copy-Source", "s3:x-amz-copy-source"},
 	{"X-Amz-Metadata-Directive", "s3:x-amz-metadata-directive"},
 	{sseHeader, "s3:x-amz-server-side-encryption"},
 	{sseKeyHeader, "s3:x-amz-server-side-encryption-aws-kms-key-id"},
@@ -167,13 +164,31 @@ func (c *call) context() map[string][]string {
 	}
 	c.facts = wire.Facts(c.r, c.region)
 	maps.Copy(c.facts, c.caller.S3Facts(c.r))
-	for i := range requestKeys {
-		c.knowHeader(requestKeys[i].header, requestKeys[i].key)
+	for _, k := range requestKeys {
+		if v := c.r.Header[k.header]; len(v) > 0 {
+			c.facts[k.key] = v[:1]
+		}
+	}
+	if source := c.r.Header.Get("X-Amz-Copy-Source"); source != "" {
+		c.facts["s3:x-amz-copy-source"] = []string{plainSource(source)}
 	}
 	if id := c.query.Get("versionId"); id != "" {
 		c.facts["s3:versionid"] = []string{id}
 	}
 	return c.facts
+}
+
+// plainSource returns the source of a copy as policies write it, BUCKET/KEY,
+// however the client has encoded it; what names no source stays as it is.
+func plainSource(text string) string {
+	name, key, id, err := parseCopySource(text)
+	switch {
+	case err != nil:
+		return text
+	case id != "":
+		return name + "/" + key + "?versionId=" + id
+	}
+	return name + "/" + key
 }
 
 // missing answers for an object that is not there: only who may list the

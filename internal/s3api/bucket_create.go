@@ -2,7 +2,6 @@ package s3api
 
 import (
 	"errors"
-	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -22,10 +21,8 @@ type creation struct {
 	LocationConstraint string
 	Location           *extra
 	Bucket             *extra
-	Tags               *struct {
-		Tag []struct{ Key, Value string }
-	}
-	Extra []extra `xml:",any"`
+	Tags               struct{ Tag []object.Tag }
+	Extra              []extra `xml:",any"`
 }
 
 // createBucket is CreateBucket.
@@ -50,7 +47,7 @@ func (c *call) createBucket() error {
 	if region != "us-east-1" {
 		c.know("s3:locationconstraint", region)
 	}
-	c.knowBucketTags(doc)
+	c.knowAsked(object.RequestTag, "aws:tagkeys", doc.Tags.Tag)
 	if err := c.allowService("s3:CreateBucket", arn.Bucket(c.name)); err != nil {
 		return err
 	}
@@ -176,35 +173,18 @@ func (c *call) readCreation() (*creation, error) {
 	return doc, nil
 }
 
-// knowBucketTags sets the condition keys for the tags of a new bucket.
-func (c *call) knowBucketTags(doc *creation) {
-	if doc.Tags == nil || len(doc.Tags.Tag) == 0 {
-		return
-	}
-	keys, tags := make([]string, len(doc.Tags.Tag)), make([]object.Tag, len(doc.Tags.Tag))
-	for i, t := range doc.Tags.Tag {
-		keys[i], tags[i] = t.Key, object.Tag{Key: t.Key, Value: t.Value}
-	}
-	maps.Copy(c.context(), object.TagFacts(object.RequestTag, tags))
-	c.know("aws:tagkeys", keys...)
-}
-
 // tagNewBucket gives a new bucket the tags of the document.
 func (c *call) tagNewBucket(b *bucket.Bucket, doc *creation) error {
-	if doc.Tags == nil || len(doc.Tags.Tag) == 0 {
+	if len(doc.Tags.Tag) == 0 {
 		return nil
 	}
 	if err := c.allowService("s3:TagResource", arn.Bucket(c.name)); err != nil {
 		return err
 	}
-	var tags []object.Tag
-	for _, t := range doc.Tags.Tag {
-		tags = append(tags, object.Tag{Key: t.Key, Value: t.Value})
-	}
-	if err := object.CheckTags(tags, object.MaxBucketTags); err != nil {
+	if err := object.CheckTags(doc.Tags.Tag, object.MaxBucketTags); err != nil {
 		return err
 	}
-	b.Documents[bucket.Tagging] = slices.Clone(writeTags(tags).Bytes())
+	b.Documents[bucket.Tagging] = slices.Clone(writeTags(doc.Tags.Tag).Bytes())
 	return nil
 }
 

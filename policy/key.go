@@ -101,8 +101,10 @@ func oneIf(s string) values {
 // lookup returns the key's values in r.
 func (k *key) lookup(r *Request) values {
 	p := &r.Principal
-	if many, ok := r.Context[k.name]; r.Asserted && ok {
-		return values{many: many, n: len(many)}
+	if r.Asserted {
+		if many, ok := r.Context[k.name]; ok {
+			return values{many: many, n: len(many)}
+		}
 	}
 	switch k.source {
 	case fromPrincipalARN:

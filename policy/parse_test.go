@@ -155,3 +155,20 @@ func TestPrint(t *testing.T) {
 		t.Errorf("%d statements, version %q, kind %d", d.Len(), d.Version(), d.Kind())
 	}
 }
+
+// TestExpand puts the values of variables into texts, and leaves wildcards.
+func TestExpand(t *testing.T) {
+	t.Parallel()
+	r := Request{Principal: Principal{Type: User, Account: "111111111111", ARN: "arn:aws:iam::111111111111:user/ann"}}
+	for text, want := range map[string]string{
+		"a*b?":                              "a*b?",
+		"${aws:username}/*":                 "ann/*",
+		"${aws:PrincipalTag/team, 'none'}?": "none?",
+		"${aws:PrincipalTag/team}":          "",
+		"${aws:username":                    "",
+	} {
+		if got, ok := r.Expand(text); ok != (want != "") || ok && got != want {
+			t.Errorf("%s: %q, %t, want %q", text, got, ok, want)
+		}
+	}
+}

@@ -129,6 +129,14 @@ func (p *pattern) expand(r *Request) (string, bool) {
 	return b.String(), true
 }
 
+// Expand returns a text of a policy with the values that its variables have in
+// the request, and with its wildcards; false if one has no single value.
+func (r *Request) Expand(text string) (string, bool) {
+	p, complaint := compile(text, true, true)
+	out, ok := p.expand(r)
+	return strings.NewReplacer(anyRunText, "*", anyOneText, "?").Replace(out), ok && complaint == ""
+}
+
 // match reports whether s matches the pattern under r.
 func (p *pattern) match(s string, r *Request) bool {
 	if p.plain {

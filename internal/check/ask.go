@@ -6,8 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
-	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/policy"
@@ -27,19 +27,29 @@ type question struct {
 	instead  string // another action that will do, unless a Deny refuses this one
 	implied  bool   // comes with another action: only a Deny refuses it
 	cover    string // what a fix is to be about, if that is more than the resource
+	tagged   bool   // the context has the tags of the objects
+}
+
+// request is what who asks for.
+func (q *question) request(who *actor, now time.Time) *policy.Request {
+	r := &policy.Request{
+		Principal: who.Principal, Action: q.action, Resource: q.resource, ResourceAccount: q.account, Context: q.context, Time: now,
+	}
+	if q.on != nil {
+		r.ResourceAccount = q.on.Owner
+	}
+	return r
 }
 
 // ask decides a question and adds its line.
 func (c *checker) ask(who *actor, q question) {
-	r := &policy.Request{
-		Principal: who.Principal, Action: q.action, Resource: q.resource, ResourceAccount: q.account, Context: q.context, Time: c.now,
-	}
+	r := q.request(who, c.now)
 	sources, targets := slices.Clone(who.sources), maps.Clone(who.targets)
 	var shut error // why the bucket's part is not known
 	if q.on != nil {
 		var src policy.Source
 		src, shut = q.on.policy(who)
-		sources, r.ResourceAccount = append(sources, src), q.on.Owner
+		sources = append(sources, src)
 		targets[src.Name] = target{account: q.on.Owner, kind: bucketDocument, name: q.on.Name, text: string(q.on.Documents[bucket.Policy])}
 	}
 	d := policy.Decide(r, sources)
@@ -89,10 +99,10 @@ func (c *checker) ask(who *actor, q question) {
 	}
 }
 
-// askNarrower asks again for what a Deny has in mind that is about a part of
-// the objects only, and adds a line if that part is refused.
+// askNarrower asks again for each part of the objects that a Deny is about, and
+// adds a line if that part is refused.
 func (c *checker) askNarrower(who *actor, q question, sources []policy.Source) {
-	seen := map[string]bool{q.resource: true}
+	seen, whole := map[string]bool{}, q.request(who, c.now)
 	for _, src := range sources {
 		if src.Document == nil {
 			continue
@@ -102,20 +112,12 @@ func (c *checker) askNarrower(who *actor, q question, sources []policy.Source) {
 			if json.Unmarshal(src.Document.Statement(i), &s) != nil || string(s.Effect) != `"Deny"` {
 				continue
 			}
-			for _, resource := range values(s.Resource) {
-				if seen[resource] || !arn.Match(q.resource, resource) {
-					continue
-				}
-				seen[resource] = true
-				r := policy.Request{Principal: who.Principal, Action: q.action, Resource: resource, ResourceAccount: q.account, Context: q.context, Time: c.now}
-				if q.on != nil {
-					r.ResourceAccount = q.on.Owner
-				}
-				if policy.Decide(&r, sources).Explicit {
-					part := q
-					part.resource = resource
+			for _, part := range q.parts(&s, whole) {
+				id := fmt.Sprint(part.resource, part.context)
+				if r := part.request(who, c.now); !seen[id] && policy.Decide(r, sources).Explicit {
 					c.ask(who, part)
 				}
+				seen[id] = true
 			}
 		}
 	}

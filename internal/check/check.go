@@ -121,6 +121,9 @@ func (c *checker) source(ctx context.Context, name string) (*place, error) {
 	case src.gone:
 		return nil, fault.New(fault.NotFound, "NoSuchBucket", "The specified bucket does not exist").On(name).
 			WithHint("name a bucket of account %s", c.accounts[0].id.Account)
+	case src.unread[owner] != nil:
+		return nil, fault.Newf(fault.Denied, "", "%s may not look at the bucket", c.accounts[0].id.ARN).On(name).
+			WithHint("allow it s3:ListBucket and to read the bucket's settings (s3:Get*), or use credentials of the account that owns the bucket (--profile)")
 	case src.Owner != c.accounts[0].id.Account:
 		return nil, fault.Newf(fault.Denied, "", "the bucket does not belong to account %s, whose credentials are used", c.accounts[0].id.Account).On(name).
 			WithHint("use credentials of the account that owns the bucket (--profile)")

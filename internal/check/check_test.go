@@ -106,6 +106,13 @@ func grants(principal string, statements ...string) string {
 	return `{"Version":"2012-10-17","Statement":[` + strings.Join(out, ",") + `]}`
 }
 
+// tagged makes a statement of a policy one about objects with the tag a=b.
+func tagged(text string, statement int) string {
+	parts := strings.SplitAfter(text, `"}`)
+	parts[statement] = strings.TrimSuffix(parts[statement], "}") + `,"Condition":{"StringEquals":{"s3:ExistingObjectTag/a":"b"}}}`
+	return strings.Join(parts, "")
+}
+
 // role makes a role anew, with one inline policy, "p".
 func (w *world) role(name, service string, statements ...string) {
 	w.Helper()
@@ -321,6 +328,41 @@ func TestChecks(t *testing.T) {
 			want: []string{"versioning is Enabled"},
 		},
 		{
+			name: "role trusts S3 for this bucket only", object: true, marker: true, broken: func(w *world) {
+				w.dropRole("repl")
+				_, err := w.src.CreateRole(w.Context(), client.Role{Name: "repl", Trust: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"s3.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"aws:SourceAccount":"111111111111"},"ArnEquals":{"aws:SourceArn":"arn:aws:s3:::src"}}}}`})
+				w.must(err)
+				w.grant("repl", find, read, write)
+				w.policy(write)
+			},
+		},
+		{
+			name: "the role is denied what has a tag", code: "SrcGetObjectNotPermitted", marker: true, broken: func(w *world) {
+				w.must(w.src.PutRolePolicy(w.Context(), "repl", "p", tagged(grants("", find, write, read, "!s3:GetObjectVersion,s3:GetObjectVersionForReplication arn:aws:s3:::src/*"), 3)))
+			},
+			want: []string{"s3:GetObjectVersionForReplication on arn:aws:s3:::src/* with the tag a=b"},
+		},
+		{
+			name: "the role is denied what does not have a tag", object: true, marker: true, broken: func(w *world) {
+				text := tagged(grants("", find, write, read, "!s3:GetObjectVersion,s3:GetObjectVersionForReplication arn:aws:s3:::src/*"), 3)
+				w.must(w.src.PutRolePolicy(w.Context(), "repl", "p", strings.Replace(text, "StringEquals", "StringNotEquals", 1)))
+			},
+			want: []string{"s3:GetObjectVersionForReplication on arn:aws:s3:::src/*"}, code: "SrcGetObjectNotPermitted",
+		},
+		{
+			name: "destination denies a part across the prefix", code: "DstPutObjectNotPermitted", marker: true, broken: func(w *world) {
+				w.configure(ruleXML("k", "<Prefix>k</Prefix>", "Enabled", "dst"))
+				w.policy(write, "!s3:ReplicateObject arn:aws:s3:::dst/*1")
+			},
+			want: []string{"s3:ReplicateObject on arn:aws:s3:::dst/k*1"},
+		},
+		{
+			name: "the role is denied a part by a variable", code: "DstPutObjectNotPermitted", marker: true, broken: func(w *world) {
+				w.grant("repl", find, read, write, "!s3:ReplicateObject arn:aws:s3:::dst/k${aws:PrincipalTag/none, '1'}")
+			},
+			want: []string{"s3:ReplicateObject on arn:aws:s3:::dst/k1"},
+		},
+		{
 			name: "destination is gone", broken: func(w *world) { w.must(w.dst.DeleteBucket(w.Context(), "dst")) }, code: "DstBucketNotFound",
 			want: []string{"the bucket exists", "s3:ReplicateObject on arn:aws:s3:::dst/*", "s3:ReplicateDelete on arn:aws:s3:::dst/*"},
 		},
@@ -517,8 +559,28 @@ func TestUnknown(t *testing.T) {
 			t.Errorf("%s: %v", o.Bucket, err)
 		}
 	}
+	// A bucket that may not be looked at is nobody else's for that.
+	w.must(w.dst.DeleteBucketPolicy(t.Context(), "dst"))
+	if _, err := check.Run(t.Context(), check.Options{Bucket: "dst", Source: w.src}); err == nil || !strings.Contains(err.Error(), "may not look at") {
+		t.Errorf("a bucket that may not be looked at: %v", err)
+	}
 	nobody := w.src.As(client.Credentials{AccessKey: "AKIAIOSFODNN7EXAMPLE", Secret: "x"})
 	if _, err := check.Run(t.Context(), check.Options{Bucket: "src", Source: nobody}); !errors.Is(err, fault.Unknown) {
 		t.Errorf("with a key that does not exist: %v", err)
+	}
+}
+
+// TestTagsOfARule knows the tags that the objects of a rule have.
+func TestTagsOfARule(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.configure(ruleXML("tag", "<Tag><Key>a</Key><Value>b</Value></Tag>", "Disabled", "dst"))
+	w.must(w.src.PutRolePolicy(t.Context(), "repl", "p", tagged(grants("",
+		"s3:GetReplicationConfiguration,s3:ListBucket arn:aws:s3:::src", "s3:ReplicateObject arn:aws:s3:::dst/*", "s3:GetObjectVersion* arn:aws:s3:::src/*"), 2)))
+	if r := w.check(); refused(r) != nil {
+		t.Errorf("refused:\n%s", written(t, r))
+	}
+	if v := w.put("k", object.Tag{Key: "a", Value: "b"}); v.Status != object.Completed {
+		t.Errorf("the object is %s", v.Status)
 	}
 }

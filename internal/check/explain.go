@@ -137,7 +137,11 @@ func version(ctx context.Context, a *client.Client, o ObjectOptions) (*object.Ve
 		}
 	}
 	v, err := a.HeadObject(ctx, o.Bucket, o.Key, o.VersionID)
-	if err != nil {
+	switch {
+	case errors.Is(err, fault.NotFound), errors.Is(err, fault.Invalid):
+		return nil, fault.New(fault.NotFound, "NoSuchVersion", "The specified version does not exist.").On(o.Key).
+			WithHint("no version %s of it is in %s", o.VersionID, o.Bucket)
+	case err != nil:
 		return nil, err
 	}
 	if v.ID == "" {
@@ -193,7 +197,7 @@ func (c *checker) follow(ctx context.Context, x *Explanation, src *place, set *r
 	if len(rules) == 0 {
 		return nil
 	}
-	who, err := c.assumable(ctx, "replication role "+set.Role, set.Role, rule.Service, "AssumeRoleNotPermitted", nil)
+	who, err := c.replicationRole(ctx, src, set.Role)
 	if err != nil {
 		return err
 	}
@@ -288,8 +292,12 @@ func (x *Explanation) conclude(src *place, set *rule.Set) {
 	if unknown > 0 {
 		say("of what it needs %d of %d points are not known: see below", unknown, len(x.Lines))
 	}
-	if again {
-		say("then try again: a Batch Replication job (aws s3control create-job) carries what is FAILED or has no status")
+	const job = "a Batch Replication job (aws s3control create-job) carries what is FAILED or has no status"
+	switch {
+	case again && refused > 0:
+		say("then try again: %s", job)
+	case again:
+		say("%s", job)
 	}
 }
 
@@ -311,6 +319,8 @@ func (x *Explanation) state(src *place, set *rule.Set, refused int) (text string
 		return "it waits for its turn", false
 	case x.Status == object.Pending:
 		return "it waits for its turn, and will fail", false
+	case slices.ContainsFunc(x.Copies, func(p Copy) bool { return p.Code == "DstObjectHardDeleted" }):
+		return "no job brings back what was deleted by its id: put the object again, as a new version", false
 	case x.Status == object.Failed && refused == 0:
 		return "it failed, and nothing that is known refuses it now", true
 	case x.Status == object.Failed:

@@ -81,6 +81,20 @@ func TestExplain(t *testing.T) {
 			status: object.Failed, presence: check.Absent, want: "nothing that is known refuses it now",
 		},
 		{
+			name: "deleted by its id at the destination", do: func(w *world) (string, string) {
+				v := w.put("k")
+				_, err := w.dst.DeleteObject(w.Context(), "dst", "k", v.ID)
+				w.must(err)
+				w.must(w.src.PutObjectTagging(w.Context(), "src", "k", v.ID, []object.Tag{{Key: "a", Value: "b"}}))
+				for v.Status != object.Failed {
+					v, err = w.src.HeadObject(w.Context(), "src", "k", v.ID)
+					w.must(err)
+				}
+				return v.Key, v.ID
+			},
+			status: object.Failed, presence: check.Absent, want: "no job brings back what was deleted by its id",
+		},
+		{
 			name: "another prefix", do: func(w *world) (string, string) {
 				w.configure(ruleXML("logs", "<Prefix>logs/</Prefix>", "Disabled", "dst"))
 				v := w.put("k")

@@ -15,9 +15,8 @@ import (
 // "Configuring an IAM role for S3 Batch Replication").
 func (c *checker) job(ctx context.Context, src *place, o Options) error {
 	part := "job role " + o.JobRole
-	who, err := c.assumable(ctx, part, o.JobRole, job.Service, "Failed to assume role.", map[string][]string{
-		"aws:sourcearn": {arn.Job(c.accounts[0].Region(), c.accounts[0].id.Account, "*")}, "aws:sourceaccount": {c.accounts[0].id.Account},
-	})
+	who, err := c.assumable(ctx, part, o.JobRole, job.Service, "Failed to assume role.",
+		comingFor(arn.Job(c.accounts[0].Region(), c.accounts[0].id.Account, "*"), c.accounts[0].id.Account))
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (c *checker) live(ctx context.Context, src *place, o Options) error {
 	if roleARN == "" {
 		return nil // the line about the configuration says it
 	}
-	who, err := c.assumable(ctx, "replication role "+roleARN, roleARN, rule.Service, "AssumeRoleNotPermitted", nil)
+	who, err := c.replicationRole(ctx, src, roleARN)
 	if err != nil {
 		return err
 	}
@@ -127,6 +127,17 @@ func (c *checker) setting(part string, p *place, d bucket.Document, what string,
 	c.add(l)
 }
 
+// replicationRole checks that S3 may assume the role when it comes for src.
+func (c *checker) replicationRole(ctx context.Context, src *place, roleARN string) (*actor, error) {
+	return c.assumable(ctx, "replication role "+roleARN, roleARN, rule.Service, "AssumeRoleNotPermitted", comingFor(src.ARN(), src.Owner))
+}
+
+// comingFor is what a service that assumes a role says of that for which it
+// comes.
+func comingFor(resource, account string) map[string][]string {
+	return map[string][]string{"aws:sourcearn": {resource}, "aws:sourceaccount": {account}}
+}
+
 // assumable checks that a role exists and that a service may assume it.
 func (c *checker) assumable(ctx context.Context, part, roleARN, service, code string, context map[string][]string) (*actor, error) {
 	who, err := c.role(ctx, roleARN)
@@ -181,25 +192,25 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 		dst.Owner = r.Destination.Account
 	}
 	var needs []rule.Need
-	var facts map[string][]string
+	var tags []object.Tag
 	if v == nil {
-		needs = c.needs(src, dst, r)
+		needs, tags = c.needs(src, dst, r), r.Tags()
 	} else {
-		needs, facts = r.Needs(&src.Bucket, &dst.Bucket, v), object.TagFacts(object.ExistingTag, v.Tags)
+		needs, tags = r.Needs(&src.Bucket, &dst.Bucket, v), v.Tags
 	}
 	ask := func(part string, on *place, context map[string][]string) {
 		for _, n := range needs {
 			if n.Bucket != &on.Bucket {
 				continue
 			}
-			q := question{part: part, action: n.Action, resource: n.Resource, on: on, code: n.Code, instead: n.Instead, implied: n.Implied, context: context}
+			q := question{part: part, action: n.Action, resource: n.Resource, on: on, code: n.Code, instead: n.Instead, implied: n.Implied, context: context, tagged: on == src}
 			if v != nil && n.Resource != on.ARN() {
 				q.cover = arn.Object(on.Name, r.KeyPrefix()+"*")
 			}
 			c.ask(who, q)
 		}
 	}
-	ask(from, src, facts)
+	ask(from, src, object.TagFacts(object.ExistingTag, tags))
 	c.fits(to, src, dst, r)
 	ask(to, dst, nil)
 	c.keys(who, src, r, part)

@@ -2,8 +2,8 @@ package check
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -152,28 +152,31 @@ func amend(body *yaml.Node, logicalID string, g []Fix) bool {
 // amendDocument changes a policy document in a template as merged changes the
 // one that was read; the two have to have the same statements.
 func amendDocument(doc *yaml.Node, g []Fix) bool {
-	statements := at(doc, "Statement")
-	if statements == nil {
+	if at(doc, "Statement") == nil {
 		return false
 	}
+	amended := clone(doc)
+	statements := at(amended, "Statement")
 	if statements.Kind == yaml.MappingNode {
 		single := *statements
 		*statements = yaml.Node{Kind: yaml.SequenceNode, Content: []*yaml.Node{&single}}
 	}
-	if statements.Kind != yaml.SequenceNode || statements.Tag != "" && statements.Tag != "!!seq" ||
-		len(statements.Content) != len(readDocument(g[0].target.text).Statement) {
+	if !isList(statements) || len(statements.Content) != len(readDocument(g[0].target.text).Statement) {
 		return false
+	}
+	for _, f := range g {
+		if f.Do != Add && at(statements.Content[f.index], "Effect") == nil { // it is a function
+			return false
+		}
 	}
 	var added document
 	gone := map[*yaml.Node]bool{}
 	for _, f := range g {
 		switch f.Do {
 		case Change:
-			var s statement
-			if json.Unmarshal(merge(readDocument(f.target.text).Statement[f.index], f), &s) != nil {
+			if !amendDeny(statements.Content[f.index], f) {
 				return false
 			}
-			put(statements.Content[f.index], "Condition", fromJSON(s.Condition))
 		case Remove:
 			gone[statements.Content[f.index]] = true
 		case Add:
@@ -184,8 +187,76 @@ func amendDocument(doc *yaml.Node, g []Fix) bool {
 	for _, s := range added.Statement {
 		statements.Content = append(statements.Content, fromJSON(s))
 	}
+	if len(statements.Content) == 0 {
+		return false
+	}
 	statements.Style = 0
-	return len(statements.Content) > 0
+	*doc = *amended
+	return true
+}
+
+func clone(n *yaml.Node) *yaml.Node {
+	out := *n
+	out.Content = make([]*yaml.Node, len(n.Content))
+	for i, c := range n.Content {
+		out.Content[i] = clone(c)
+	}
+	return &out
+}
+
+// amendDeny makes a Deny in a template leave alone whom f spares, beside the
+// conditions that it has. It returns false if these are functions.
+func amendDeny(deny *yaml.Node, f Fix) bool {
+	conditions := child(deny, "Condition")
+	if !isPlain(conditions) {
+		return false
+	}
+	operator := child(conditions, exemptOperator)
+	if !isPlain(operator) {
+		return false
+	}
+	i := 0
+	for i < len(operator.Content) && !strings.EqualFold(operator.Content[i].Value, exemptKey) {
+		i += 2
+	}
+	if i == len(operator.Content) {
+		operator.Content = append(operator.Content, text(exemptKey), list())
+	}
+	principals := operator.Content[i+1]
+	if principals.Kind == yaml.ScalarNode {
+		single := *principals
+		*principals = *list(&single)
+	}
+	if !isList(principals) || slices.ContainsFunc(principals.Content, func(n *yaml.Node) bool { return n.Tag != "!!str" }) {
+		return false
+	}
+	for _, principal := range spared(f.Statement) {
+		if !slices.ContainsFunc(principals.Content, func(n *yaml.Node) bool { return n.Value == principal }) {
+			principals.Content = append(principals.Content, text(principal))
+		}
+	}
+	if len(principals.Content) == 1 {
+		*principals = *principals.Content[0]
+	}
+	return true
+}
+
+// isList reports whether a node is a list, and no function.
+func isList(n *yaml.Node) bool {
+	return n.Kind == yaml.SequenceNode && (n.Tag == "" || n.Tag == "!!seq")
+}
+
+// isPlain reports whether a node is a mapping, and no function.
+func isPlain(n *yaml.Node) bool {
+	return n.Kind == yaml.MappingNode && (n.Tag == "" || n.Tag == "!!map") && (len(n.Content) == 0 || !strings.HasPrefix(n.Content[0].Value, "Fn::"))
+}
+
+// child returns the value under a key, a new mapping if there is none.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if at(n, key) == nil {
+		n.Content = append(n.Content, text(key), mapping())
+	}
+	return at(n, key)
 }
 
 // at returns the value under a path of keys; nil if there is none.

@@ -19,9 +19,14 @@ func (r *Report) Write(out io.Writer) error {
 }
 
 func writeLines(b *strings.Builder, lines []Line, todo []Plan) {
-	part := ""
+	part, reason := "", ""
 	for i := range lines {
-		l := &lines[i]
+		l := lines[i]
+		if l.Status == Unknown && l.Reason == reason {
+			l.Reason = "for the same reason"
+		} else {
+			reason = l.Reason
+		}
 		if l.Part != part {
 			part = l.Part
 			fmt.Fprintf(b, "\n%s\n", part)

@@ -96,8 +96,18 @@ func (c *checkCommand) options(ctx context.Context) (check.Options, error) {
 			return o, err
 		}
 	}
-	if c.Out != "" && !c.Fix {
-		return o, fault.New(fault.Invalid, "", "--out is for --fix").WithHint("add --fix, or leave --out out")
+	for _, need := range []struct {
+		flag, of     string
+		given, there bool
+	}{
+		{"--out", "--fix", c.Out != "", c.Fix},
+		{"--destination", "--role", c.Destination != "", c.Role != ""},
+		{"--report", "--job-role", c.Report != "", c.JobRole != ""},
+		{"--manifest", "--job-role", c.Manifest != "", c.JobRole != ""},
+	} {
+		if need.given && !need.there {
+			return o, fault.Newf(fault.Invalid, "", "%s is for %s", need.flag, need.of).WithHint("add %s, or leave %s out", need.of, need.flag)
+		}
 	}
 	o.Source, o.Others, err = c.clients(ctx)
 	return o, err

@@ -179,6 +179,9 @@ func TestJobsFailAsOnAWS(t *testing.T) {
 		{"may not write the report", func(e *testenv.Env, _ *job.Spec) {
 			e.Role("batch", "batchoperations.s3.amazonaws.com", testenv.BatchGrants[:2]...)
 		}, "The job report could not be written to your report bucket. Please check your permissions.", "s3:PutObject"},
+		{"the report would be retained", func(e *testenv.Env, _ *job.Spec) {
+			e.Document(testenv.Reports, bucket.ObjectLock, `<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention><Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>`)
+		}, "The job report could not be written to your report bucket. Please check your permissions.", "GOVERNANCE"},
 		{"may not write the manifest", func(e *testenv.Env, s *job.Spec) {
 			e.Role("batch", "batchoperations.s3.amazonaws.com", testenv.BatchGrants[:2]...)
 			s.Generator.EnableOutput = true

@@ -59,6 +59,9 @@ func (d *driver) writeReport(ctx context.Context, r *record) error {
 	if err := out.open(r.Spec.Report.Bucket); err != nil {
 		return err
 	}
+	if mode := out.bucket.DefaultRetention().Mode; mode != "" { // as on AWS
+		return &refusal{out.code, out.reason, []string{"Object Lock retains new objects of bucket " + out.bucket.Name + " in " + mode + " mode"}}
+	}
 	var results []report.Result
 	for _, succeeded := range []bool{true, false} {
 		n, status := r.Progress.Failed, "failed"

@@ -62,16 +62,19 @@ func (c *checker) files(ctx context.Context, who *actor, what, url string, actio
 		c.add(Line{Part: part, What: "the bucket exists", Account: t.account, Status: Refused, Code: code, Reason: "there is no bucket " + name, Fixes: t.set(Create)})
 		p.Owner = t.account
 	}
-	if r := p.DefaultRetention(); r.Mode != "" {
+	if r := p.DefaultRetention(); r.Mode != "" && what == "report" {
 		c.add(Line{
 			Part: part, What: "new objects are not retained", Account: p.Owner, Status: Refused, Code: code,
-			Reason: fmt.Sprintf("Object Lock retains new objects in %s mode, and S3 cannot write a job's %s to such a bucket: name another one", r.Mode, what),
+			Reason: fmt.Sprintf("Object Lock retains new objects in %s mode, and S3 cannot write a job's report to such a bucket: name another one", r.Mode),
 		})
 	}
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
 		prefix += "/"
 	}
 	for _, action := range actions {
+		if action != "s3:PutObject" {
+			code = "Reading the manifest is forbidden: AccessDenied"
+		}
 		c.ask(who, question{part: part, action: action, resource: arn.Object(name, prefix+"*"), on: p, code: code})
 	}
 	return nil

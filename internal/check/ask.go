@@ -41,8 +41,17 @@ func (q *question) request(who *actor, now time.Time) *policy.Request {
 	return r
 }
 
-// ask decides a question and adds its line.
+// ask decides a question and adds its line, and a line for each part of its
+// objects that is refused besides.
 func (c *checker) ask(who *actor, q question) {
+	d := c.decide(who, q)
+	if strings.HasSuffix(q.resource, "*") && q.cover == "" {
+		c.askNarrower(who, q, undenied(&d))
+	}
+}
+
+// decide decides a question and adds its line.
+func (c *checker) decide(who *actor, q question) policy.Decision {
 	r := q.request(who, c.now)
 	sources, targets := slices.Clone(who.sources), maps.Clone(who.targets)
 	var shut error // why the bucket's part is not known
@@ -94,13 +103,11 @@ func (c *checker) ask(who *actor, q question) {
 		l.Status, l.Reason = OK, "comes with s3:ReplicateObject; only a Deny would refuse it"
 	}
 	c.add(l)
-	if strings.HasSuffix(q.resource, "*") && q.cover == "" && !d.Explicit {
-		c.askNarrower(who, q, sources)
-	}
+	return d
 }
 
-// askNarrower asks again for each part of the objects that a Deny is about, and
-// adds a line if that part is refused.
+// askNarrower asks again for each part of the objects that a Deny of some
+// sources is about, and adds a line if that part is refused.
 func (c *checker) askNarrower(who *actor, q question, sources []policy.Source) {
 	seen, whole := map[string]bool{}, q.request(who, c.now)
 	for _, src := range sources {
@@ -115,7 +122,7 @@ func (c *checker) askNarrower(who *actor, q question, sources []policy.Source) {
 			for _, part := range q.parts(&s, whole) {
 				id := fmt.Sprint(part.resource, part.context)
 				if r := part.request(who, c.now); !seen[id] && policy.Decide(r, sources).Explicit {
-					c.ask(who, part)
+					c.decide(who, part)
 				}
 				seen[id] = true
 			}

@@ -357,6 +357,12 @@ func TestChecks(t *testing.T) {
 			want: []string{"s3:ReplicateObject on arn:aws:s3:::dst/k*1"},
 		},
 		{
+			name: "destination denies all, and a part besides", code: "DstPutObjectNotPermitted", marker: true, broken: func(w *world) {
+				w.policy(write, "!s3:ReplicateObject arn:aws:s3:::dst/*", "!s3:ReplicateObject arn:aws:s3:::dst/k2")
+			},
+			want: []string{"s3:ReplicateObject on arn:aws:s3:::dst/*", "s3:ReplicateObject on arn:aws:s3:::dst/k2"},
+		},
+		{
 			name: "the role is denied a part by a variable", code: "DstPutObjectNotPermitted", marker: true, broken: func(w *world) {
 				w.grant("repl", find, read, write, "!s3:ReplicateObject arn:aws:s3:::dst/k${aws:PrincipalTag/none, '1'}")
 			},

@@ -30,7 +30,8 @@ type question struct {
 	tagged   bool   // the context has the tags of the objects
 }
 
-// request is what who asks for.
+// request is what who asks for. The * that stands for what is not known yet is
+// two characters, lest a ? take it for one that it matches.
 func (q *question) request(who *actor, now time.Time) *policy.Request {
 	r := &policy.Request{
 		Principal: who.Principal, Action: q.action, Resource: q.resource, ResourceAccount: q.account, Context: q.context, Time: now,
@@ -38,14 +39,22 @@ func (q *question) request(who *actor, now time.Time) *policy.Request {
 	if q.on != nil {
 		r.ResourceAccount = q.on.Owner
 	}
+	if q.whole() {
+		r.Resource += "*"
+	}
 	return r
+}
+
+// whole reports whether the question is about all objects under a prefix.
+func (q *question) whole() bool {
+	return strings.HasSuffix(q.resource, "*") && q.resource != "*" && q.cover == ""
 }
 
 // ask decides a question and adds its line, and a line for each part of its
 // objects that is refused besides.
 func (c *checker) ask(who *actor, q question) {
 	d := c.decide(who, q)
-	if strings.HasSuffix(q.resource, "*") && q.cover == "" {
+	if q.whole() {
 		c.askNarrower(who, q, undenied(&d))
 	}
 }
@@ -69,7 +78,7 @@ func (c *checker) decide(who *actor, q question) policy.Decision {
 			r, d = &other, instead
 		}
 	}
-	l := Line{Part: q.part, What: r.Action + " on " + r.Resource, Account: r.ResourceAccount, Code: q.code, Grounds: grounds(&d)}
+	l := Line{Part: q.part, What: r.Action + " on " + q.resource, Account: r.ResourceAccount, Code: q.code, Grounds: grounds(&d)}
 	if q.what != "" {
 		l.What = q.what
 	} else if q.resource == "*" {

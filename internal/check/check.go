@@ -87,11 +87,7 @@ func (r *Report) Count(s Status) int {
 // jobs if a role for them is given. An error means that nothing could be
 // checked: no credentials, no such bucket.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	c, err := begin(ctx, o.Source, o.Others)
-	if err != nil {
-		return nil, err
-	}
-	src, err := c.source(ctx, o.Bucket)
+	c, src, err := begin(ctx, o.Bucket, o.Source, o.Others)
 	if err != nil {
 		return nil, err
 	}

@@ -373,6 +373,10 @@ func TestChecks(t *testing.T) {
 			want: []string{"the bucket exists", "s3:ReplicateObject on arn:aws:s3:::dst/*", "s3:ReplicateDelete on arn:aws:s3:::dst/*"},
 		},
 		{
+			name: "destination takes only keys of one character", broken: func(w *world) { w.policy("s3:ReplicateObject,s3:ReplicateDelete arn:aws:s3:::dst/?") }, code: "DstPutObjectNotPermitted",
+			want: []string{"s3:ReplicateObject on arn:aws:s3:::dst/*", "s3:ReplicateDelete on arn:aws:s3:::dst/*"},
+		},
+		{
 			name: "job role lacks a right", object: true, marker: true, broken: func(w *world) {
 				w.grant("job", "s3:InitiateReplication arn:aws:s3:::src/*", "s3:GetReplicationConfiguration,s3:PutInventoryConfiguration arn:aws:s3:::src")
 			},

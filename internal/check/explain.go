@@ -86,11 +86,7 @@ func (x *Explanation) Refused() (refused, unknown int) {
 
 // Explain finds out why a version is where it is.
 func Explain(ctx context.Context, o ObjectOptions) (*Explanation, error) {
-	c, err := begin(ctx, o.Source, o.Others)
-	if err != nil {
-		return nil, err
-	}
-	src, err := c.source(ctx, o.Bucket)
+	c, src, err := begin(ctx, o.Bucket, o.Source, o.Others)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func fixes(who *actor, r *policy.Request, q question, d *policy.Decision, missin
 			out = append(out, excuse(who, m, targets[m.Source.Name]))
 		}
 	}
-	resource := r.Resource
+	resource := q.resource
 	if q.cover != "" {
 		resource = q.cover
 	}
@@ -148,15 +148,25 @@ func (who *actor) whole() target {
 	return target{account: who.Account, kind: wholeRole, identity: who.kind, name: who.name, path: path, taken: who.inline}
 }
 
-// excuse is the fix for a Deny. One of a resource, which is there for others
-// as well, is made to spare the principal; any other is removed.
+// excuse is the fix for a Deny. One of a resource that is there for others as
+// well is made to spare the principal; any other is removed.
 func excuse(who *actor, m policy.Match, t target) Fix {
 	was := m.Source.Document.Statement(m.Statement)
 	f := Fix{Account: t.account, Document: m.Source.Name, Do: Remove, Was: was, target: t, index: m.Statement}
-	if t.kind == bucketDocument && who.Type != policy.ServicePrincipal {
+	if t.kind == bucketDocument && who.Type != policy.ServicePrincipal && !concernsOnly(was, who.Identity()) {
 		f.Do, f.Statement = Change, spare(was, who.Identity())
 	}
 	return f
+}
+
+// concernsOnly reports whether a statement is about one principal alone.
+func concernsOnly(text json.RawMessage, principal string) bool {
+	var s statement
+	var named map[string]json.RawMessage
+	if json.Unmarshal(text, &s) != nil || json.Unmarshal(s.Principal, &named) != nil {
+		return false // "*"
+	}
+	return len(named) == 1 && slices.Equal(values(named["AWS"]), []string{principal})
 }
 
 // statement is a statement in the usual order of its elements.

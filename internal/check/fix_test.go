@@ -78,3 +78,21 @@ func TestQuote(t *testing.T) {
 		t.Errorf("%q, %v", out, err)
 	}
 }
+
+// TestConcernsOnly tells a Deny that is there for one principal from one that
+// others need.
+func TestConcernsOnly(t *testing.T) {
+	t.Parallel()
+	for principal, want := range map[string]bool{
+		`"*"`:                       false,
+		`{"AWS":"*"}`:               false,
+		`{"AWS":"arn:r"}`:           true,
+		`{"AWS":["arn:r"]}`:         true,
+		`{"AWS":["arn:r","arn:s"]}`: false,
+		`{"AWS":"arn:r","Service":"s3.amazonaws.com"}`: false,
+	} {
+		if got := concernsOnly(json.RawMessage(`{"Effect":"Deny","Principal":`+principal+`}`), "arn:r"); got != want {
+			t.Errorf("%s: %t", principal, got)
+		}
+	}
+}

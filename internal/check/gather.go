@@ -33,16 +33,19 @@ type account struct {
 	id client.Identity
 }
 
-func begin(ctx context.Context, source *client.Client, others []*client.Client) (*checker, error) {
+// begin finds out whose credentials the clients have, and reads the source
+// bucket.
+func begin(ctx context.Context, name string, source *client.Client, others []*client.Client) (*checker, *place, error) {
 	c := &checker{now: time.Now(), buckets: map[string]*place{}, roles: map[string]*actor{}}
 	for _, cl := range append([]*client.Client{source}, others...) {
 		id, err := cl.GetCallerIdentity(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		c.accounts = append(c.accounts, &account{cl, id})
 	}
-	return c, nil
+	src, err := c.source(ctx, name)
+	return c, src, err
 }
 
 // account returns the account with an id, nil if we have no credentials of it.

@@ -68,7 +68,7 @@ func (c *checker) decide(who *actor, q question) policy.Decision {
 		var src policy.Source
 		src, shut = q.on.policy(who)
 		sources = append(sources, src)
-		targets[src.Name] = target{account: q.on.Owner, kind: bucketDocument, name: q.on.Name, text: string(q.on.Documents[bucket.Policy])}
+		targets[src.Name] = target{account: q.on.Owner, kind: bucketDocument, name: q.on.Name, region: q.on.Region, text: string(q.on.Documents[bucket.Policy])}
 	}
 	d := policy.Decide(r, sources)
 	if !d.Allowed && !d.Explicit && q.instead != "" {

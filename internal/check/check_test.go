@@ -547,6 +547,48 @@ Resources:
 	w.replicates("k", true, false)
 }
 
+// TestOperator checks as an IAM user, who may not pass the role until the fix
+// is made, and with a role that the configuration does not name.
+func TestOperator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stack, err := w.src.Deploy(t.Context(), "user", `Resources:
+  User:
+    Type: AWS::IAM::User
+    Properties:
+      UserName: ann
+      Policies:
+        - PolicyName: p
+          PolicyDocument:
+            Version: "2012-10-17"
+            Statement:
+              - {Effect: Allow, Action: ["s3:*", "iam:Get*", "iam:List*", "cloudformation:*"], Resource: "*"}
+              - {Effect: Allow, Action: iam:PassRole, Resource: "*", Condition: {StringEquals: {iam:ResourceTag/team: x}}}
+  Key:
+    Type: AWS::IAM::AccessKey
+    Properties: {UserName: !Ref User}
+Outputs:
+  Key: {Value: !Ref Key}
+  Secret: {Value: !GetAtt Key.SecretAccessKey}
+`, nil, []string{"CAPABILITY_NAMED_IAM"})
+	w.must(err)
+	ann := w.src.As(client.Credentials{AccessKey: stack.Outputs["Key"], Secret: stack.Outputs["Secret"]})
+	o := check.Options{Bucket: "src", Source: ann, Others: []*client.Client{w.dst}}
+	r, err := check.Run(t.Context(), o)
+	w.must(err)
+	if got := refused(r); !slices.Equal(got, []string{"iam:PassRole on " + replRole}) {
+		t.Fatalf("refused %q\n%s", got, written(t, r))
+	}
+	w.apply(r, "pass")
+	if r, err = check.Run(t.Context(), o); err != nil || refused(r) != nil {
+		t.Errorf("after the fix: %v\n%s", err, written(t, r))
+	}
+	o.Role = jobRole
+	if r, err = check.Run(t.Context(), o); err != nil || !slices.Contains(refused(r), "replication configuration") {
+		t.Errorf("with another role: %v\n%s", err, written(t, r))
+	}
+}
+
 // TestUnknown checks with too few credentials: what cannot be read is not
 // called refused, and what is refused for sure is.
 func TestUnknown(t *testing.T) {

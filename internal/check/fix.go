@@ -63,6 +63,7 @@ type target struct {
 	name     string        // of the role, user or bucket
 	path     string        // of a role that is not there
 	policy   string        // name of the inline policy, ARN of the managed one, name of the setting
+	region   string        // of a bucket
 	text     string        // the document as it is, JSON; "" if there is none
 	boundary bool          // the managed policy is a permissions boundary
 	taken    []string      // new inline policies: names of those that are there

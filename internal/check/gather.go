@@ -27,10 +27,13 @@ type checker struct {
 	report   Report
 }
 
-// account is an account whose credentials we have.
+// account is an account whose credentials we have, in a region.
 type account struct {
 	*client.Client
-	id client.Identity
+	id        client.Identity
+	elsewhere map[string]*account    // the same in other regions
+	all       []client.StackResource // of its stacks, once they are listed
+	listed    bool
 }
 
 // begin finds out whose credentials the clients have, and reads the source
@@ -42,7 +45,7 @@ func begin(ctx context.Context, name string, source *client.Client, others []*cl
 		if err != nil {
 			return nil, nil, err
 		}
-		c.accounts = append(c.accounts, &account{cl, id})
+		c.accounts = append(c.accounts, &account{Client: cl, id: id})
 	}
 	src, err := c.source(ctx, name)
 	return c, src, err
@@ -130,7 +133,7 @@ func (c *checker) ownerOf(ctx context.Context, name string) (*account, error) {
 	}
 	accounts := make([]*account, len(c.accounts))
 	for i, a := range c.accounts {
-		accounts[i] = &account{a.In(region), a.id}
+		accounts[i] = a.in(region)
 		if owns, err := accounts[i].OwnsBucket(ctx, name); err == nil && owns {
 			return accounts[i], nil
 		}

@@ -3,10 +3,12 @@ package check
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/identity"
 	"twinbucket/object"
 	"twinbucket/policy"
 	"twinbucket/rule"
@@ -68,8 +70,11 @@ func (c *checker) configured(ctx context.Context, src *place, o Options) (*rule.
 			return nil, err
 		}
 		l.Status, l.Reason = OK, enabled(set)
-		if l.Reason == "" {
+		switch {
+		case l.Reason == "":
 			l.Status, l.Reason = Refused, "every rule is Disabled: enable one"
+		case o.Role != "" && o.Role != set.Role:
+			l.Status, l.Reason = Refused, fmt.Sprintf("its role is %s, and not the one that is checked, %s", set.Role, o.Role)
 		}
 		c.add(l)
 		return set, nil
@@ -302,6 +307,12 @@ func (c *checker) operator(ctx context.Context, action, resource string, on *pla
 		c.add(Line{Part: part, What: "iam:PassRole on " + roleARN, Account: account, Status: Refused, Reason: "a role can only be passed in its own account: use a role of account " + who.Account})
 		return nil
 	}
-	c.ask(who, question{part: part, action: "iam:PassRole", resource: roleARN, account: account, context: passing})
+	role, err := c.role(ctx, roleARN)
+	if err != nil {
+		return err
+	}
+	facts := identity.TagFacts(role.Tags)
+	maps.Copy(facts, passing)
+	c.ask(who, question{part: part, action: "iam:PassRole", resource: roleARN, account: account, context: facts})
 	return nil
 }

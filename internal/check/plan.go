@@ -20,6 +20,7 @@ type Plan struct {
 	// Template is a CloudFormation template to deploy as a new stack, YAML; ""
 	// if there is nothing that a new stack could make.
 	Template string `json:"template,omitempty"`
+	Region   string `json:"region,omitempty"` // for the template; "" if any will do
 	// Updates are the templates of stacks that have what is to change.
 	Updates []Update       `json:"updates,omitempty"`
 	Changes []Modification `json:"changes"`
@@ -86,6 +87,7 @@ func (c *checker) plan(ctx context.Context, p *Plan, groups [][]Fix) error {
 	for _, g := range groups {
 		if g[0].target.fresh() {
 			fresh = append(fresh, g)
+			p.Region = max(p.Region, g[0].target.region)
 		} else {
 			there = append(there, g)
 		}

@@ -43,7 +43,7 @@ func asItIs(t *target) string { return t.text }
 
 // setting is a setting of the bucket as it should be.
 func (p *place) setting(d bucket.Document) target {
-	t := target{account: p.Owner, kind: bucketSetting, name: p.Name, policy: string(d)}
+	t := target{account: p.Owner, kind: bucketSetting, name: p.Name, region: p.Region, policy: string(d)}
 	if d == bucket.PublicAccessBlock {
 		block := map[string]bool{"RestrictPublicBuckets": false}
 		for _, name := range []string{"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy"} {
@@ -69,7 +69,7 @@ func (p *place) configuration(role string, r *rule.Rule) target {
 		DeleteMarkerReplication status
 		Destination             destination
 	}
-	t := target{account: p.Owner, kind: bucketSetting, name: p.Name, policy: string(bucket.Replication)}
+	t := target{account: p.Owner, kind: bucketSetting, name: p.Name, region: p.Region, policy: string(bucket.Replication)}
 	t.text = string(encode(struct {
 		Role  string
 		Rules []ruleJSON

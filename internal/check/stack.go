@@ -15,6 +15,7 @@ import (
 // belongs to it.
 type Update struct {
 	Stack    string `json:"stack"`
+	Region   string `json:"region"`
 	Template string `json:"template"` // YAML
 }
 
@@ -26,30 +27,37 @@ func (c *checker) update(ctx context.Context, p *Plan, groups [][]Fix) (map[stri
 	if a == nil {
 		return stacks, nil
 	}
-	templates := map[string]*yaml.Node{}
+	type home struct{ region, stack string }
+	templates := map[home]*yaml.Node{}
 	for _, g := range groups {
-		r, err := a.stackOf(ctx, &g[0].target)
+		t := &g[0].target
+		in := a
+		if t.region != "" {
+			in = a.in(t.region)
+		}
+		r, err := in.stackOf(ctx, t)
 		if err != nil {
 			return nil, err
 		}
 		if r == nil {
 			continue
 		}
-		body, ok := templates[r.Stack]
+		where := home{in.Region(), r.Stack}
+		body, ok := templates[where]
 		if !ok {
-			if body, err = a.template(ctx, r.Stack); err != nil {
+			if body, err = in.template(ctx, r.Stack); err != nil {
 				return nil, err
 			}
-			templates[r.Stack] = body
+			templates[where] = body
 		}
 		if body == nil || !amend(body, r.LogicalID, g) {
 			continue
 		}
-		stacks[g[0].target.key()] = r.Stack
-		if i := slices.IndexFunc(p.Updates, func(u Update) bool { return u.Stack == r.Stack }); i >= 0 {
+		stacks[t.key()] = r.Stack
+		if i := slices.IndexFunc(p.Updates, func(u Update) bool { return home{u.Region, u.Stack} == where }); i >= 0 {
 			p.Updates[i].Template = render(body)
 		} else {
-			p.Updates = append(p.Updates, Update{r.Stack, render(body)})
+			p.Updates = append(p.Updates, Update{r.Stack, where.region, render(body)})
 		}
 	}
 	return stacks, nil
@@ -80,31 +88,50 @@ func (a *account) stackOf(ctx context.Context, t *target) (*client.StackResource
 	if kind == "" {
 		return nil, nil
 	}
-	find := func(stack, physicalID string) *client.StackResource {
-		list, err := a.DescribeStackResources(ctx, stack, physicalID)
-		if err != nil {
-			return nil
-		}
+	find := func(list []client.StackResource) *client.StackResource {
 		i := slices.IndexFunc(list, func(r client.StackResource) bool { return r.Type == kind && r.PhysicalID == physical })
 		if i < 0 {
 			return nil
 		}
 		return &list[i]
 	}
-	if r := find("", physical); r != nil {
-		return r, ctx.Err()
+	list, err := a.DescribeStackResources(ctx, "", physical)
+	if r := find(list); err == nil && r != nil {
+		return r, nil
 	}
 	// A bucket and its policy have one physical id, and may be in two stacks.
-	stacks, err := a.DescribeStacks(ctx, "")
-	if err != nil {
-		return nil, ctx.Err()
-	}
-	for i := range stacks {
-		if r := find(stacks[i].Name, ""); r != nil {
-			return r, ctx.Err()
+	return find(a.resources(ctx)), ctx.Err()
+}
+
+// resources returns the resources of all stacks that may be looked at.
+func (a *account) resources(ctx context.Context) []client.StackResource {
+	if !a.listed {
+		a.listed = true
+		stacks, err := a.DescribeStacks(ctx, "")
+		if err != nil {
+			return nil
+		}
+		for i := range stacks {
+			if list, err := a.DescribeStackResources(ctx, stacks[i].Name, ""); err == nil {
+				a.all = append(a.all, list...)
+			}
 		}
 	}
-	return nil, ctx.Err()
+	return a.all
+}
+
+// in returns the account in a region.
+func (a *account) in(region string) *account {
+	if region == a.Region() {
+		return a
+	}
+	if a.elsewhere[region] == nil {
+		if a.elsewhere == nil {
+			a.elsewhere = map[string]*account{}
+		}
+		a.elsewhere[region] = &account{Client: a.In(region), id: a.id}
+	}
+	return a.elsewhere[region]
 }
 
 // template reads the template of a stack; nil if it may not be read.

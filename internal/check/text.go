@@ -165,13 +165,18 @@ type Document struct {
 // Documents returns the templates of a plan, and what none of them can do as
 // commands in comments.
 func (p *Plan) Documents() []Document {
-	const deploy = "aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM --template-file FILE --stack-name "
+	deploy := func(region, stack string) string {
+		if region != "" {
+			region = " --region " + region
+		}
+		return "aws cloudformation deploy --capabilities CAPABILITY_NAMED_IAM" + region + " --template-file FILE --stack-name " + stack + "\n"
+	}
 	var out []Document
 	if p.Template != "" {
-		out = append(out, Document{p.Account, "# Account " + p.Account + ", as a new stack: " + deploy + "NAME\n" + p.Template})
+		out = append(out, Document{p.Account, "# Account " + p.Account + ", as a new stack: " + deploy(p.Region, "NAME") + p.Template})
 	}
 	for _, u := range p.Updates {
-		out = append(out, Document{p.Account + "-" + u.Stack, "# Account " + p.Account + ", stack " + u.Stack + ": " + deploy + u.Stack + "\n" + u.Template})
+		out = append(out, Document{p.Account + "-" + u.Stack, "# Account " + p.Account + ", stack " + u.Stack + ": " + deploy(u.Region, u.Stack) + u.Template})
 	}
 	commands := p.Commands()
 	if commands == nil {

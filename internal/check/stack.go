@@ -222,15 +222,6 @@ func amendDocument(doc *yaml.Node, g []Fix) bool {
 	return true
 }
 
-func clone(n *yaml.Node) *yaml.Node {
-	out := *n
-	out.Content = make([]*yaml.Node, len(n.Content))
-	for i, c := range n.Content {
-		out.Content[i] = clone(c)
-	}
-	return &out
-}
-
 // amendDeny makes a Deny in a template leave alone whom f spares, beside the
 // conditions that it has. It returns false if these are functions.
 func amendDeny(deny *yaml.Node, f Fix) bool {
@@ -266,57 +257,4 @@ func amendDeny(deny *yaml.Node, f Fix) bool {
 		*principals = *principals.Content[0]
 	}
 	return true
-}
-
-// isList reports whether a node is a list, and no function.
-func isList(n *yaml.Node) bool {
-	return n.Kind == yaml.SequenceNode && (n.Tag == "" || n.Tag == "!!seq")
-}
-
-// isPlain reports whether a node is a mapping, and no function.
-func isPlain(n *yaml.Node) bool {
-	return n.Kind == yaml.MappingNode && (n.Tag == "" || n.Tag == "!!map") && (len(n.Content) == 0 || !strings.HasPrefix(n.Content[0].Value, "Fn::"))
-}
-
-// child returns the value under a key, a new mapping if there is none.
-func child(n *yaml.Node, key string) *yaml.Node {
-	if at(n, key) == nil {
-		n.Content = append(n.Content, text(key), mapping())
-	}
-	return at(n, key)
-}
-
-// at returns the value under a path of keys; nil if there is none.
-func at(n *yaml.Node, path ...string) *yaml.Node {
-	for _, key := range path {
-		if n == nil || n.Kind != yaml.MappingNode {
-			return nil
-		}
-		i := 0
-		for i < len(n.Content) && n.Content[i].Value != key {
-			i += 2
-		}
-		if i >= len(n.Content) {
-			return nil
-		}
-		n = n.Content[i+1]
-	}
-	return n
-}
-
-// items returns the items of a list; nil if it is none.
-func items(n *yaml.Node) []*yaml.Node {
-	if n == nil || n.Kind != yaml.SequenceNode {
-		return nil
-	}
-	return n.Content
-}
-
-// put sets a key of a mapping.
-func put(n *yaml.Node, key string, value *yaml.Node) {
-	if old := at(n, key); old != nil {
-		*old = *value
-		return
-	}
-	n.Content = append(n.Content, text(key), value)
 }

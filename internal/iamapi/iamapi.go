@@ -228,6 +228,15 @@ func (c *call) allow(name, resource string) error {
 	})
 }
 
+// allowCreate asks whether the caller may make a thing, such as a "Role", and
+// give it its tags.
+func (c *call) allowCreate(thing, resource string, tags map[string]string) error {
+	if err := c.allow("Create"+thing, resource); err != nil || len(tags) == 0 {
+		return err
+	}
+	return c.allow("Tag"+thing, resource)
+}
+
 // context returns the condition keys that the request gives.
 func (c *call) context() map[string][]string {
 	if c.facts == nil {

@@ -35,13 +35,8 @@ func (c *call) createPolicy() error {
 	if p.Tags, err = c.tags("Tags"); err != nil {
 		return err
 	}
-	if err := c.allow("CreatePolicy", p.ARN()); err != nil {
+	if err := c.allowCreate("Policy", p.ARN(), p.Tags); err != nil {
 		return err
-	}
-	if len(p.Tags) > 0 {
-		if err := c.allow("TagPolicy", p.ARN()); err != nil {
-			return err
-		}
 	}
 	made, err := c.iam.CreatePolicy(c.r.Context(), p)
 	if err == nil {

@@ -36,13 +36,8 @@ func (c *call) createRole() error {
 		return err
 	}
 	c.know("iam:permissionsboundary", r.Boundary)
-	if err := c.allow("CreateRole", r.ARN()); err != nil {
+	if err := c.allowCreate("Role", r.ARN(), r.Tags); err != nil {
 		return err
-	}
-	if len(r.Tags) > 0 {
-		if err := c.allow("TagRole", r.ARN()); err != nil {
-			return err
-		}
 	}
 	made, err := c.iam.CreateRole(c.r.Context(), r)
 	if err == nil {

@@ -23,13 +23,8 @@ func (c *call) createUser() error {
 		return err
 	}
 	c.know("iam:permissionsboundary", u.Boundary)
-	if err := c.allow("CreateUser", u.ARN()); err != nil {
+	if err := c.allowCreate("User", u.ARN(), u.Tags); err != nil {
 		return err
-	}
-	if len(u.Tags) > 0 {
-		if err := c.allow("TagUser", u.ARN()); err != nil {
-			return err
-		}
 	}
 	made, err := c.iam.CreateUser(c.r.Context(), u)
 	if err == nil {

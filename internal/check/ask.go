@@ -142,22 +142,14 @@ func (c *checker) askNarrower(who *actor, q question, sources []policy.Source) {
 // policy returns the bucket's policy as a source of a decision about who, or
 // why it is not known.
 func (p *place) policy(who *actor) (policy.Source, error) {
-	src := policy.Source{Kind: policy.ResourcePolicy, Name: "the bucket policy of " + p.Name, Account: p.Owner}
+	src := policy.Source{Kind: policy.ResourcePolicy, Name: policyOf(p.Name), Account: p.Owner}
 	for _, d := range []bucket.Document{owner, bucket.Policy, bucket.PublicAccessBlock} {
 		if err := p.unread[d]; err != nil {
 			return src, err
 		}
 	}
-	data := p.Documents[bucket.Policy]
-	if len(data) == 0 {
-		return src, nil
-	}
-	doc, err := policy.Parse(data, policy.Resource)
-	if err != nil {
-		return src, fmt.Errorf("%s: %w", src.Name, err)
-	}
 	if !p.restricted(who) {
-		src.Document = doc
+		src.Document = p.compiled
 	}
 	return src, nil
 }
@@ -165,14 +157,10 @@ func (p *place) policy(who *actor) (policy.Source, error) {
 // dead returns a principal that the bucket's policy names and that was deleted;
 // "" if there is none.
 func (p *place) dead() string {
-	if p == nil {
+	if p == nil || p.compiled == nil {
 		return ""
 	}
-	doc, err := policy.Parse(p.Documents[bucket.Policy], policy.Resource)
-	if err != nil {
-		return ""
-	}
-	for _, id := range doc.Principals() {
+	for _, id := range p.compiled.Principals() {
 		if deleted(id) {
 			return id
 		}
@@ -189,11 +177,7 @@ func deleted(principal string) bool {
 // restricted reports whether RestrictPublicBuckets keeps other accounts out,
 // because the policy is public.
 func (p *place) restricted(who *actor) bool {
-	if who.Account == p.Owner || !setting.Blocks(&p.Bucket, "RestrictPublicBuckets") {
-		return false
-	}
-	doc, err := policy.Parse(p.Documents[bucket.Policy], policy.Resource)
-	return err == nil && doc.Public()
+	return who.Account != p.Owner && p.compiled != nil && setting.Blocks(&p.Bucket, "RestrictPublicBuckets") && p.compiled.Public()
 }
 
 // grounds returns the statements that a decision rests on: those that deny, or

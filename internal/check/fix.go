@@ -81,7 +81,7 @@ func (t *target) document() string {
 	case trustDocument:
 		return "the trust policy of role " + t.name
 	case bucketDocument:
-		return "the bucket policy of " + t.name
+		return policyOf(t.name)
 	case wholeRole:
 		return "role " + t.name
 	case wholeBucket:

@@ -24,6 +24,7 @@ type checker struct {
 	now      time.Time
 	buckets  map[string]*place
 	roles    map[string]*actor // by ARN
+	you      *actor            // who the credentials of the source belong to, once it is read
 	report   Report
 }
 
@@ -67,7 +68,8 @@ type place struct {
 	reader *client.Client // of its owner, in its region; nil if that is not known
 	gone   bool           // there is no such bucket
 	// unread holds why a document, or who owns the bucket ("owner"), is not known.
-	unread map[bucket.Document]error
+	unread   map[bucket.Document]error
+	compiled *policy.Document // the bucket policy; nil if there is none, or none that is known
 }
 
 // The things of a bucket that may not be known, beside its documents.
@@ -121,8 +123,16 @@ func (c *checker) bucket(ctx context.Context, name string) (*place, error) {
 			p.unread[d] = err
 		}
 	}
+	if data := p.Documents[bucket.Policy]; len(data) > 0 {
+		if p.compiled, err = policy.Parse(data, policy.Resource); err != nil {
+			p.unread[bucket.Policy] = fmt.Errorf("%s: %w", policyOf(p.Name), err)
+		}
+	}
 	return p, nil
 }
+
+// policyOf names a bucket's policy for people.
+func policyOf(bucket string) string { return "the bucket policy of " + bucket }
 
 // ownerOf finds the account that owns a bucket, and returns it with a client in
 // the bucket's region. Error: NotFound if there is no such bucket.
@@ -291,8 +301,15 @@ func (who *actor) parse(text string, kind policy.Kind, label string) *policy.Doc
 	return doc
 }
 
-// caller reads who the credentials of the source belong to.
-func (c *checker) caller(ctx context.Context) (*actor, error) {
+// caller returns who the credentials of the source belong to.
+func (c *checker) caller(ctx context.Context) (who *actor, err error) {
+	if c.you == nil {
+		c.you, err = c.readCaller(ctx)
+	}
+	return c.you, err
+}
+
+func (c *checker) readCaller(ctx context.Context) (*actor, error) {
 	a := c.accounts[0]
 	who := &actor{targets: map[string]target{}}
 	who.Principal = policy.Principal{Account: a.id.Account, ARN: a.id.ARN, UserID: a.id.UserID}

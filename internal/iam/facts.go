@@ -6,11 +6,10 @@ import (
 	"strconv"
 )
 
-// S3Facts returns the condition keys, in lower case, that every action of S3
-// has beside those of the other services: how the request was signed and sent
+// AddS3Facts adds the condition keys, in lower case, that every action of S3 has
+// beside those of the other services: how the request was signed and sent
 // (Service Authorization Reference, "Condition keys for Amazon S3").
-func (c *Caller) S3Facts(r *http.Request) map[string][]string {
-	facts := make(map[string][]string, 8)
+func (c *Caller) AddS3Facts(facts map[string][]string, r *http.Request) {
 	if r.TLS != nil {
 		// TLS 1.0 is 0x301, and 1.3 0x304.
 		facts["s3:tlsversion"] = []string{"1." + strconv.Itoa(int(r.TLS.Version)-tls.VersionTLS10)}
@@ -20,7 +19,7 @@ func (c *Caller) S3Facts(r *http.Request) map[string][]string {
 	}
 	v := c.Verified
 	if v == nil || v.Version == 0 { // not signed
-		return facts
+		return
 	}
 	facts["s3:signatureversion"] = []string{"AWS4-HMAC-SHA256"}
 	if v.Version == 2 {
@@ -39,5 +38,4 @@ func (c *Caller) S3Facts(r *http.Request) map[string][]string {
 	default:
 		facts["s3:authtype"] = []string{"REST-HEADER"}
 	}
-	return facts
 }

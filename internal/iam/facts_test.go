@@ -12,7 +12,7 @@ import (
 	"twinbucket/role"
 )
 
-func TestS3Facts(t *testing.T) {
+func TestAddS3Facts(t *testing.T) {
 	t.Parallel()
 	signed := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for _, tt := range []struct {
@@ -52,7 +52,9 @@ func TestS3Facts(t *testing.T) {
 		if tt.digest != "" {
 			r.Header.Set("X-Amz-Content-Sha256", tt.digest)
 		}
-		if diff := cmp.Diff(tt.want, (&Caller{Verified: tt.verified}).S3Facts(r)); diff != "" {
+		got := map[string][]string{}
+		(&Caller{Verified: tt.verified}).AddS3Facts(got, r)
+		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}

@@ -22,8 +22,16 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 	if err := r.Fits(src, dst); err != nil {
 		return failed(o, d, err)
 	}
+	var facts map[string][]string // of the version, for what is asked at the source
+	if len(o.Tags) > 0 {
+		facts = object.TagFacts(object.ExistingTag, o.Tags)
+	}
 	for _, n := range r.Needs(src, dst, &o.Version) {
-		if err := e.roles.permit(caller, n, &o.Version); err != nil {
+		known := facts
+		if n.Bucket != src {
+			known = nil
+		}
+		if err := e.roles.permit(caller, n, known); err != nil {
 			return failed(o, d, err)
 		}
 	}

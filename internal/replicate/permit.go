@@ -7,7 +7,6 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
-	"twinbucket/object"
 	"twinbucket/rule"
 )
 
@@ -76,16 +75,13 @@ var kinds = map[string]fault.Kind{
 	"InitiateReplicationNotPermitted":   fault.Denied,
 }
 
-// permit reports whether a session may do what the replication of v needs; the
-// error has the need's failure code, and says which document refused and what
-// would mend it.
-func (s *sessions) permit(c *iam.Caller, n rule.Need, v *object.Version) error {
+// permit reports whether a session may do what replication needs; facts are the
+// condition keys of the request. The error has the need's failure code, and says
+// which document refused and what would mend it.
+func (s *sessions) permit(c *iam.Caller, n rule.Need, facts map[string][]string) error {
 	access := iam.Access{
 		Action: n.Action, Resource: n.Resource,
-		ResourceAccount: n.Bucket.Owner, Policy: n.Bucket.Documents[bucket.Policy], Block: n.Bucket.Documents[bucket.PublicAccessBlock],
-	}
-	if len(v.Tags) > 0 && n.Bucket.Name == v.Bucket {
-		access.Context = object.TagFacts(object.ExistingTag, v.Tags)
+		ResourceAccount: n.Bucket.Owner, Policy: n.Bucket.Documents[bucket.Policy], Block: n.Bucket.Documents[bucket.PublicAccessBlock], Context: facts,
 	}
 	decision, request := s.iam.Decide(c, access)
 	if decision.Allowed || n.Implied && !decision.Explicit {

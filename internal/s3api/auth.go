@@ -163,7 +163,7 @@ func (c *call) context() map[string][]string {
 		return c.facts
 	}
 	c.facts = wire.Facts(c.r, c.region)
-	maps.Copy(c.facts, c.caller.S3Facts(c.r))
+	c.caller.AddS3Facts(c.facts, c.r)
 	for _, k := range requestKeys {
 		if v := c.r.Header[k.header]; len(v) > 0 {
 			c.facts[k.key] = v[:1]

@@ -232,7 +232,7 @@ func (c *call) readBody() error {
 // condition keys in facts.
 func (c *call) allow(action, resource string, facts map[string][]string) error {
 	context := wire.Facts(c.r, c.Region)
-	maps.Copy(context, c.caller.S3Facts(c.r))
+	c.caller.AddS3Facts(context, c.r)
 	maps.Copy(context, facts)
 	return c.IAM.Authorize(c.caller, iam.Access{Action: action, Resource: resource, ResourceAccount: c.account, Context: context})
 }

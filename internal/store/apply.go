@@ -14,6 +14,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -94,17 +95,17 @@ func (a *applier) replayed(end journal.Position) error {
 // flush puts the batch into the index, which is then up to end.
 func (a *applier) flush(end journal.Position) error {
 	// A file may have found a new user since it was dropped.
-	a.dropped = slices.DeleteFunc(a.dropped, func(id uint64) bool { return a.has(fileRow(id)) })
+	a.dropped = slices.DeleteFunc(a.dropped, func(id uint64) bool { return a.has(layout.File(id)) })
 	if a.broken != nil {
 		return errors.Join(a.broken, a.b.Close())
 	}
-	if err := a.b.Set(appliedRow, binary.AppendUvarint(nil, uint64(end)), nil); err != nil {
+	if err := a.b.Set(layout.Applied, binary.AppendUvarint(nil, uint64(end)), nil); err != nil {
 		return err
 	}
 	if a.latest > a.s.latest {
 		a.s.latest = a.latest
 		a.s.advance(a.latest)
-		if err := a.b.Set(latestRow, binary.AppendUvarint(nil, uint64(a.latest)), nil); err != nil {
+		if err := a.b.Set(layout.Latest, binary.AppendUvarint(nil, uint64(a.latest)), nil); err != nil {
 			return err
 		}
 	}
@@ -172,7 +173,7 @@ func (a *applier) put(o *Object) {
 	a.countAll(o.body, 1)
 	a.write(o)
 	if _, ours := object.IDTime(o.ID); !ours {
-		a.set(idRow(o.Bucket, o.Key, o.ID), binary.AppendUvarint(nil, uint64(o.Modified.UnixNano())))
+		a.set(layout.ID(o.Bucket, o.Key, o.ID), binary.AppendUvarint(nil, uint64(o.Modified.UnixNano())))
 	}
 	a.latest = max(a.latest, o.Modified.UnixNano())
 }
@@ -194,13 +195,13 @@ func (a *applier) remove(o *Object) {
 		a.del(detailRow(o))
 	}
 	if _, ours := object.IDTime(o.ID); !ours {
-		a.del(idRow(o.Bucket, o.Key, o.ID))
+		a.del(layout.ID(o.Bucket, o.Key, o.ID))
 	}
 	if o.pendingAt != 0 {
-		a.del(pendingRow(o.pendingAt))
+		a.del(layout.Pending(o.pendingAt))
 	}
 	if o.upload != "" {
-		a.del(doneRow(o.Bucket, o.Key, o.upload))
+		a.del(layout.Done(o.Bucket, o.Key, o.upload))
 	}
 	a.countAll(o.body, -1)
 }
@@ -211,7 +212,7 @@ func (a *applier) count(file uint64, by int) {
 		return
 	}
 	n := 0
-	v, closer, err := a.b.Get(fileRow(file))
+	v, closer, err := a.b.Get(layout.File(file))
 	switch {
 	case err == nil:
 		u, _ := binary.Uvarint(v)
@@ -222,22 +223,22 @@ func (a *applier) count(file uint64, by int) {
 		return
 	}
 	if n += by; n > 0 {
-		a.set(fileRow(file), binary.AppendUvarint(nil, uint64(n)))
+		a.set(layout.File(file), binary.AppendUvarint(nil, uint64(n)))
 		return
 	}
-	a.del(fileRow(file))
+	a.del(layout.File(file))
 	a.dropped = append(a.dropped, file)
 }
 
 // enqueue makes a version wait for replication at a new place, or no longer.
 func (a *applier) enqueue(o *Object, at journal.Position, waits bool) {
 	if o.pendingAt != 0 {
-		a.del(pendingRow(o.pendingAt))
+		a.del(layout.Pending(o.pendingAt))
 		o.pendingAt = 0
 	}
 	if waits {
 		o.pendingAt = at
-		a.set(pendingRow(at), o.row())
+		a.set(layout.Pending(at), o.row())
 		a.pending = true
 	}
 }
@@ -281,7 +282,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	a.put(o)
 	if c.upload != "" {
 		a.removeUpload(&Upload{ID: c.upload, Version: o.Version})
-		a.set(doneRow(o.Bucket, o.Key, c.upload), []byte(o.ID))
+		a.set(layout.Done(o.Bucket, o.Key, c.upload), []byte(o.ID))
 	}
 	return a.broken
 }
@@ -334,7 +335,7 @@ func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
 	}
 	if o.Status == object.Replica {
 		// A replica deleted by its id is not to be made again by a job.
-		a.set(deletedRow(o.Bucket, o.Key, o.ID), nil)
+		a.set(layout.Deleted(o.Bucket, o.Key, o.ID), nil)
 	}
 	a.remove(o)
 	c.found = o
@@ -360,7 +361,7 @@ func (c *bucketCommand) apply(a *applier, at, _ journal.Position) error {
 	if err != nil {
 		return a.fail(err)
 	}
-	a.set(bucketRow(b.Name), append(binary.AppendUvarint(nil, b.Revision), data...))
+	a.set(layout.Bucket(b.Name), append(binary.AppendUvarint(nil, b.Revision), data...))
 	a.changeBucket(b.Name, b)
 	return a.broken
 }
@@ -377,7 +378,7 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 	if b == nil {
 		return noSuchBucket(c.name)
 	}
-	filled, err := anyRow(a.b, scanPrefix(rowVersion, c.name, ""))
+	filled, err := anyRow(a.b, layout.Prefix(layout.KindVersion, c.name, ""))
 	if a.fail(err) == nil && filled {
 		return notEmpty(b)
 	}
@@ -392,16 +393,16 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 	for _, u := range left {
 		a.removeUpload(u)
 	}
-	start := scanPrefix(rowDeleted, c.name, "")
-	_ = a.fail(a.b.DeleteRange(start, after(start), nil))
-	a.del(bucketRow(c.name))
+	start := layout.Prefix(layout.KindDeleted, c.name, "")
+	_ = a.fail(a.b.DeleteRange(start, layout.After(start), nil))
+	a.del(layout.Bucket(c.name))
 	a.changeBucket(c.name, nil)
 	return a.broken
 }
 
 // anyRow reports whether a row begins with prefix.
 func anyRow(r pebble.Reader, prefix []byte) (bool, error) {
-	return anyBetween(r, prefix, after(prefix))
+	return anyBetween(r, prefix, layout.After(prefix))
 }
 
 // anyBetween reports whether there is a row from lower on and below upper.

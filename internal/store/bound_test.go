@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/layout"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -104,7 +105,7 @@ func TestBucketsWithManyUploads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for row := range rows(t, s) {
-		if row[0] == rowUpload || row[0] == rowPart {
+		if row[0] == layout.KindUpload || row[0] == layout.KindPart {
 			t.Errorf("%q is left", row)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/layout"
 )
 
 // errRevision says that a record was changed by another since it was read.
@@ -23,8 +24,8 @@ func noSuchBucket(name string) error {
 
 // loadBuckets reads the buckets into memory, where they are looked up.
 func (s *Store) loadBuckets() error {
-	lower := bucketRow("")
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	lower := layout.Bucket("")
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: layout.After(lower)})
 	if err != nil {
 		return fault.Wrap("store.open", s.dir, err)
 	}
@@ -136,7 +137,7 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		filled, err := anyRow(s.db, scanPrefix(rowVersion, name, ""))
+		filled, err := anyRow(s.db, layout.Prefix(layout.KindVersion, name, ""))
 		if err != nil {
 			return fault.Wrap("store.deletebucket", name, err)
 		}

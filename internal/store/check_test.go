@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"twinbucket/internal/fields"
+	"twinbucket/internal/layout"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -50,7 +51,7 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 	ids, haveIDs := map[string]int64{}, map[string]int64{}
 	for row, value := range rows(t, s) {
 		switch row[0] {
-		case rowVersion:
+		case layout.KindVersion:
 			o, err := readObject([]byte(value))
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +64,7 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 				}
 			}
 			if _, ours := object.IDTime(o.ID); !ours {
-				ids[string(idRow(o.Bucket, o.Key, o.ID))] = o.Modified.UnixNano()
+				ids[string(layout.ID(o.Bucket, o.Key, o.ID))] = o.Modified.UnixNano()
 			}
 			checkBody(t, s, o)
 			for _, e := range o.body {
@@ -78,12 +79,12 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 			if o.ID == object.NullID {
 				nulls[o.Bucket+"/"+o.Key]++
 			}
-		case rowDetail:
+		case layout.KindDetail:
 			haveDetails[row] = true
-		case rowID:
+		case layout.KindID:
 			nanos, _ := binary.Uvarint([]byte(value))
 			haveIDs[row] = int64(nanos)
-		case rowPart:
+		case layout.KindPart:
 			c := new(partCommand)
 			if err := fields.Each([]byte(value), c.decode); err != nil {
 				t.Fatal(err)
@@ -92,9 +93,9 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 			for _, e := range c.body {
 				uses[e.File]++
 			}
-		case rowPending:
+		case layout.KindPending:
 			feed[fmt.Sprintf("%x %x", binary.BigEndian.Uint64([]byte(row[1:])), value)] = true
-		case rowFile:
+		case layout.KindFile:
 			n, _ := binary.Uvarint([]byte(value))
 			counted[binary.BigEndian.Uint64([]byte(row[1:]))] = int(n)
 		}

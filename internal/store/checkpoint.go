@@ -15,6 +15,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 	"twinbucket/internal/rowfile"
 	"twinbucket/internal/vfs"
 )
@@ -144,7 +145,7 @@ func (s *Store) readCheckpoint(ctx context.Context, name string, at journal.Posi
 func eachRow(ctx context.Context, r pebble.Reader, prefix []byte, each func(key, value []byte) error) error {
 	opt := &pebble.IterOptions{}
 	if len(prefix) > 0 {
-		opt.LowerBound, opt.UpperBound = prefix, after(prefix)
+		opt.LowerBound, opt.UpperBound = prefix, layout.After(prefix)
 	}
 	it, err := r.NewIter(opt)
 	if err != nil {
@@ -178,7 +179,7 @@ func (s *Store) restore() error {
 	var applied []byte
 	b := s.db.NewBatch()
 	rows, err := s.eachOfCheckpoint(func(key, value []byte) error {
-		if bytes.Equal(key, appliedRow) {
+		if bytes.Equal(key, layout.Applied) {
 			applied = bytes.Clone(value)
 			return nil
 		}
@@ -196,7 +197,7 @@ func (s *Store) restore() error {
 		return s.checkpointError(err)
 	}
 	if err = s.db.Flush(); err == nil {
-		err = s.db.Set(appliedRow, applied, pebble.NoSync)
+		err = s.db.Set(layout.Applied, applied, pebble.NoSync)
 	}
 	if err == nil {
 		err = s.db.Flush()

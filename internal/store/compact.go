@@ -10,6 +10,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 )
 
 const (
@@ -106,7 +107,7 @@ func (c *compaction) run(ctx context.Context) error {
 	s := c.s
 	c.snap = s.db.NewSnapshot()
 	defer func() { _ = c.snap.Close() }() // of memory
-	at, err := getUint(c.snap, appliedRow)
+	at, err := getUint(c.snap, layout.Applied)
 	if err != nil {
 		return err
 	}
@@ -130,7 +131,7 @@ func (c *compaction) run(ctx context.Context) error {
 	// What points to them now; what comes to do so later is late.
 	now := s.db.NewSnapshot()
 	defer func() { _ = now.Close() }()
-	for _, kind := range []byte{rowPart, rowVersion, rowDetail} {
+	for _, kind := range []byte{layout.KindPart, layout.KindVersion, layout.KindDetail} {
 		if err := eachRow(ctx, now, []byte{kind}, func(row, value []byte) error { return c.move(ctx, row, value) }); err != nil {
 			return err
 		}
@@ -328,7 +329,7 @@ func (c *compaction) keep(pos journal.Position, why error) {
 
 // moveBody moves one reference; the body itself moves with the first.
 func (c *compaction) moveBody(m *moveCommand, e bodies.Extent) error {
-	moved, err := getUint(c.s.db, movedRow(e.Pos))
+	moved, err := getUint(c.s.db, layout.Moved(e.Pos))
 	if err != nil {
 		return err
 	}
@@ -394,9 +395,9 @@ func (c *compaction) moveLate(ctx context.Context) error {
 func withDetails(rows [][]byte) [][]byte {
 	all := slices.Clone(rows)
 	for _, row := range rows {
-		if row[0] == rowVersion {
+		if row[0] == layout.KindVersion {
 			detail := slices.Clone(row)
-			detail[0] = rowDetail
+			detail[0] = layout.KindDetail
 			all = append(all, detail)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/layout"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -64,7 +65,7 @@ func TestCompletedUploadIsRemembered(t *testing.T) {
 	put(t, s, "plain", "k", "replaced")
 	again("plain", plainID, plainList, nil)
 	for _, name := range []string{"bkt", "plain"} {
-		err := eachRow(t.Context(), s.db, scanPrefix(rowDone, name, ""), func(row, _ []byte) error {
+		err := eachRow(t.Context(), s.db, layout.Prefix(layout.KindDone, name, ""), func(row, _ []byte) error {
 			t.Errorf("%q is remembered without its version", row)
 			return nil
 		})

@@ -7,6 +7,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/fields"
+	"twinbucket/internal/layout"
 )
 
 // rowParts is how many parts, and how many extents, stand in a version's own
@@ -106,4 +107,16 @@ func (s *Store) whole(o *Object) (*Object, error) {
 func (a *applier) load(o *Object) *Object {
 	_ = a.fail(load(a.b, o))
 	return o
+}
+
+// row is the row of the version.
+func (o *Object) row() []byte {
+	return layout.Version(o.Bucket, o.Key, o.ID, o.Modified.UnixNano())
+}
+
+// detailRow is the row of a version's parts and extents.
+func detailRow(o *Object) []byte {
+	row := o.row()
+	row[0] = layout.KindDetail
+	return row
 }

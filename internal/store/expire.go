@@ -7,6 +7,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/fields"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -125,8 +126,8 @@ func (a *applier) sees(bucket, key string, w *sight) bool {
 
 // hasOlder reports whether there is an older version of o's key.
 func (a *applier) hasOlder(o *Object) bool {
-	row := versionRow(o.Bucket, o.Key, o.ID, o.Modified.UnixNano())
-	found, err := anyBetween(a.b, append(row, 0), after(keyPrefix(nil, rowVersion, o.Bucket, o.Key)))
+	row := layout.Version(o.Bucket, o.Key, o.ID, o.Modified.UnixNano())
+	found, err := anyBetween(a.b, append(row, 0), layout.After(layout.Key(nil, layout.KindVersion, o.Bucket, o.Key)))
 	return a.fail(err) != nil || found
 }
 

@@ -12,6 +12,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -54,11 +55,11 @@ func (s *Store) Pending(ctx context.Context, after, until uint64, max int) ([]Pe
 
 // pendingRows iterates over the feed behind place after, up to until.
 func (s *Store) pendingRows(after, until uint64) (*pebble.Iterator, error) {
-	upper := []byte{rowPending + 1}
+	upper := []byte{layout.KindPending + 1}
 	if until != 0 {
-		upper = pendingRow(journal.Position(until + 1))
+		upper = layout.Pending(journal.Position(until + 1))
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: pendingRow(journal.Position(after + 1)), UpperBound: upper})
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: layout.Pending(journal.Position(after + 1)), UpperBound: upper})
 	return it, fault.Wrap("store.pending", s.dir, err)
 }
 
@@ -131,7 +132,7 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 // HardDeleted reports whether a replica was deleted from a bucket by its
 // version id; it is not to be made again.
 func (s *Store) HardDeleted(bucket, key, id string) (bool, error) {
-	_, closer, err := s.db.Get(deletedRow(bucket, key, id))
+	_, closer, err := s.db.Get(layout.Deleted(bucket, key, id))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return false, nil
 	}
@@ -248,7 +249,7 @@ func (c *deliverCommand) admitted(a *applier) bool {
 		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket)
 	case r.Lock != (object.Lock{}) && !dst.Locked():
 		c.fail("DstBucketObjectLockConfigMissing", "Object Lock is not enabled on destination bucket "+r.Bucket)
-	case a.has(deletedRow(r.Bucket, r.Key, r.ID)):
+	case a.has(layout.Deleted(r.Bucket, r.Key, r.ID)):
 		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket)
 	case r.ID == object.NullID && a.hasOwn(r):
 		c.fail("DstPutObjectNotPermitted", "destination bucket "+r.Bucket+" has a null version of its own under this key, which the replica would replace; copy the source object onto itself to give it a version id")

@@ -10,6 +10,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -55,7 +56,7 @@ func lookup(r pebble.Reader, bucket, key, id string) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, closer, err := r.Get(versionRow(bucket, key, id, nanos))
+	v, closer, err := r.Get(layout.Version(bucket, key, id, nanos))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, noSuchVersion(id)
 	}
@@ -72,7 +73,7 @@ func timeOf(r pebble.Reader, bucket, key, id string) (int64, error) {
 	if t, ours := object.IDTime(id); ours {
 		return t.UnixNano(), nil
 	}
-	v, closer, err := r.Get(idRow(bucket, key, id))
+	v, closer, err := r.Get(layout.ID(bucket, key, id))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return 0, noSuchVersion(id)
 	}
@@ -85,8 +86,8 @@ func timeOf(r pebble.Reader, bucket, key, id string) (int64, error) {
 
 // current looks up the newest version of a key, without its detail.
 func current(r pebble.Reader, bucket, key string) (*Object, error) {
-	prefix := keyPrefix(make([]byte, 0, len(bucket)+len(key)+16), rowVersion, bucket, key)
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	prefix := layout.Key(make([]byte, 0, len(bucket)+len(key)+16), layout.KindVersion, bucket, key)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: layout.After(prefix)})
 	if err != nil {
 		return nil, fault.Wrap("store.find", key, err)
 	}

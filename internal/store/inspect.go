@@ -14,6 +14,7 @@ import (
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -162,7 +163,7 @@ func (c *checker) rows(ctx context.Context) error {
 		var body bodies.Body
 		var err error
 		switch row[0] {
-		case rowVersion:
+		case layout.KindVersion:
 			c.done.Versions++
 			var o *Object
 			if o, err = readObject(value); err == nil {
@@ -171,10 +172,10 @@ func (c *checker) rows(ctx context.Context) error {
 					return err
 				}
 			}
-		case rowDetail:
+		case layout.KindDetail:
 			p = c.ownerOf(row)
 			body, err = extentsOf(row, value)
-		case rowPart:
+		case layout.KindPart:
 			c.done.Parts++
 			m := new(partCommand)
 			err = fields.Each(value, m.decode)
@@ -201,7 +202,7 @@ func problemOf(o *Object) Problem { return Problem{Bucket: o.Bucket, Key: o.Key,
 
 // ownerOf returns a problem of the version that a detail belongs to.
 func (c *checker) ownerOf(detail []byte) Problem {
-	v, closer, err := c.snap.Get(append([]byte{rowVersion}, detail[1:]...))
+	v, closer, err := c.snap.Get(append([]byte{layout.KindVersion}, detail[1:]...))
 	if err != nil {
 		return Problem{}
 	}
@@ -217,7 +218,7 @@ func (c *checker) ownerOf(detail []byte) Problem {
 func (c *checker) waits(row []byte, o *Object) error {
 	agree := o.pendingAt == 0
 	if object.Sum(o.Deliveries) == object.Pending {
-		v, closer, err := c.snap.Get(pendingRow(o.pendingAt))
+		v, closer, err := c.snap.Get(layout.Pending(o.pendingAt))
 		switch {
 		case err == nil:
 			agree = bytes.Equal(v, row)
@@ -285,7 +286,7 @@ func (c *checker) inline(ctx context.Context, p Problem, e bodies.Extent) error 
 func (c *checker) file(ctx context.Context, e bodies.Extent) (string, error) {
 	what, err := c.s.bodies.Compare(ctx, e, func(n int) error { return c.read(ctx, n) })
 	if errors.Is(err, fs.ErrNotExist) {
-		if users, err := getUint(c.s.db, fileRow(e.File)); err != nil || users == 0 {
+		if users, err := getUint(c.s.db, layout.File(e.File)); err != nil || users == 0 {
 			return "", err // deleted meanwhile
 		}
 		return "the file is missing", nil
@@ -296,7 +297,7 @@ func (c *checker) file(ctx context.Context, e bodies.Extent) (string, error) {
 // feed looks whether what is in the feed is there and stands at one place.
 func (c *checker) feed(ctx context.Context) error {
 	where := c.s.path("index")
-	return eachRow(ctx, c.snap, []byte{rowPending}, func(row, value []byte) error {
+	return eachRow(ctx, c.snap, []byte{layout.KindPending}, func(row, value []byte) error {
 		pos := binary.BigEndian.Uint64(row[1:])
 		v, closer, err := c.snap.Get(value)
 		if errors.Is(err, pebble.ErrNotFound) {
@@ -319,7 +320,7 @@ func (c *checker) feed(ctx context.Context) error {
 // counts compares how often files are used with what the index counts.
 func (c *checker) counts(ctx context.Context) error {
 	counted := 0
-	err := eachRow(ctx, c.snap, []byte{rowFile}, func(row, value []byte) error {
+	err := eachRow(ctx, c.snap, []byte{layout.KindFile}, func(row, value []byte) error {
 		id := binary.BigEndian.Uint64(row[1:])
 		n, _ := binary.Uvarint(value)
 		uses := 0

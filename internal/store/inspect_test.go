@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/layout"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -88,12 +89,12 @@ func TestCheckFindsDamage(t *testing.T) {
 			writeFile(t, fs, s.checkpointPath(all[0]), []byte("checkpoint"))
 		}, []string{"the copy of the index fails its checksum"}},
 		"the feed": {func(t *testing.T, s *Store, _ vfs.Mem, small, _ *Object) {
-			if err := errors.Join(s.db.Delete(pendingRow(small.pendingAt), pebble.NoSync), s.db.Set(pendingRow(1), []byte("v"), pebble.NoSync)); err != nil {
+			if err := errors.Join(s.db.Delete(layout.Pending(small.pendingAt), pebble.NoSync), s.db.Set(layout.Pending(1), []byte("v"), pebble.NoSync)); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"the feed has a version at 1 that is not there", "is not what the feed says"}},
 		"a count": {func(t *testing.T, s *Store, _ vfs.Mem, _, large *Object) {
-			if err := s.db.Set(fileRow(whole(t, s, large).body[0].File), []byte{7}, pebble.NoSync); err != nil {
+			if err := s.db.Set(layout.File(whole(t, s, large).body[0].File), []byte{7}, pebble.NoSync); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"used 2 times, the index counts 7"}},

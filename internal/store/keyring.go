@@ -9,6 +9,7 @@ import (
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -49,7 +50,7 @@ func (s *Store) Keys() *keyring.Ring { return s.keys }
 // is to be recorded then, before a body is sealed with it.
 func (s *Store) openKeys() (made bool, err error) {
 	want := ""
-	v, closer, err := s.db.Get(keyringRow)
+	v, closer, err := s.db.Get(layout.Keyring)
 	if err == nil {
 		want = string(v) // before v is given back
 		err = closer.Close()
@@ -79,6 +80,6 @@ func (c *keyringCommand) decode(f fields.Field) error {
 }
 
 func (c *keyringCommand) apply(a *applier, _, _ journal.Position) error {
-	a.set(keyringRow, []byte(c.id))
+	a.set(layout.Keyring, []byte(c.id))
 	return a.broken
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/layout"
 )
 
 // ListOptions choose what List returns.
@@ -164,8 +165,8 @@ func (s *Store) walk(ctx context.Context, bucket, prefix, delimiter string) (*wa
 	if _, err := s.bucket(bucket); err != nil {
 		return nil, err
 	}
-	lower := scanPrefix(rowVersion, bucket, prefix)
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	lower := layout.Prefix(layout.KindVersion, bucket, prefix)
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: layout.After(lower)})
 	if err != nil {
 		return nil, fault.Wrap("store.list", bucket, err)
 	}
@@ -183,15 +184,15 @@ func (w *walker) start(key, id string) bool {
 	if key == "" {
 		return w.it.First()
 	}
-	prefix := keyPrefix(nil, rowVersion, w.bucket, key)
+	prefix := layout.Key(nil, layout.KindVersion, w.bucket, key)
 	if id == "" {
-		return w.it.SeekGE(after(prefix))
+		return w.it.SeekGE(layout.After(prefix))
 	}
 	if !w.it.SeekGE(prefix) {
 		return false
 	}
 	if nanos, err := timeOf(w.r, w.bucket, key, id); err == nil {
-		row := append(versionRow(w.bucket, key, id, nanos), 0)
+		row := append(layout.Version(w.bucket, key, id, nanos), 0)
 		w.passed = bytes.HasPrefix(w.it.Key(), prefix) && bytes.Compare(w.it.Key(), row) < 0
 		return w.it.SeekGE(row)
 	}
@@ -200,13 +201,13 @@ func (w *walker) start(key, id string) bool {
 }
 
 func (w *walker) key() string {
-	key, _ := splitKey(w.it.Key(), w.bucket)
+	key, _ := layout.SplitKey(w.it.Key(), w.bucket)
 	return key
 }
 
 // nextKey goes to the first version of the next key.
 func (w *walker) nextKey(key string) bool {
-	prefix := keyPrefix(nil, rowVersion, w.bucket, key)
+	prefix := layout.Key(nil, layout.KindVersion, w.bucket, key)
 	// Most keys have few versions, which are passed faster than sought over.
 	for range 4 {
 		if !w.it.Next() {
@@ -216,7 +217,7 @@ func (w *walker) nextKey(key string) bool {
 			return true
 		}
 	}
-	return w.it.SeekGE(after(prefix))
+	return w.it.SeekGE(layout.After(prefix))
 }
 
 // common returns the common prefix that key is rolled up into, if it is.
@@ -236,7 +237,7 @@ const lookEvery = 1024
 
 // skipPrefix goes behind all keys that begin with prefix.
 func (w *walker) skipPrefix(prefix string) bool {
-	end := after(scanPrefix(rowVersion, w.bucket, prefix))
+	end := layout.After(layout.Prefix(layout.KindVersion, w.bucket, prefix))
 	return w.it.SeekGE(end)
 }
 

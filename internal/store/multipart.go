@@ -17,6 +17,7 @@ import (
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -86,7 +87,7 @@ func (c *uploadCommand) apply(a *applier, _, _ journal.Position) error {
 	}
 	var w fields.Writer
 	c.encode(&w)
-	a.set(uploadRow(c.o.Bucket, c.o.Key, c.id), w.Encoded())
+	a.set(layout.Upload(c.o.Bucket, c.o.Key, c.id), w.Encoded())
 	return a.broken
 }
 
@@ -148,10 +149,10 @@ func (c *partCommand) decode(f fields.Field) (err error) {
 }
 
 func (c *partCommand) apply(a *applier, _, body journal.Position) error {
-	if !a.has(uploadRow(c.bucket, c.key, c.id)) {
+	if !a.has(layout.Upload(c.bucket, c.key, c.id)) {
 		return noSuchUpload(c.id)
 	}
-	row := partRow(c.id, c.part.Number)
+	row := layout.Part(c.id, c.part.Number)
 	if c.shared {
 		var err error
 		if c.body, err = a.adopt(row, c.body); err != nil {
@@ -219,7 +220,7 @@ func (c *abortCommand) decode(f fields.Field) error {
 }
 
 func (c *abortCommand) apply(a *applier, _, _ journal.Position) error {
-	if !a.has(uploadRow(c.bucket, c.key, c.id)) {
+	if !a.has(layout.Upload(c.bucket, c.key, c.id)) {
 		return noSuchUpload(c.id)
 	}
 	a.removeUpload(&Upload{ID: c.id, Version: object.Version{Bucket: c.bucket, Key: c.key}})
@@ -227,24 +228,24 @@ func (c *abortCommand) apply(a *applier, _, _ journal.Position) error {
 }
 
 func (a *applier) removeUpload(u *Upload) {
-	a.del(uploadRow(u.Bucket, u.Key, u.ID))
+	a.del(layout.Upload(u.Bucket, u.Key, u.ID))
 	parts, err := readParts(a.b, u.ID, 0, MaxParts)
 	_ = a.fail(err)
 	for _, p := range parts {
 		a.countAll(p.body, -1)
-		a.del(partRow(u.ID, p.part.Number))
+		a.del(layout.Part(u.ID, p.part.Number))
 	}
 }
 
 // complete makes the chosen parts, as they are now, the body of the put: one
 // that was sent again meanwhile has the same bytes in another place.
 func (a *applier) complete(c *putCommand) error {
-	if !a.has(uploadRow(c.o.Bucket, c.o.Key, c.upload)) {
+	if !a.has(layout.Upload(c.o.Bucket, c.o.Key, c.upload)) {
 		return noSuchUpload(c.upload)
 	}
 	c.o.body, c.o.upload = nil, c.upload
 	for _, p := range c.parts {
-		have := a.part(partRow(c.upload, p.Number))
+		have := a.part(layout.Part(c.upload, p.Number))
 		if have == nil || have.part.ETag != p.ETag {
 			return invalidPart()
 		}
@@ -377,7 +378,7 @@ func (s *Store) upload(ctx context.Context, bucket, key, id string) (*Upload, er
 	if _, err := s.bucket(bucket); err != nil {
 		return nil, err
 	}
-	v, closer, err := s.db.Get(uploadRow(bucket, key, id))
+	v, closer, err := s.db.Get(layout.Upload(bucket, key, id))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, noSuchUpload(id)
 	}
@@ -413,7 +414,7 @@ func (s *Store) Parts(ctx context.Context, bucket, key, id string, after, max in
 }
 
 func readParts(r pebble.Reader, id string, above, max int) ([]*partCommand, error) {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: partRow(id, above+1), UpperBound: partRow(id, MaxParts+1)})
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: layout.Part(id, above+1), UpperBound: layout.Part(id, MaxParts+1)})
 	if err != nil {
 		return nil, fault.Wrap("store.parts", id, err)
 	}
@@ -439,8 +440,8 @@ func (s *Store) Uploads(ctx context.Context, bucket, prefix, afterKey, afterID s
 }
 
 func readUploads(r pebble.Reader, bucket, prefix, afterKey, afterID string, max int) ([]*Upload, bool, error) {
-	lower := scanPrefix(rowUpload, bucket, prefix)
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	lower := layout.Prefix(layout.KindUpload, bucket, prefix)
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: layout.After(lower)})
 	if err != nil {
 		return nil, false, fault.Wrap("store.uploads", bucket, err)
 	}
@@ -449,9 +450,9 @@ func readUploads(r pebble.Reader, bucket, prefix, afterKey, afterID string, max 
 	case afterKey == "":
 		ok = it.First()
 	case afterID == "":
-		ok = it.SeekGE(after(keyPrefix(nil, rowUpload, bucket, afterKey)))
+		ok = it.SeekGE(layout.After(layout.Key(nil, layout.KindUpload, bucket, afterKey)))
 	default:
-		ok = it.SeekGE(append(uploadRow(bucket, afterKey, afterID), 0))
+		ok = it.SeekGE(append(layout.Upload(bucket, afterKey, afterID), 0))
 	}
 	var ups []*Upload
 	for ; ok && err == nil && len(ups) <= max; ok = it.Next() {
@@ -505,7 +506,7 @@ func (s *Store) Completed(ctx context.Context, bucket, key, id string, chosen []
 	if err := s.lookAt(ctx, bucket); err != nil {
 		return nil, err
 	}
-	v, closer, err := s.db.Get(doneRow(bucket, key, id))
+	v, closer, err := s.db.Get(layout.Done(bucket, key, id))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, noSuchUpload(id)
 	}

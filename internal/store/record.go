@@ -12,6 +12,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 )
 
 // AnyRevision as a record's revision means whatever is there, or nothing.
@@ -26,7 +27,7 @@ type Record struct {
 
 // Record returns a record; fault.NotFound if there is none.
 func (s *Store) Record(kind, name string) (Record, error) {
-	v, closer, err := s.db.Get(recordRow(kind, name))
+	v, closer, err := s.db.Get(layout.Record(kind, name))
 	if errors.Is(err, pebble.ErrNotFound) {
 		return Record{}, &fault.Error{Op: "store.record", Kind: fault.NotFound, Thing: kind + " " + name}
 	}
@@ -41,10 +42,10 @@ func (s *Store) Record(kind, name string) (Record, error) {
 // Records returns the records of a kind whose names begin with prefix and sort
 // behind after, at most max, and whether there are more.
 func (s *Store) Records(kind, prefix, behind string, max int) ([]Record, bool, error) {
-	lower := recordRow(kind, prefix)
-	upper := after(lower)
+	lower := layout.Record(kind, prefix)
+	upper := layout.After(lower)
 	if behind != "" && behind >= prefix {
-		lower = append(recordRow(kind, behind), 0)
+		lower = append(layout.Record(kind, behind), 0)
 	}
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
@@ -54,7 +55,7 @@ func (s *Store) Records(kind, prefix, behind string, max int) ([]Record, bool, e
 	for ok := it.First(); ok && len(out) <= max; ok = it.Next() {
 		revision, n := binary.Uvarint(it.Value())
 		out = append(out, Record{
-			Name:     strings.TrimPrefix(string(it.Key()), string(recordRow(kind, ""))),
+			Name:     strings.TrimPrefix(string(it.Key()), string(layout.Record(kind, ""))),
 			Value:    bytes.Clone(it.Value()[n:]),
 			Revision: revision,
 		})
@@ -147,7 +148,7 @@ func (c *recordCommand) apply(a *applier, at, _ journal.Position) error {
 // check reports whether the record has the revision that it has to have.
 func (c *recordCommand) check(a *applier) error {
 	var have uint64
-	v, closer, err := a.b.Get(recordRow(c.kind, c.name))
+	v, closer, err := a.b.Get(layout.Record(c.kind, c.name))
 	switch {
 	case err == nil:
 		have, _ = binary.Uvarint(v)
@@ -162,7 +163,7 @@ func (c *recordCommand) check(a *applier) error {
 }
 
 func (c *recordCommand) change(a *applier, at journal.Position) {
-	row := recordRow(c.kind, c.name)
+	row := layout.Record(c.kind, c.name)
 	if c.remove {
 		a.del(row)
 		return

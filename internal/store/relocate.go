@@ -12,6 +12,7 @@ import (
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
+	"twinbucket/internal/layout"
 )
 
 // Compaction drops segments of the journal after the inline bodies in them
@@ -123,7 +124,7 @@ func (c *spans) decode(f fields.Field) error {
 // loadSpans reads the row of spans.
 func (s *Store) loadSpans() error {
 	c := new(spans)
-	v, closer, err := s.db.Get(spansRow)
+	v, closer, err := s.db.Get(layout.Spans)
 	if err == nil {
 		err = errors.Join(fields.Each(v, c.decode), closer.Close())
 	} else if errors.Is(err, pebble.ErrNotFound) {
@@ -175,7 +176,7 @@ func (c *stageCommand) apply(a *applier, _, _ journal.Position) error {
 	}
 	var w fields.Writer
 	next.encode(&w)
-	a.set(spansRow, w.Encoded())
+	a.set(layout.Spans, w.Encoded())
 	// Only commands look at it, which come one after the other, and compaction,
 	// which waits for this one.
 	a.s.spans.Store(&next)
@@ -183,7 +184,7 @@ func (c *stageCommand) apply(a *applier, _, _ journal.Position) error {
 }
 
 func (a *applier) forgetMoves() {
-	_ = a.fail(a.b.DeleteRange([]byte{rowMoved}, []byte{rowMoved + 1}, nil))
+	_ = a.fail(a.b.DeleteRange([]byte{layout.KindMoved}, []byte{layout.KindMoved + 1}, nil))
 }
 
 // moveCommand makes a row point to where a body is now: behind the command, or
@@ -222,7 +223,7 @@ func (c *moveCommand) apply(a *applier, _, body journal.Position) error {
 			return errMoved
 		}
 	} else {
-		a.set(movedRow(c.from), binary.AppendUvarint(nil, uint64(to)))
+		a.set(layout.Moved(c.from), binary.AppendUvarint(nil, uint64(to)))
 	}
 	v, closer, err := a.b.Get(c.row)
 	if errors.Is(err, pebble.ErrNotFound) {
@@ -240,7 +241,7 @@ func (c *moveCommand) apply(a *applier, _, body journal.Position) error {
 
 // moved returns where the body at from was moved to.
 func (a *applier) moved(from journal.Position) (journal.Position, bool) {
-	v, closer, err := a.b.Get(movedRow(from))
+	v, closer, err := a.b.Get(layout.Moved(from))
 	if err != nil {
 		if !errors.Is(err, pebble.ErrNotFound) {
 			_ = a.fail(err)
@@ -263,7 +264,7 @@ func (a *applier) adopt(row []byte, body bodies.Body) (bodies.Body, error) {
 	own := false
 	for i, e := range body {
 		if e.File != 0 {
-			if !a.has(fileRow(e.File)) {
+			if !a.has(layout.File(e.File)) {
 				return nil, noSuchVersion("")
 			}
 			continue
@@ -313,7 +314,7 @@ func (l *lateRows) take() [][]byte {
 // extentsOf returns the bodies that a row of the index points to.
 func extentsOf(row, value []byte) (bodies.Body, error) {
 	var out bodies.Body
-	if row[0] != rowVersion && row[0] != rowDetail && row[0] != rowPart {
+	if row[0] != layout.KindVersion && row[0] != layout.KindDetail && row[0] != layout.KindPart {
 		return nil, nil
 	}
 	err := fields.Each(value, func(f fields.Field) error {
@@ -339,21 +340,21 @@ func pointTo(row, value []byte, from, to journal.Position) ([]byte, bool, error)
 		}
 	}
 	switch row[0] {
-	case rowVersion:
+	case layout.KindVersion:
 		o, err := readObject(value)
 		if err != nil {
 			return nil, false, err
 		}
 		move(o.body)
 		o.encode(&w)
-	case rowDetail:
+	case layout.KindDetail:
 		o := new(Object)
 		if err := fields.Each(value, o.decode); err != nil {
 			return nil, false, err
 		}
 		move(o.body)
 		o.encodeDetail(&w)
-	case rowPart:
+	case layout.KindPart:
 		c := new(partCommand)
 		if err := fields.Each(value, c.decode); err != nil {
 			return nil, false, err

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"twinbucket/fault"
+	"twinbucket/internal/layout"
 	"twinbucket/object"
 )
 
@@ -58,17 +59,17 @@ func (s *Store) Stats(ctx context.Context) (*Stats, error) {
 func (st *Stats) row(row, value []byte) error {
 	st.Index.Rows++
 	switch row[0] {
-	case rowBucket:
+	case layout.KindBucket:
 		st.Buckets++
-	case rowPending:
+	case layout.KindPending:
 		st.Pending++
-	case rowUpload:
+	case layout.KindUpload:
 		st.Uploads++
-	case rowRecord:
+	case layout.KindRecord:
 		st.Records++
-	case rowFile:
+	case layout.KindFile:
 		st.Bodies.Files++
-	case rowVersion:
+	case layout.KindVersion:
 		o, err := readObject(value)
 		if err != nil {
 			return err
@@ -116,7 +117,7 @@ func (st *Stats) disk(ctx context.Context, c *compaction) error {
 		}
 		st.Checkpoint.Bytes = info.Size()
 	}
-	return eachRow(ctx, c.snap, []byte{rowFile}, func(row, _ []byte) error {
+	return eachRow(ctx, c.snap, []byte{layout.KindFile}, func(row, _ []byte) error {
 		info, err := s.fs.Stat(s.bodies.Path(binary.BigEndian.Uint64(row[1:])))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // deleted meanwhile

@@ -32,6 +32,7 @@ import (
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
+	"twinbucket/internal/layout"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -96,7 +97,7 @@ type Store struct {
 	stop         context.CancelFunc
 	background   sync.WaitGroup
 
-	latest int64 // what latestRow says; the committer's
+	latest int64 // what layout.Latest says; the committer's
 
 	closing atomic.Bool
 	full    atomic.Bool   // the disk has no room for the index
@@ -179,7 +180,7 @@ func (s *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
-	latest, err := getUint(s.db, latestRow)
+	latest, err := getUint(s.db, layout.Latest)
 	if err != nil {
 		return fault.Wrap("store.open", s.dir, err)
 	}
@@ -262,7 +263,7 @@ func (s *Store) openIndex() error {
 			if attempt > 0 {
 				err = s.restore()
 			}
-			return errors.Join(err, db.Set(formatRow, binary.AppendUvarint(nil, indexFormat), pebble.NoSync))
+			return errors.Join(err, db.Set(layout.Format, binary.AppendUvarint(nil, indexFormat), pebble.NoSync))
 		}
 		if attempt > 0 || vfs.IsFull(err) {
 			return fault.Wrap("store.open", dir, err)
@@ -305,11 +306,11 @@ func (s *Store) readSources() error {
 
 // usable says why an index cannot be gone on with; nil if it can.
 func (s *Store) usable(db *pebble.DB) error {
-	format, err := getUint(db, formatRow)
+	format, err := getUint(db, layout.Format)
 	if err != nil || format != indexFormat && format != 0 {
 		return errors.Join(err, fmt.Errorf("index format %d, want %d", format, indexFormat))
 	}
-	applied, err := getUint(db, appliedRow)
+	applied, err := getUint(db, layout.Applied)
 	if err != nil {
 		return err
 	}
@@ -358,7 +359,7 @@ func getUint(db pebble.Reader, row []byte) (uint64, error) {
 }
 
 func (s *Store) applied() (journal.Position, error) {
-	v, err := getUint(s.db, appliedRow)
+	v, err := getUint(s.db, layout.Applied)
 	return journal.Position(v), fault.Wrap("store.open", s.dir, err)
 }
 
@@ -390,7 +391,7 @@ func (s *Store) Close() error {
 
 // openBodies opens the bodies, and has the files go that no version has.
 func (s *Store) openBodies() error {
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{rowFile}, UpperBound: []byte{rowFile + 1}})
+	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: []byte{layout.KindFile}, UpperBound: []byte{layout.KindFile + 1}})
 	if err != nil {
 		return fault.Wrap("store.open", s.dir, err)
 	}
@@ -408,7 +409,7 @@ func (s *Store) openBodies() error {
 		if s.closing.Load() {
 			return false, fault.New(fault.Closed, "", "the store is closed")
 		}
-		users, err := getUint(s.db, fileRow(file))
+		users, err := getUint(s.db, layout.File(file))
 		return users > 0, err
 	})
 	return nil

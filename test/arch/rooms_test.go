@@ -42,11 +42,12 @@ var rooms = map[string]string{
 	// Resources own a disk or a socket.
 	"internal/vfs":             "",
 	"internal/journal":         "internal/vfs fault",
+	"internal/layout":          "internal/journal",
 	"internal/rowfile":         "fault",
 	"internal/keyring":         "internal/vfs fault",
 	"internal/fields":          "object acl fault",
 	"internal/bodies":          "internal/fields internal/journal internal/keyring internal/vfs object fault",
-	"internal/store":           "internal/bodies internal/fields internal/journal internal/keyring internal/rowfile internal/vfs object acl bucket arn fault",
+	"internal/store":           "internal/bodies internal/fields internal/journal internal/keyring internal/layout internal/rowfile internal/vfs object acl bucket arn fault",
 	"internal/catalog":         "internal/store fault",
 	"internal/queue":           "fault",
 	"internal/queue/queuetest": "internal/queue fault",

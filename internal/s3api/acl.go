@@ -7,6 +7,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/grants"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
@@ -65,6 +66,20 @@ func (c *call) sendACL(owner string, list acl.List) error {
 	x.Close("AccessControlList")
 	x.Close("AccessControlPolicy")
 	return c.send(x)
+}
+
+// grants reads lists of what owner has; bucketOwner is "" for a bucket's list.
+func (c *call) grants(owner, bucketOwner string) grants.Reader {
+	return grants.Reader{Owner: owner, BucketOwner: bucketOwner, Known: func(id string) bool { return c.nameOf(id) != "" }}
+}
+
+// sentACL returns the list that a request to set one gives.
+func (c *call) sentACL(owner, bucketOwner string) (acl.List, error) {
+	body, err := c.document(wire.MaxXML)
+	if err != nil {
+		return nil, err
+	}
+	return c.grants(owner, bucketOwner).Request(c.r.Header, body)
 }
 
 // nameOf returns the name of the account that a canonical user id is of; "" if
@@ -177,7 +192,7 @@ func (c *call) checkPublicACL(list acl.List) error {
 // newACL sets owner and list of a new version from the request's headers.
 func (c *call) newACL(v *object.Version) error {
 	v.Owner = c.ownerOf(c.bucket)
-	list, given, err := c.headerACL(v.Owner, c.bucket.Owner)
+	list, given, err := c.grants(v.Owner, c.bucket.Owner).Headers(c.r.Header)
 	switch {
 	case !given:
 		return nil
@@ -204,7 +219,7 @@ func (c *call) ownerOf(b *bucket.Bucket) string {
 // writer's account decides that for what it will own, or could; for the
 // anonymous nobody does, so that only a policy can deny it.
 func (c *call) allowACL() error {
-	if !givesACL(c.r.Header) || c.bucket.OwnerEnforced() {
+	if !grants.Given(c.r.Header) || c.bucket.OwnerEnforced() {
 		return nil
 	}
 	a := c.access(c.bucket, "s3:PutObjectAcl", arn.Object(c.name, c.key), &object.Version{Owner: c.caller.Account})

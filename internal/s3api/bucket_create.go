@@ -105,7 +105,7 @@ func (c *call) resetList(have *bucket.Bucket, list acl.List) error {
 
 // newList gives a new bucket the list that the request's headers ask for.
 func (c *call) newList(b *bucket.Bucket) error {
-	list, given, err := c.headerACL(b.Owner, "")
+	list, given, err := c.grants(b.Owner, "").Headers(c.r.Header)
 	if err != nil || !given {
 		return err
 	}

@@ -31,6 +31,7 @@ var rooms = map[string]string{
 	// Plumbing without I/O of its own.
 	"internal/sigv4":    "fault",
 	"internal/form":     "fault",
+	"internal/grants":   "internal/wire acl fault",
 	"internal/checksum": "object fault",
 	"internal/wire":     "fault",
 	"internal/compare":  "object fault",
@@ -61,7 +62,7 @@ var rooms = map[string]string{
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.
-	"internal/s3api":     "internal/checksum internal/form internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
+	"internal/s3api":     "internal/checksum internal/form internal/grants internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/adminapi":  "internal/wire internal/iam fault",

@@ -1,4 +1,6 @@
-package s3api
+// Package grants reads the access control lists that requests give, in their
+// headers or in an AccessControlPolicy document.
+package grants
 
 import (
 	"net/http"
@@ -21,8 +23,16 @@ var grantHeaders = []struct {
 	{"X-Amz-Grant-Write-Acp", acl.WriteACP},
 }
 
-// givesACL reports whether headers give a list.
-func givesACL(h http.Header) bool {
+// Reader reads lists. What it is for and who grants to whom it is told.
+type Reader struct {
+	Owner       string // account id of who owns what the list is for
+	BucketOwner string // of the bucket around it; "" for a bucket's own list
+	// Known reports whether there is an account with a canonical user id.
+	Known func(id string) bool
+}
+
+// Given reports whether headers give a list.
+func Given(h http.Header) bool {
 	for _, g := range grantHeaders {
 		if len(h[g.canon]) > 0 {
 			return true
@@ -31,17 +41,16 @@ func givesACL(h http.Header) bool {
 	return len(h["X-Amz-Acl"]) > 0
 }
 
-// headerACL returns the list that x-amz-acl or the x-amz-grant-* headers give,
-// and whether there are any.
-func (c *call) headerACL(owner, bucketOwner string) (list acl.List, given bool, err error) {
-	h := c.r.Header
+// Headers returns the list that x-amz-acl or the x-amz-grant-* headers give, and
+// whether there are any.
+func (r Reader) Headers(h http.Header) (list acl.List, given bool, err error) {
 	canned := h["X-Amz-Acl"]
 	for _, g := range grantHeaders {
 		for _, value := range h[g.canon] {
 			if len(canned) > 0 {
 				return nil, true, fault.New(fault.Invalid, "InvalidRequest", "Specifying both Canned ACLs and Header Grants is not allowed")
 			}
-			if list, err = c.addGrants(list, value, g.permission); err != nil {
+			if list, err = r.add(list, value, g.permission); err != nil {
 				return nil, true, err
 			}
 		}
@@ -49,9 +58,9 @@ func (c *call) headerACL(owner, bucketOwner string) (list acl.List, given bool, 
 	if len(canned) == 0 {
 		return list, list != nil, checkCount(list)
 	}
-	ids := [2]string{acl.CanonicalID(owner)}
-	if bucketOwner != "" {
-		ids[1] = acl.CanonicalID(bucketOwner)
+	ids := [2]string{acl.CanonicalID(r.Owner)}
+	if r.BucketOwner != "" {
+		ids[1] = acl.CanonicalID(r.BucketOwner)
 	}
 	list, ok := acl.Canned(canned[0], ids[0], ids[1])
 	if !ok {
@@ -67,9 +76,9 @@ func checkCount(list acl.List) error {
 	return nil
 }
 
-// addGrants reads the value of an x-amz-grant-* header: id="...", uri="..."
+// add reads the value of an x-amz-grant-* header: id="...", uri="..."
 // and emailAddress="...", with commas between them.
-func (c *call) addGrants(list acl.List, value string, p acl.Permission) (acl.List, error) {
+func (r Reader) add(list acl.List, value string, p acl.Permission) (acl.List, error) {
 	for part := range strings.SplitSeq(value, ",") {
 		kind, who, ok := strings.Cut(strings.TrimSpace(part), "=")
 		who = strings.Trim(strings.TrimSpace(who), `"`)
@@ -79,7 +88,7 @@ func (c *call) addGrants(list acl.List, value string, p acl.Permission) (acl.Lis
 		case !ok:
 			err = invalid(value, "Argument format not recognized")
 		case strings.EqualFold(kind, "id"):
-			g, err = c.grantID(who)
+			g, err = r.account(who)
 		case strings.EqualFold(kind, "uri"):
 			g, err = grantGroup(who)
 		case strings.EqualFold(kind, "emailAddress"):
@@ -96,9 +105,9 @@ func (c *call) addGrants(list acl.List, value string, p acl.Permission) (acl.Lis
 	return list, nil
 }
 
-// grantID is a grant to the account with a canonical user id.
-func (c *call) grantID(id string) (acl.Grant, error) {
-	if c.nameOf(id) == "" {
+// account is a grant to the account with a canonical user id.
+func (r Reader) account(id string) (acl.Grant, error) {
+	if !r.Known(id) {
 		return acl.Grant{}, invalid(id, "Invalid id").
 			WithHint("no account here has this canonical user id; ListBuckets shows an account its own")
 	}
@@ -139,43 +148,39 @@ type accessControlPolicy struct {
 	} `xml:"AccessControlList"`
 }
 
-// sentACL returns the list that a request to set one gives, in its headers or
-// its body. owner owns what it is for; bucketOwner is "" for a bucket's list.
-func (c *call) sentACL(owner, bucketOwner string) (acl.List, error) {
-	data, err := c.document(wire.MaxXML)
-	if err != nil {
-		return nil, err
-	}
-	list, given, err := c.headerACL(owner, bucketOwner)
+// Request returns the list that a request to set one gives, in its headers or
+// its body.
+func (r Reader) Request(h http.Header, body []byte) (acl.List, error) {
+	list, given, err := r.Headers(h)
 	switch {
-	case given && len(data) > 0:
+	case given && len(body) > 0:
 		return nil, fault.New(fault.Invalid, "UnexpectedContent", "This request does not support content").
 			WithHint("give the list in the headers or in the body")
 	case given || err != nil:
 		return list, err
-	case len(data) == 0:
+	case len(body) == 0:
 		return nil, fault.New(fault.Invalid, "MissingSecurityHeader", "Your request was missing a required header").
 			WithHint("x-amz-acl, x-amz-grant-* or an AccessControlPolicy document says what the list is to be")
 	}
 	var doc accessControlPolicy
-	if err := wire.Decode(data, "AccessControlPolicy", &doc); err != nil {
+	if err := wire.Decode(body, "AccessControlPolicy", &doc); err != nil {
 		return nil, malformedACL(fault.HintOf(err))
 	}
 	if doc.Owner == nil || doc.Owner.ID == "" || doc.List == nil {
 		return nil, malformedACL("AccessControlPolicy holds an Owner with its ID and an AccessControlList")
 	}
-	if doc.Owner.ID != acl.CanonicalID(owner) {
-		if _, err := c.grantID(doc.Owner.ID); err != nil {
+	if doc.Owner.ID != acl.CanonicalID(r.Owner) {
+		if _, err := r.account(doc.Owner.ID); err != nil {
 			return nil, err
 		}
 		return nil, fault.New(fault.Denied, "AccessDenied", "Access Denied").
 			WithHint("a list does not change who owns a bucket or object: Owner is another account")
 	}
-	return c.grants(&doc)
+	return r.grants(&doc)
 }
 
 // grants reads the document's grants.
-func (c *call) grants(doc *accessControlPolicy) (acl.List, error) {
+func (r Reader) grants(doc *accessControlPolicy) (acl.List, error) {
 	list := acl.List{}
 	for _, e := range doc.List.Grant {
 		if e.Grantee == nil || !e.Permission.Valid() {
@@ -185,7 +190,7 @@ func (c *call) grants(doc *accessControlPolicy) (acl.List, error) {
 		var err error
 		switch to := e.Grantee; {
 		case to.Type == "CanonicalUser" && to.ID != "":
-			g, err = c.grantID(to.ID)
+			g, err = r.account(to.ID)
 		case to.Type == "Group" && to.URI != "":
 			g, err = grantGroup(to.URI)
 		case to.Type == "AmazonCustomerByEmail" && to.EmailAddress != "":
@@ -200,4 +205,8 @@ func (c *call) grants(doc *accessControlPolicy) (acl.List, error) {
 		list = append(list, g)
 	}
 	return list, checkCount(list)
+}
+
+func invalid(argument, message string) *fault.Error {
+	return fault.New(fault.Invalid, "InvalidArgument", message).On(argument).With("ArgumentName", argument)
 }

@@ -39,6 +39,8 @@ type Config struct {
 	Now   func() time.Time // time.Now if nil
 	// Workers is how many tasks are worked on at a time; 2 if 0.
 	Workers int
+	// Queue carries the tasks to the workers; one in memory if nil.
+	Queue queue.Queue[Task]
 }
 
 // Engine is the live replication of one store. Make it with New.
@@ -48,11 +50,11 @@ type Engine struct {
 	roles   sessions
 	log     *slog.Logger
 	workers int
-	queue   queue.Queue[task]
+	queue   queue.Queue[Task]
 }
 
-// task is a range of the feed: the versions behind After up to Until.
-type task struct{ After, Until uint64 }
+// Task is a range of the feed: the versions behind After up to Until.
+type Task struct{ After, Until uint64 }
 
 const (
 	// taskSize is how many versions a task has at most: enough for one disk
@@ -73,9 +75,12 @@ func New(c Config) *Engine {
 	if c.Workers == 0 {
 		c.Workers = 2
 	}
+	if c.Queue == nil {
+		c.Queue = queue.Memory[Task](queueSize)
+	}
 	return &Engine{
 		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, now: c.Now}, log: c.Log,
-		workers: c.Workers, queue: queue.Memory[task](queueSize),
+		workers: c.Workers, queue: c.Queue,
 	}
 }
 
@@ -113,7 +118,7 @@ func (e *Engine) feed(ctx context.Context) error {
 			if n == 0 {
 				break
 			}
-			if err := e.queue.Publish(ctx, task{at, until}); err != nil {
+			if err := e.queue.Publish(ctx, Task{at, until}); err != nil {
 				return err
 			}
 			at = until
@@ -153,7 +158,7 @@ func backoff(attempt int) time.Duration {
 }
 
 // settle replicates what is still pending in a range of the feed.
-func (e *Engine) settle(ctx context.Context, t task) error {
+func (e *Engine) settle(ctx context.Context, t Task) error {
 	for after := t.After; ; {
 		ps, err := e.store.Pending(ctx, after, t.Until, taskSize)
 		if err != nil {

@@ -17,11 +17,11 @@ import (
 
 // stopping is a queue that has the engine stopped when it hands a task out.
 type stopping struct {
-	queue.Queue[task]
+	queue.Queue[Task]
 	stop func()
 }
 
-func (q *stopping) Receive(ctx context.Context) (*queue.Delivery[task], error) {
+func (q *stopping) Receive(ctx context.Context) (*queue.Delivery[Task], error) {
 	d, err := q.Queue.Receive(ctx)
 	if err == nil {
 		q.stop()

@@ -39,26 +39,5 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 		return failed(o, d, err)
 	}
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
-	return store.Delivery{Source: o, Replica: replica(&o.Version, src, dst, r), Into: dst, Outcome: d}
-}
-
-// replica is the version as the destination is to hold it: the source's, with
-// its id and time, but for what the rule and the destination decide.
-func replica(v *object.Version, src, dst *bucket.Bucket, r *rule.Rule) *object.Version {
-	c := *v
-	c.Bucket = dst.Name
-	c.Status, c.Deliveries, c.Changes = object.Replica, nil, 0
-	if src.OwnerEnforced() {
-		c.Owner, c.ACL = src.Owner, nil // whatever was so before
-	}
-	if dst.OwnerEnforced() || r.Destination.OwnerOverride {
-		c.Owner, c.ACL = dst.Owner, nil
-	}
-	if r := dst.DefaultRetention(); r.Mode != "" && c.Lock.Mode == "" && !v.Marker {
-		c.Lock.Mode, c.Lock.Until = r.Mode, r.Until(v.Modified)
-	}
-	if class := r.Destination.StorageClass; class != "" {
-		c.Class = class
-	}
-	return &c
+	return store.Delivery{Source: o, Replica: r.Replica(&o.Version, src, dst), Into: dst, Outcome: d}
 }

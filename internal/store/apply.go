@@ -57,7 +57,7 @@ func (s *Store) apply(group []*journal.Record, end journal.Position) error {
 		s.wakeCompaction()
 	}
 	if a.pending {
-		s.pending.notify()
+		s.pending.Notify()
 	}
 	if s.sinceSync >= flushEvery {
 		s.sinceSync = 0
@@ -123,7 +123,7 @@ func (a *applier) flush(end journal.Position) error {
 		}
 		a.s.buckets.Store(&next)
 		a.buckets = nil
-		a.s.settings.notify()
+		a.s.settings.Notify()
 	}
 	return nil
 }

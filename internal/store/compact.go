@@ -11,6 +11,7 @@ import (
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/span"
 )
 
 const (
@@ -37,7 +38,7 @@ func (s *Store) startCompaction() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.planCompaction()
-	if len(s.leftSpans()) > 0 || len(s.spans.Load().closing) > 0 {
+	if len(s.leftSpans()) > 0 || len(s.spans.Load().Closing) > 0 {
 		s.wakeCompaction() // a crash cut one off
 	}
 	s.background.Go(func() {
@@ -122,7 +123,7 @@ func (c *compaction) run(ctx context.Context) error {
 	if err := c.checkpoint(ctx); err != nil {
 		return err
 	}
-	if len(c.victims) == 0 && len(s.spans.Load().closing) == 0 {
+	if len(c.victims) == 0 && len(s.spans.Load().Closing) == 0 {
 		return nil
 	}
 	if err := c.stage(ctx, stageBegin); err != nil || len(c.victims) == 0 {
@@ -185,7 +186,7 @@ func (s *Store) leftSpans() []journal.Segment {
 	sp := s.spans.Load()
 	var out []journal.Segment
 	for _, seg := range s.journal.Segments() {
-		if within(sp.retired, seg.Start) && !within(sp.dropped, seg.Start) {
+		if span.Within(sp.Retired, seg.Start) && !span.Within(sp.Dropped, seg.Start) {
 			out = append(out, seg)
 		}
 	}
@@ -213,7 +214,7 @@ func (c *compaction) choose(ctx context.Context) error {
 	}
 	slices.SortFunc(all, func(a, b candidate) int { return int(min(1, max(-1, a.used-b.used))) })
 	moved, most := int64(0), int64(mostMoved)
-	if c.s.short() {
+	if c.s.reserve.Short() {
 		most = 0 // moving takes room
 	}
 	for _, v := range all {
@@ -304,7 +305,7 @@ func (c *compaction) move(ctx context.Context, row, value []byte) error {
 		return err
 	}
 	for _, e := range body {
-		if e.File != 0 || !within(c.victims, e.Pos) {
+		if e.File != 0 || !span.Within(c.victims, e.Pos) {
 			continue
 		}
 		err := c.moveBody(&moveCommand{row: slices.Clone(row), from: e.Pos}, e)

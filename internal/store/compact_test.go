@@ -132,7 +132,7 @@ func TestCompactionCutShort(t *testing.T) {
 				}
 			}
 			compact(t, s)
-			if left := s.leftSpans(); len(left) > 0 || len(s.spans.Load().closing) > 0 || journalSize(s) > 20000 {
+			if left := s.leftSpans(); len(left) > 0 || len(s.spans.Load().Closing) > 0 || journalSize(s) > 20000 {
 				t.Fatalf("%s, k=%d: left %v, journal of %d bytes", under, k, left, journalSize(s))
 			}
 			check(t, s, crashed)

@@ -57,7 +57,7 @@ func (s *Store) AbortUploads(ctx context.Context, us []*Upload) ([]error, error)
 
 // BucketsChanged returns a channel that is closed by the next change of any
 // bucket's settings, and when the store is closed.
-func (s *Store) BucketsChanged() <-chan struct{} { return s.settings.wait() }
+func (s *Store) BucketsChanged() <-chan struct{} { return s.settings.Wait() }
 
 // sight is a version as somebody saw it: the condition of a command that acts
 // on what was seen and on nothing else.

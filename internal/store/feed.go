@@ -79,7 +79,7 @@ func (s *Store) PendingRange(after uint64, max int) (until uint64, count int, er
 
 // Changed returns a channel that is closed when something is added to the
 // feed. Take it before looking at the feed.
-func (s *Store) Changed() <-chan struct{} { return s.pending.wait() }
+func (s *Store) Changed() <-chan struct{} { return s.pending.Wait() }
 
 // Delivery is the outcome of replicating one version to one destination.
 type Delivery struct {

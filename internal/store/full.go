@@ -9,29 +9,14 @@ import (
 	"twinbucket/internal/vfs"
 )
 
-const (
-	// patience is how long the index waits between looks for room on a full disk.
-	patience = 250 * time.Millisecond
-	// roomSize is how much of it there has to be, in bytes.
-	roomSize = 256 << 10
-)
-
-// room looks whether a file can be written.
-func (s *Store) room() error {
-	name := s.path("room")
-	f, err := vfs.Create(s.fs, name)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(make([]byte, roomSize))
-	return errors.Join(err, f.Close(), s.fs.Remove(name))
-}
+// patience is how long the index waits between looks for room on a full disk.
+const patience = 250 * time.Millisecond
 
 // diskFull is called when a write of the index met a full disk, and returns
 // when there is room again; the write is then tried once more. Without the
 // wait Pebble would try again at once, without end, or give the process up.
 func (s *Store) diskFull() {
-	if s.giveReserve() && s.room() == nil {
+	if s.giveReserve() && s.reserve.Room() == nil {
 		return
 	}
 	s.full.Store(true)
@@ -39,7 +24,7 @@ func (s *Store) diskFull() {
 	s.noteFailure()
 	look := time.NewTicker(patience)
 	defer look.Stop()
-	for s.room() != nil {
+	for s.reserve.Room() != nil {
 		<-look.C
 	}
 	s.full.Store(false)

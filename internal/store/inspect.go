@@ -15,6 +15,7 @@ import (
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/span"
 	"twinbucket/object"
 )
 
@@ -136,16 +137,16 @@ func (c *checker) checkpoints(ctx context.Context) error {
 
 // journal goes through all segments, and looks whether one is missing.
 func (c *checker) journal(ctx context.Context) error {
-	have := c.s.spans.Load().dropped
+	have := c.s.spans.Load().Dropped
 	for _, seg := range c.s.journal.Segments() {
-		have = join(have, seg)
+		have = span.Join(have, seg)
 		err := c.s.journal.Verify(ctx, seg, func(n int) error { return c.read(ctx, n) })
 		switch {
 		case err == nil:
 			c.whole = append(c.whole, seg)
 		case errors.Is(err, fault.Damaged):
 			c.found(Problem{What: err.Error(), Where: c.s.path("journal")})
-		case errors.Is(err, fs.ErrNotExist) && within(c.s.spans.Load().dropped, seg.Start): // meanwhile
+		case errors.Is(err, fs.ErrNotExist) && span.Within(c.s.spans.Load().Dropped, seg.Start): // meanwhile
 		default:
 			return err
 		}
@@ -264,7 +265,7 @@ func (c *checker) extent(ctx context.Context, p Problem, e bodies.Extent) error 
 
 // inline checks a body in the journal, unless its whole segment was found well.
 func (c *checker) inline(ctx context.Context, p Problem, e bodies.Extent) error {
-	if within(c.whole, e.Pos) {
+	if span.Within(c.whole, e.Pos) {
 		return nil
 	}
 	data, err := c.s.bodies.Stored(e)

@@ -81,7 +81,7 @@ func (s *Store) receiver(p *Put) (*bucket.Bucket, error) {
 
 // ingest reads a body, unless the disk is full.
 func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, e object.Encryption, customer []byte) (*bodies.Ingested, error) {
-	if err := s.admit(); err != nil {
+	if err := s.reserve.Admit(); err != nil {
 		return nil, err
 	}
 	return s.bodies.Ingest(ctx, body, size, e, customer)

@@ -13,6 +13,7 @@ import (
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/span"
 )
 
 // Compaction drops segments of the journal after the inline bodies in them
@@ -32,101 +33,20 @@ const (
 	stageDrop
 )
 
-// spans are the parts of the journal that compaction is about.
-type spans struct {
-	closing []journal.Segment // begun
-	retired []journal.Segment // retired or dropped, joined
-	dropped []journal.Segment // joined
-}
-
-func within(list []journal.Segment, pos journal.Position) bool {
-	for _, s := range list {
-		if s.Start <= pos && pos < s.End {
-			return true
-		}
-	}
-	return false
-}
-
-// join adds spans to a sorted list, in which none touches the next.
-func join(list []journal.Segment, add ...journal.Segment) []journal.Segment {
-	all := slices.Concat(list, add)
-	slices.SortFunc(all, func(a, b journal.Segment) int {
-		if a.Start < b.Start {
-			return -1
-		}
-		return 1
-	})
-	var out []journal.Segment
-	for _, s := range all {
-		if n := len(out); n > 0 && s.Start <= out[n-1].End {
-			out[n-1].End = max(out[n-1].End, s.End)
-		} else {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// Fields of the commands of compaction and of the row of spans.
+// Fields of the commands of compaction.
 const (
 	fStage fields.Number = iota + 121
 	fSpan
 	fRow
 	fFrom
-	fClosing
-	fRetired
-	fDropped
 )
-
-func writeSpan(w *fields.Writer, n fields.Number, s journal.Segment) {
-	w.Message(n, func(w *fields.Writer) { w.Uint(1, uint64(s.Start)); w.Uint(2, uint64(s.End)) })
-}
-
-func readSpan(b []byte) (s journal.Segment, err error) {
-	err = fields.Each(b, func(f fields.Field) error {
-		switch f.Number {
-		case 1:
-			s.Start = journal.Position(f.Uint)
-		case 2:
-			s.End = journal.Position(f.Uint)
-		}
-		return nil
-	})
-	return s, err
-}
-
-func (c *spans) encode(w *fields.Writer) {
-	for _, s := range c.closing {
-		writeSpan(w, fClosing, s)
-	}
-	for _, s := range c.retired {
-		writeSpan(w, fRetired, s)
-	}
-	for _, s := range c.dropped {
-		writeSpan(w, fDropped, s)
-	}
-}
-
-func (c *spans) decode(f fields.Field) error {
-	s, err := readSpan(f.Bytes)
-	switch f.Number {
-	case fClosing:
-		c.closing = append(c.closing, s)
-	case fRetired:
-		c.retired = append(c.retired, s)
-	case fDropped:
-		c.dropped = append(c.dropped, s)
-	}
-	return err
-}
 
 // loadSpans reads the row of spans.
 func (s *Store) loadSpans() error {
-	c := new(spans)
+	c := new(span.Set)
 	v, closer, err := s.db.Get(layout.Spans)
 	if err == nil {
-		err = errors.Join(fields.Each(v, c.decode), closer.Close())
+		err = errors.Join(c.Read(v), closer.Close())
 	} else if errors.Is(err, pebble.ErrNotFound) {
 		err = nil
 	}
@@ -145,7 +65,7 @@ func (c *stageCommand) number() byte { return cmdStage }
 func (c *stageCommand) encode(w *fields.Writer) {
 	w.Uint(fStage, uint64(c.stage))
 	for _, s := range c.spans {
-		writeSpan(w, fSpan, s)
+		span.Write(w, fSpan, s)
 	}
 }
 
@@ -154,7 +74,7 @@ func (c *stageCommand) decode(f fields.Field) error {
 	case fStage:
 		c.stage = int(f.Uint)
 	case fSpan:
-		s, err := readSpan(f.Bytes)
+		s, err := span.Read(f.Bytes)
 		c.spans = append(c.spans, s)
 		return err
 	}
@@ -165,18 +85,16 @@ func (c *stageCommand) apply(a *applier, _, _ journal.Position) error {
 	next := *a.s.spans.Load()
 	switch c.stage {
 	case stageBegin:
-		next.closing = c.spans
+		next.Closing = c.spans
 		a.forgetMoves()
 		a.s.late.take()
 	case stageRetire:
-		next.closing, next.retired = nil, join(next.retired, c.spans...)
+		next.Closing, next.Retired = nil, span.Join(next.Retired, c.spans...)
 	case stageDrop:
-		next.dropped = join(next.dropped, c.spans...)
+		next.Dropped = span.Join(next.Dropped, c.spans...)
 		a.forgetMoves()
 	}
-	var w fields.Writer
-	next.encode(&w)
-	a.set(layout.Spans, w.Encoded())
+	a.set(layout.Spans, next.Encode())
 	// Only commands look at it, which come one after the other, and compaction,
 	// which waits for this one.
 	a.s.spans.Store(&next)
@@ -269,8 +187,8 @@ func (a *applier) adopt(row []byte, body bodies.Body) (bodies.Body, error) {
 			}
 			continue
 		}
-		closing := within(sp.closing, e.Pos)
-		if !closing && !within(sp.retired, e.Pos) {
+		closing := span.Within(sp.Closing, e.Pos)
+		if !closing && !span.Within(sp.Retired, e.Pos) {
 			continue
 		}
 		to, moved := a.moved(e.Pos)

@@ -33,7 +33,10 @@ import (
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/reserve"
+	"twinbucket/internal/span"
 	"twinbucket/internal/vfs"
+	"twinbucket/internal/wake"
 	"twinbucket/object"
 )
 
@@ -84,11 +87,11 @@ type Store struct {
 	clock   atomic.Int64 // the last time given out, in nanoseconds
 	buckets atomic.Pointer[map[string]*bucket.Bucket]
 
-	pending   signal
-	settings  signal // of the buckets
-	sinceSync int64  // bytes journaled since the index was last flushed; the committer's
+	pending   wake.Signal
+	settings  wake.Signal // of the buckets
+	sinceSync int64       // bytes journaled since the index was last flushed; the committer's
 
-	spans        atomic.Pointer[spans]
+	spans        atomic.Pointer[span.Set]
 	late         lateRows
 	sinceCompact int64 // bytes journaled or no longer used since compaction last looked; the committer's
 	compactAt    atomic.Int64
@@ -103,7 +106,7 @@ type Store struct {
 	full    atomic.Bool   // the disk has no room for the index
 	failed  chan struct{} // holds something if the index failed in the background
 
-	reserve  reserve
+	reserve  reserve.Reserve
 	down     chan struct{} // closed when the index has failed
 	downOnce sync.Once
 	why      error // of down
@@ -146,6 +149,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	}
 	opt.few = max(opt.few, 0)
 	s := &Store{fs: fs, dir: dir, opt: opt, failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), down: make(chan struct{})}
+	s.reserve = reserve.Reserve{FS: fs, Dir: dir, Now: opt.Now, Log: opt.Log}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
 		return nil, s.unusable(err)
@@ -165,8 +169,8 @@ func (s *Store) open() (err error) {
 		return &fault.Error{Op: "store.open", Kind: fault.Conflict, Thing: s.dir, Err: err, Hint: "another twinbucket uses this data directory; stop it or choose another --data"}
 	}
 	s.keepPrivate()
-	if err := s.room(); vfs.IsFull(err) && s.giveReserve() {
-		err = s.room()
+	if err := s.reserve.Room(); vfs.IsFull(err) && s.giveReserve() {
+		err = s.reserve.Room()
 		if err != nil {
 			return s.unusable(err)
 		}
@@ -194,7 +198,7 @@ func (s *Store) open() (err error) {
 	replay := &applier{s: s, b: s.db.NewIndexedBatch()}
 	s.journal, err = journal.Open(s.fs, s.path("journal"), journal.Options{
 		From: applied, Replay: replay.replay, Replayed: replay.replayed, Apply: s.applyOrGiveUp,
-		SegmentSize: s.opt.SegmentSize, Dropped: s.spans.Load().dropped,
+		SegmentSize: s.opt.SegmentSize, Dropped: s.spans.Load().Dropped,
 	})
 	if err != nil {
 		return errors.Join(err, replay.b.Close())
@@ -208,7 +212,7 @@ func (s *Store) open() (err error) {
 		return err
 	}
 	// Replay may have met the end of a compaction.
-	for _, span := range s.spans.Load().dropped {
+	for _, span := range s.spans.Load().Dropped {
 		if err := s.journal.Drop(span); err != nil {
 			return err
 		}
@@ -216,7 +220,7 @@ func (s *Store) open() (err error) {
 	if err := s.openBodies(); err != nil {
 		return err
 	}
-	s.openReserve()
+	s.reserve.Open()
 	s.startCompaction()
 	if made {
 		return s.do(context.Background(), &keyringCommand{id: s.keys.ID()}, nil)
@@ -384,8 +388,8 @@ func (s *Store) Close() error {
 	if s.lock != nil {
 		errs = append(errs, s.lock.Close())
 	}
-	s.pending.close()
-	s.settings.close()
+	s.pending.Close()
+	s.settings.Close()
 	return fault.Wrap("store.close", s.dir, errors.Join(errs...))
 }
 
@@ -437,40 +441,4 @@ func (s *Store) advance(nanos int64) {
 			return
 		}
 	}
-}
-
-// signal wakes whoever waits for something new.
-type signal struct {
-	mu     sync.Mutex
-	ch     chan struct{}
-	closed bool
-}
-
-// wait returns a channel that is closed by the next notify.
-func (s *signal) wait() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ch == nil {
-		s.ch = make(chan struct{})
-		if s.closed {
-			close(s.ch)
-		}
-	}
-	return s.ch
-}
-
-func (s *signal) notify() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ch != nil && !s.closed {
-		close(s.ch)
-		s.ch = nil
-	}
-}
-
-func (s *signal) close() {
-	s.notify()
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
 }

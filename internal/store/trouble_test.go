@@ -11,6 +11,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/reserve"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -102,7 +103,7 @@ func TestDeletesOnAFullDisk(t *testing.T) {
 	if err := s.AbortUpload(t.Context(), "bkt", "up", ids[2]); err != nil {
 		t.Errorf("abort: %v", err)
 	}
-	now.Add(int64(retake))
+	now.Add(int64(reserve.Retake))
 	if err := tryPut(large); err != nil {
 		t.Errorf("there is room again: %v", err)
 	}

@@ -97,6 +97,9 @@ type Delivery struct {
 	Code   string    // when Failed: AWS's failure code, such as "DstPutObjectNotPermitted"
 	Reason string    // when Failed: which document, which statement, what would fix it
 	Time   time.Time // when Status was reached
+	// Delivered says that the destination got the version before: what is
+	// Pending or Failed is a change of its tags, ACL or lock.
+	Delivered bool
 }
 
 // Sum returns the status of a version with deliveries ds, as AWS sums them up:

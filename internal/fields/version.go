@@ -127,6 +127,7 @@ func (w *Writer) Delivery(n Number, d object.Delivery) {
 		w.Text(4, d.Code)
 		w.Text(5, d.Reason)
 		w.Time(6, d.Time)
+		w.Bool(7, d.Delivered)
 	})
 }
 
@@ -146,6 +147,8 @@ func ReadDelivery(b []byte) (d object.Delivery, err error) {
 			d.Reason = f.Text()
 		case 6:
 			d.Time = f.Time()
+		case 7:
+			d.Delivered = f.Bool()
 		}
 		return nil
 	})

@@ -20,7 +20,8 @@ import (
 //	v VERSION           version, newest first within its key
 //	x VERSION           its parts and extents, if there are many
 //	n BUCKET KEY ID     the time of a version whose id does not hold it: null, mostly
-//	p POSITION          a version that waits for replication: the version's row
+//	p LANE 0 POSITION   a version that waits for replication: the version's row
+//	l LANE              what of a lane waits, failed and was carried
 //	d VERSION-ID        a replica that was deleted by its version id
 //	u BUCKET KEY ID     multipart upload
 //	q ID NUMBER         part of an upload
@@ -30,7 +31,8 @@ import (
 //	r POSITION          where an inline body was moved to, while compaction goes on
 //
 // VERSION is BUCKET 0 key 0 1 ^time(8) id, a zero byte within the key being
-// written 0 255: rows sort as keys do, bytewise, and then newest first.
+// written 0 255: rows sort as keys do, bytewise, and then newest first. LANE is
+// SOURCE 0 DESTINATION 0 RULE.
 const (
 	KindMeta    = 'm'
 	KindBucket  = 'b'
@@ -38,6 +40,7 @@ const (
 	KindDetail  = 'x'
 	KindID      = 'n'
 	KindPending = 'p'
+	KindLane    = 'l'
 	KindDeleted = 'd'
 	KindUpload  = 'u'
 	KindPart    = 'q'
@@ -134,9 +137,21 @@ func After(prefix []byte) []byte {
 	return nil
 }
 
-// Pending is the row of what waits for replication at a place of the feed.
-func Pending(pos journal.Position) []byte {
-	return binary.BigEndian.AppendUint64([]byte{KindPending}, uint64(pos))
+// Lane is the row of what goes from a bucket to another under a rule.
+func Lane(source, destination, rule string) []byte {
+	return appendLane(KindLane, source, destination, rule)
+}
+
+func appendLane(kind byte, source, destination, rule string) []byte {
+	row := make([]byte, 0, len(source)+len(destination)+len(rule)+4+TimeSize)
+	row = append(append(row, kind), source...)
+	row = append(append(row, 0), destination...)
+	return append(append(row, 0), rule...)
+}
+
+// Pending is the row of what waits in a lane at a place of the feed.
+func Pending(source, destination, rule string, pos journal.Position) []byte {
+	return binary.BigEndian.AppendUint64(append(appendLane(KindPending, source, destination, rule), 0), uint64(pos))
 }
 
 // Moved is the row of an inline body that stood at pos.

@@ -1,7 +1,8 @@
 // Package replicate carries versions from the buckets that have a replication
 // configuration to the destinations that its rules name.
 //
-// The store's feed says what is unfinished. The engine cuts the feed into
+// The store's feed says what is unfinished, lane by lane: a lane is a source
+// bucket, a destination and a rule. The feeder (feed.go) cuts the lanes into
 // tasks, ranges of places, and workers take each version in a range through
 // the same steps: which rules take it (rules.go), whether the configured role
 // may do what that needs (permit.go), and the replica itself, stored together
@@ -25,6 +26,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/ledger"
 	"twinbucket/internal/queue"
 	"twinbucket/internal/store"
 	"twinbucket/object"
@@ -51,10 +53,14 @@ type Engine struct {
 	log     *slog.Logger
 	workers int
 	queue   queue.Queue[Task]
+	feeder  *feeder
 }
 
-// Task is a range of the feed: the versions behind After up to Until.
-type Task struct{ After, Until uint64 }
+// Task is a range of a lane: what waits in it behind After up to Until.
+type Task struct {
+	Lane         ledger.Lane
+	After, Until uint64
+}
 
 const (
 	// taskSize is how many versions a task has at most: enough for one disk
@@ -62,6 +68,9 @@ const (
 	taskSize = 256
 	// queueSize bounds the tasks in flight, and so the memory.
 	queueSize = 64
+	// share is how many tasks of one lane are in flight at most: the others'
+	// wait for no more than that.
+	share = 4
 )
 
 // New returns an engine; Run makes it work.
@@ -80,7 +89,7 @@ func New(c Config) *Engine {
 	}
 	return &Engine{
 		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, now: c.Now}, log: c.Log,
-		workers: c.Workers, queue: c.Queue,
+		workers: c.Workers, queue: c.Queue, feeder: newFeeder(c.Store, c.Queue),
 	}
 }
 
@@ -98,37 +107,11 @@ func (e *Engine) Run(soft, hard context.Context) error {
 		}
 		return err
 	}
-	g.Go(func() error { return asked(e.feed(intake)) })
+	g.Go(func() error { return asked(e.feeder.run(intake)) })
 	for range e.workers {
 		g.Go(func() error { return asked(e.work(intake, ctx)) })
 	}
 	return g.Wait()
-}
-
-// feed cuts the feed into tasks as it grows.
-func (e *Engine) feed(ctx context.Context) error {
-	var at uint64
-	for {
-		changed := e.store.Changed()
-		for {
-			until, n, err := e.store.PendingRange(at, taskSize)
-			if err != nil {
-				return err
-			}
-			if n == 0 {
-				break
-			}
-			if err := e.queue.Publish(ctx, Task{at, until}); err != nil {
-				return err
-			}
-			at = until
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // work takes tasks until intake is done.
@@ -148,6 +131,7 @@ func (e *Engine) work(intake, ctx context.Context) error {
 			continue
 		}
 		d.Ack()
+		e.feeder.done(d.Task.Lane)
 	}
 }
 
@@ -157,36 +141,25 @@ func backoff(attempt int) time.Duration {
 	return min(100*time.Millisecond<<min(attempt-1, 20), time.Minute)
 }
 
-// settle replicates what is still pending in a range of the feed.
+// settle replicates what is still pending in a range of a lane.
 func (e *Engine) settle(ctx context.Context, t Task) error {
 	for after := t.After; ; {
-		ps, err := e.store.Pending(ctx, after, t.Until, taskSize)
+		ps, err := e.store.Pending(ctx, t.Lane, after, t.Until, taskSize)
 		if err != nil {
 			return err
 		}
 		if len(ps) == 0 {
 			return nil
 		}
-		var todo []store.Delivery
-		for _, p := range ps {
-			todo = append(todo, e.pending(p.Object)...)
+		todo := make([]store.Delivery, len(ps))
+		for i, p := range ps {
+			todo[i] = e.deliver(p.Object, p.Delivery)
 			after = p.Pos
 		}
 		if _, err := e.store.Deliver(ctx, todo); err != nil {
 			return err
 		}
 	}
-}
-
-// pending plans the deliveries of a version that are to be made.
-func (e *Engine) pending(o *store.Object) []store.Delivery {
-	var todo []store.Delivery
-	for _, d := range o.Deliveries {
-		if d.Status == object.Pending {
-			todo = append(todo, e.deliver(o, d))
-		}
-	}
-	return todo
 }
 
 // deliver plans one delivery of live replication under the rules as they are now.
@@ -252,7 +225,7 @@ type Existing struct {
 // may not be settled and all may be tried again.
 func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*store.Object) ([]Existing, error) {
 	set, err := e.rules.Of(src)
-	if err != nil {
+	if err = errors.Join(err, e.Yield(ctx)); err != nil {
 		return nil, err
 	}
 	out := make([]Existing, len(versions))

@@ -23,6 +23,8 @@ type Config struct {
 	Passes Passes
 	// Every is how long after one pass the next begins; there is none if it is 0.
 	Every time.Duration
+	// Yield, if not nil, is called between the steps of a pass, which wait for it.
+	Yield func(context.Context) error
 	Log   *slog.Logger     // nil: slog.Default()
 	Now   func() time.Time // nil: time.Now
 }
@@ -120,6 +122,11 @@ func (e *Engine) pass(ctx context.Context) error {
 	p.Checked, err = e.Store.Check(ctx, store.CheckOptions{
 		Found: func(p store.Problem) { e.Log.Error("stored data is damaged", "problem", p.String()) },
 		Pace: func(ctx context.Context, bytes int) error {
+			if e.Yield != nil {
+				if err := e.Yield(ctx); err != nil {
+					return err
+				}
+			}
 			read += int64(bytes)
 			ahead := time.Duration(float64(read)/Rate*float64(time.Second)) - e.Now().Sub(p.Began)
 			return wait(ctx, ahead)

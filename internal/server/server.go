@@ -103,7 +103,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("batch jobs", jobs.Run)
 	s.parts.Add("lifecycle", rounds.Run)
 	s.parts.Add("stacks", stacks.Run)
-	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: scrub.Noted(cat), Every: c.ScrubEvery, Log: s.log}).Run)
+	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: scrub.Noted(cat), Every: c.ScrubEvery, Yield: replication.Yield, Log: s.log}).Run)
 	if s.admin.listener != nil {
 		s.admin.answer(adminapi.New(s.iam, s.log), s.log)
 		s.parts.Add("admin", s.admin.serve)

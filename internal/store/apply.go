@@ -109,9 +109,13 @@ func (a *applier) flush(end journal.Position) error {
 			return err
 		}
 	}
+	if a.s.ledger.Rows(a.set, a.del); a.broken != nil {
+		return errors.Join(a.broken, a.b.Close())
+	}
 	if err := a.b.Commit(pebble.NoSync); err != nil {
 		return err
 	}
+	a.s.ledger.Enter()
 	if len(a.buckets) > 0 {
 		next := maps.Clone(*a.s.buckets.Load())
 		for name, b := range a.buckets {
@@ -197,9 +201,9 @@ func (a *applier) remove(o *Object) {
 	if _, ours := object.IDTime(o.ID); !ours {
 		a.del(layout.ID(o.Bucket, o.Key, o.ID))
 	}
-	if o.pendingAt != 0 {
-		a.del(layout.Pending(o.pendingAt))
-	}
+	gone := *o
+	gone.Deliveries = nil
+	a.refile(&gone, o.Deliveries, 0)
 	if o.upload != "" {
 		a.del(layout.Done(o.Bucket, o.Key, o.upload))
 	}
@@ -228,19 +232,6 @@ func (a *applier) count(file uint64, by int) {
 	}
 	a.del(layout.File(file))
 	a.dropped = append(a.dropped, file)
-}
-
-// enqueue makes a version wait for replication at a new place, or no longer.
-func (a *applier) enqueue(o *Object, at journal.Position, waits bool) {
-	if o.pendingAt != 0 {
-		a.del(layout.Pending(o.pendingAt))
-		o.pendingAt = 0
-	}
-	if waits {
-		o.pendingAt = at
-		a.set(layout.Pending(at), o.row())
-		a.pending = true
-	}
 }
 
 func (c *putCommand) apply(a *applier, at, body journal.Position) error {
@@ -278,7 +269,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 			a.remove(old)
 		}
 	}
-	a.enqueue(o, at, o.Status == object.Pending)
+	a.refile(o, nil, at)
 	a.put(o)
 	if c.upload != "" {
 		a.removeUpload(&Upload{ID: c.upload, Version: o.Version})
@@ -396,6 +387,7 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 	start := layout.Prefix(layout.KindDeleted, c.name, "")
 	_ = a.fail(a.b.DeleteRange(start, layout.After(start), nil))
 	a.del(layout.Bucket(c.name))
+	a.s.ledger.Forget(c.name)
 	a.changeBucket(c.name, nil)
 	return a.broken
 }

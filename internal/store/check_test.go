@@ -15,6 +15,7 @@ import (
 
 	"twinbucket/internal/fields"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/ledger"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -48,6 +49,7 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 	feed, pending := map[string]bool{}, map[string]bool{}
 	nulls := map[string]int{}
 	details, haveDetails := map[string]bool{}, map[string]bool{}
+	standing := map[ledger.Lane]ledger.Counts{}
 	ids, haveIDs := map[string]int64{}, map[string]int64{}
 	for row, value := range rows(t, s) {
 		switch row[0] {
@@ -70,8 +72,14 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 			for _, e := range o.body {
 				uses[e.File]++
 			}
-			if o.pendingAt != 0 {
-				pending[fmt.Sprintf("%x %x", o.pendingAt, row)] = true
+			for i := range o.Deliveries {
+				l := o.lane(&o.Deliveries[i])
+				count := standing[l]
+				count.Add(o.standing(&o.Deliveries[i]))
+				standing[l] = count
+				if d := &o.Deliveries[i]; d.Status == object.Pending {
+					pending[fmt.Sprintf("%q %x", o.pendingRow(d), row)] = true
+				}
 			}
 			if waits := object.Sum(o.Deliveries) == object.Pending; waits != (o.pendingAt != 0) {
 				t.Errorf("%s %s: pending %v, in the feed at %d", o.Key, o.ID, waits, o.pendingAt)
@@ -94,13 +102,23 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 				uses[e.File]++
 			}
 		case layout.KindPending:
-			feed[fmt.Sprintf("%x %x", binary.BigEndian.Uint64([]byte(row[1:])), value)] = true
+			feed[fmt.Sprintf("%q %x", row, value)] = true
 		case layout.KindFile:
 			n, _ := binary.Uvarint([]byte(value))
 			counted[binary.BigEndian.Uint64([]byte(row[1:]))] = int(n)
 		}
 	}
 	delete(uses, 0) // the journal
+	for _, l := range s.Lanes("") {
+		want := standing[l.Lane]
+		if l.Pending != want.Pending || l.PendingBytes != want.PendingBytes || l.Failed != want.Failed {
+			t.Errorf("the ledger has %+v, the versions say %+v", l, want)
+		}
+		delete(standing, l.Lane)
+	}
+	if len(standing) > 0 {
+		t.Errorf("the ledger lacks %+v", standing)
+	}
 	for key, n := range nulls {
 		if n > 1 {
 			t.Errorf("%s has %d null versions", key, n)

@@ -16,6 +16,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/ledger"
 	"twinbucket/internal/rowfile"
 	"twinbucket/internal/vfs"
 )
@@ -129,6 +130,11 @@ func (s *Store) readCheckpoint(ctx context.Context, name string, at journal.Posi
 	case err != nil:
 	case r.Position != uint64(at):
 		err = rowfile.ErrDamaged
+	case r.Format == 2:
+		f := &filer{each, ledger.New()}
+		if rows, err = r.Each(func(key, value []byte) error { return errors.Join(ctx.Err(), f.row(key, value)) }); err == nil {
+			err = f.end()
+		}
 	case r.Format != indexFormat:
 		err = &fault.Error{Op: "store.checkpoint", Kind: fault.Unsupported, Message: fmt.Sprintf("rows of format %d, want %d", r.Format, indexFormat), Hint: "the data was written by another version of twinbucket; use that version"}
 	default:

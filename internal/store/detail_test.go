@@ -89,7 +89,7 @@ func TestDetailsGoWithTheirVersions(t *testing.T) {
 	if _, err := s.SetTags(t.Context(), "src", "k", a.ID, []object.Tag{{Key: "a", Value: "b"}}); err != nil {
 		t.Fatal(err)
 	}
-	ps, err := s.Pending(t.Context(), 0, 0, 10)
+	ps, err := s.Pending(t.Context(), lane, 0, 0, 10)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,8 +2,8 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -13,65 +13,60 @@ import (
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/ledger"
 	"twinbucket/object"
 )
 
-// Pending is a version that waits for replication.
+// Pending is a version that waits for its replication to one destination.
 type Pending struct {
-	Pos    uint64 // its place in the feed
-	Object *Object
+	Pos      uint64 // its place in the lane
+	Object   *Object
+	Delivery object.Delivery // the one that waits
 }
 
-// Pending returns versions that wait for replication, in the order in which
-// they came: those behind place after, up to place until (0: no limit), at
-// most max. A version leaves the feed in the same step that makes its status
-// final, so what is in the feed is exactly what is unfinished, also after a
-// crash.
-func (s *Store) Pending(ctx context.Context, after, until uint64, max int) ([]Pending, error) {
+// Pending returns versions that wait in a lane, in the order in which they
+// came: those behind place after, up to place until (0: no limit), at most max.
+// A version leaves the lane in the same step that makes its status there final,
+// so what is in the lanes is exactly what is unfinished, also after a crash.
+func (s *Store) Pending(ctx context.Context, l ledger.Lane, after, until uint64, max int) ([]Pending, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	it, err := s.pendingRows(after, until)
+	it, err := s.pendingRows(l, after, until)
 	if err != nil {
 		return nil, err
 	}
 	var out []Pending
 	for ok := it.First(); ok && err == nil && len(out) < max; ok = it.Next() {
 		var o *Object
-		pos := binary.BigEndian.Uint64(it.Key()[1:])
+		pos := place(it.Key())
 		v, closer, gerr := s.db.Get(it.Value())
 		if errors.Is(gerr, pebble.ErrNotFound) {
 			continue // deleted since the iterator was made
 		}
 		if err = gerr; err == nil {
 			o, err = readObject(v)
-			if err = errors.Join(err, closer.Close()); err == nil && uint64(o.pendingAt) == pos {
-				out = append(out, Pending{Pos: pos, Object: o})
+			if err = errors.Join(err, closer.Close()); err != nil || uint64(o.pendingAt) != pos {
+				continue
+			}
+			waits := func(d object.Delivery) bool { return d.Status == object.Pending && o.lane(&d) == l }
+			if k := slices.IndexFunc(o.Deliveries, waits); k >= 0 {
+				out = append(out, Pending{Pos: pos, Object: o, Delivery: o.Deliveries[k]})
 			}
 		}
 	}
 	return out, fault.Wrap("store.pending", s.dir, errors.Join(err, it.Error(), it.Close()))
 }
 
-// pendingRows iterates over the feed behind place after, up to until.
-func (s *Store) pendingRows(after, until uint64) (*pebble.Iterator, error) {
-	upper := []byte{layout.KindPending + 1}
-	if until != 0 {
-		upper = layout.Pending(journal.Position(until + 1))
-	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: layout.Pending(journal.Position(after + 1)), UpperBound: upper})
-	return it, fault.Wrap("store.pending", s.dir, err)
-}
-
-// PendingRange counts the next versions in the feed behind place after, up to
+// PendingRange counts the next versions in a lane behind place after, up to
 // max, and returns the place of the last one.
-func (s *Store) PendingRange(after uint64, max int) (until uint64, count int, err error) {
-	it, err := s.pendingRows(after, 0)
+func (s *Store) PendingRange(l ledger.Lane, after uint64, max int) (until uint64, count int, err error) {
+	it, err := s.pendingRows(l, after, 0)
 	if err != nil {
 		return 0, 0, err
 	}
 	for ok := it.First(); ok && count < max; ok = it.Next() {
-		until = binary.BigEndian.Uint64(it.Key()[1:])
+		until = place(it.Key())
 		count++
 	}
 	return until, count, fault.Wrap("store.pending", s.dir, errors.Join(it.Error(), it.Close()))
@@ -223,13 +218,31 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		}
 		c.storeReplica(a, &src.Lock)
 	}
-	if src.Changes != c.seen && c.outcome.Status == object.Completed {
+	if src.Changes == c.seen || c.outcome.Status != object.Completed {
+		at = 0 // what else waits keeps its place
+	} else {
 		c.outcome.Status = object.Pending // what was copied is out of date already
 	}
+	before := slices.Clone(src.Deliveries)
 	src.settle(c.outcome)
-	a.restate(src, at)
+	a.restate(src, before, at)
+	a.s.ledger.Add(src.lane(&c.outcome), carried(c, src))
 	a.write(src)
 	return a.broken
+}
+
+// carried is what the outcome of a delivery counts as for good.
+func carried(c *deliverCommand, src *Object) (n ledger.Counts) {
+	switch c.outcome.Status {
+	case object.Failed:
+		n.Failures = 1
+	case object.Completed:
+		n.Completed = 1
+		if c.replica != nil {
+			n.CompletedBytes = src.Size
+		}
+	}
+	return n
 }
 
 // fail makes the outcome a failure.
@@ -314,8 +327,9 @@ func (c *deliverCommand) keepLock(old, src *object.Lock) {
 // settle sets the state at one destination.
 func (o *Object) settle(d object.Delivery) {
 	for i := range o.Deliveries {
-		if o.Deliveries[i].Bucket == d.Bucket {
-			o.Deliveries[i] = d
+		if old := &o.Deliveries[i]; old.Bucket == d.Bucket {
+			d.Delivered = old.Delivered
+			*old = d
 			return
 		}
 	}

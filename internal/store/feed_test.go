@@ -7,6 +7,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/ledger"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -31,10 +32,13 @@ func replicate(t *testing.T, s *Store) *Store {
 	return s
 }
 
+// lane is the only one of such a store.
+var lane = ledger.Lane{Source: "src", Destination: "dst", Rule: "r"}
+
 // feed lists what is pending, from the start.
 func feed(t *testing.T, s *Store) (out []*Object) {
 	t.Helper()
-	ps, err := s.Pending(t.Context(), 0, 0, 100)
+	ps, err := s.Pending(t.Context(), lane, 0, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +96,7 @@ func TestFeedHoldsWhatIsUnfinished(t *testing.T) {
 	if got := feed(t, s); len(got) != 1 || got[0].Key != "c" {
 		t.Fatalf("%v", got)
 	}
-	if until, n, err := s.PendingRange(0, 10); n != 1 || err != nil || until == 0 {
+	if until, n, err := s.PendingRange(lane, 0, 10); n != 1 || err != nil || until == 0 {
 		t.Fatal(until, n, err)
 	}
 	for o, want := range map[*Object]object.Status{a: object.Completed, b: object.Failed, c: object.Pending} {

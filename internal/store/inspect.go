@@ -15,6 +15,7 @@ import (
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/ledger"
 	"twinbucket/internal/span"
 	"twinbucket/object"
 )
@@ -62,7 +63,7 @@ type Checked struct {
 // the journal with the small bodies in it, the checkpoint, the files of large
 // bodies; and the index with all of them. Clients are served meanwhile.
 func (s *Store) Check(ctx context.Context, o CheckOptions) (Checked, error) {
-	c := &checker{s: s, o: o, files: make(map[uint64]*checkedFile)}
+	c := &checker{s: s, o: o, files: make(map[uint64]*checkedFile), lanes: ledger.New()}
 	c.snap = s.db.NewSnapshot()
 	defer func() { _ = c.snap.Close() }() // of memory
 	err := c.run(ctx)
@@ -79,6 +80,7 @@ type checker struct {
 
 	whole []journal.Segment // segments whose every frame is as it was written
 	files map[uint64]*checkedFile
+	lanes *ledger.Ledger // counted from the versions
 }
 
 type checkedFile struct {
@@ -87,7 +89,7 @@ type checkedFile struct {
 }
 
 func (c *checker) run(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{c.checkpoints, c.journal, c.rows, c.feed, c.counts, c.strays} {
+	for _, step := range []func(context.Context) error{c.checkpoints, c.journal, c.rows, c.feed, c.ledger, c.counts, c.strays} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -217,12 +219,17 @@ func (c *checker) ownerOf(detail []byte) Problem {
 
 // waits compares whether a version waits for replication with the feed.
 func (c *checker) waits(row []byte, o *Object) error {
-	agree := o.pendingAt == 0
-	if object.Sum(o.Deliveries) == object.Pending {
-		v, closer, err := c.snap.Get(layout.Pending(o.pendingAt))
+	agree := (o.pendingAt != 0) == (object.Sum(o.Deliveries) == object.Pending)
+	for i := range o.Deliveries {
+		d := &o.Deliveries[i]
+		c.lanes.Add(o.lane(d), o.standing(d))
+		if d.Status != object.Pending {
+			continue
+		}
+		v, closer, err := c.snap.Get(o.pendingRow(d))
 		switch {
 		case err == nil:
-			agree = bytes.Equal(v, row)
+			agree = agree && bytes.Equal(v, row)
 			if err := closer.Close(); err != nil {
 				return err
 			}
@@ -299,7 +306,7 @@ func (c *checker) file(ctx context.Context, e bodies.Extent) (string, error) {
 func (c *checker) feed(ctx context.Context) error {
 	where := c.s.path("index")
 	return eachRow(ctx, c.snap, []byte{layout.KindPending}, func(row, value []byte) error {
-		pos := binary.BigEndian.Uint64(row[1:])
+		pos := place(row)
 		v, closer, err := c.snap.Get(value)
 		if errors.Is(err, pebble.ErrNotFound) {
 			c.found(Problem{What: fmt.Sprintf("the feed has a version at %d that is not there", pos), Where: where})
@@ -316,6 +323,25 @@ func (c *checker) feed(ctx context.Context) error {
 		}
 		return closer.Close()
 	})
+}
+
+// ledger compares what is counted of lanes with what their versions say.
+func (c *checker) ledger(ctx context.Context) error {
+	kept := ledger.New()
+	if err := eachRow(ctx, c.snap, []byte{layout.KindLane}, kept.Load); err != nil {
+		return err
+	}
+	c.lanes.Enter()
+	for _, e := range c.lanes.Entries("") {
+		kept.Add(e.Lane, ledger.Counts{Pending: -e.Pending, PendingBytes: -e.PendingBytes, Failed: -e.Failed})
+	}
+	kept.Enter()
+	for _, e := range kept.Entries("") {
+		if e.Pending != 0 || e.PendingBytes != 0 || e.Failed != 0 {
+			c.found(Problem{What: fmt.Sprintf("of %s to %s under rule %q, the ledger has %+d waiting, %+d bytes waiting and %+d failed too many", e.Source, e.Destination, e.Rule, e.Pending, e.PendingBytes, e.Failed), Where: c.s.path("index")})
+		}
+	}
+	return nil
 }
 
 // counts compares how often files are used with what the index counts.

@@ -89,7 +89,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			writeFile(t, fs, s.checkpointPath(all[0]), []byte("checkpoint"))
 		}, []string{"the copy of the index fails its checksum"}},
 		"the feed": {func(t *testing.T, s *Store, _ vfs.Mem, small, _ *Object) {
-			if err := errors.Join(s.db.Delete(layout.Pending(small.pendingAt), pebble.NoSync), s.db.Set(layout.Pending(1), []byte("v"), pebble.NoSync)); err != nil {
+			if err := errors.Join(s.db.Delete(layout.Pending("src", "dst", "r", small.pendingAt), pebble.NoSync), s.db.Set(layout.Pending("src", "dst", "r", 1), []byte("v"), pebble.NoSync)); err != nil {
 				t.Fatal(err)
 			}
 		}, []string{"the feed has a version at 1 that is not there", "is not what the feed says"}},

@@ -33,7 +33,7 @@ type Retention struct {
 // SetRetention changes how long a version is retained; id "" is the current
 // one. fault.Denied if that would weaken a retention that must not be.
 func (s *Store) SetRetention(ctx context.Context, bucket, key, id string, r Retention) (*Object, error) {
-	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, retention: &r, now: s.opt.Now().UTC()})
+	return s.patch(ctx, &patchCommand{bucket: bucket, key: key, id: id, retention: &r})
 }
 
 // SetLegalHold turns the legal hold of a version on or off; id "" is the
@@ -51,6 +51,7 @@ func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
 		return nil, fault.New(fault.Conflict, "MethodNotAllowed", "The specified method is not allowed against this resource.").On(c.key)
 	}
 	c.id = o.ID
+	c.now = s.opt.Now().UTC()
 	if err := s.resend(c, o.Version); err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ type patchCommand struct {
 	tags            *[]object.Tag
 	lock            *object.Lock // of old records: the whole lock, unchecked
 	retention       *Retention
-	now             time.Time // by which a change of the retention is decided
+	now             time.Time // of the change; in old records only that of a retention
 	hold            uint64
 	acl             acl.List
 	relist          bool     // acl is the version's from now on
@@ -206,24 +207,16 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 		o.Lock = *c.lock
 	}
 	o.Changes++
+	before := slices.Clone(o.Deliveries)
 	for i := range o.Deliveries {
 		// What was delivered is out of date, if a rule still takes it there; what
 		// failed stays failed until retried.
 		if d := &o.Deliveries[i]; d.Status == object.Completed && slices.Contains(c.resend, d.Bucket) {
-			d.Status = object.Pending
+			d.Status, d.Time, d.Delivered = object.Pending, c.now, true
 		}
 	}
-	a.restate(o, at)
+	a.restate(o, before, at)
 	a.write(o)
 	c.result = o
 	return a.broken
-}
-
-// restate sums up a version's deliveries and queues it if one is pending.
-func (a *applier) restate(o *Object, at journal.Position) {
-	sum := object.Sum(o.Deliveries)
-	a.enqueue(o, at, sum == object.Pending)
-	if o.Status != object.Replica {
-		o.Status = sum
-	}
 }

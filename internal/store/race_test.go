@@ -112,7 +112,7 @@ func (c client) step(bkt, key string) error {
 		_, err = s.CompleteUpload(ctx, bkt, key, id, []Chosen{{1, p.ETag}}, nil, Condition{NoneMatch: []string{"", "*"}[c.rng.IntN(2)]})
 		return err
 	case 3:
-		ps, err := s.Pending(ctx, 0, 0, 5)
+		ps, err := s.Pending(ctx, lane, 0, 0, 5)
 		if err != nil {
 			return err
 		}

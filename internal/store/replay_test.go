@@ -163,7 +163,7 @@ func (h *history) deliver() {
 	var ds []Delivery
 	for range rapid.IntRange(1, 3).Draw(h.rt, "deliveries") {
 		o := h.pick()
-		if ps, err := h.s.Pending(h.t.Context(), 0, 0, 1); err != nil {
+		if ps, err := h.s.Pending(h.t.Context(), lane, 0, 0, 1); err != nil {
 			h.rt.Fatal(err)
 		} else if len(ps) > 0 && rapid.Bool().Draw(h.rt, "pending") {
 			o = ps[0].Object

@@ -61,8 +61,6 @@ func (st *Stats) row(row, value []byte) error {
 	switch row[0] {
 	case layout.KindBucket:
 		st.Buckets++
-	case layout.KindPending:
-		st.Pending++
 	case layout.KindUpload:
 		st.Uploads++
 	case layout.KindRecord:
@@ -80,6 +78,9 @@ func (st *Stats) row(row, value []byte) error {
 			st.Versions++
 		}
 		st.Bytes += o.Size
+		if object.Sum(o.Deliveries) == object.Pending {
+			st.Pending++
+		}
 		switch o.Status {
 		case object.Replica:
 			st.Replicas++

@@ -33,6 +33,7 @@ import (
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/ledger"
 	"twinbucket/internal/reserve"
 	"twinbucket/internal/span"
 	"twinbucket/internal/vfs"
@@ -45,7 +46,8 @@ import (
 //
 //	1: the first
 //	2: rows of details and of ids
-const indexFormat = 2
+//	3: what waits for replication stands in lanes, which are counted
+const indexFormat = 3
 
 // Options are what a store needs to know; all may be zero.
 type Options struct {
@@ -87,6 +89,7 @@ type Store struct {
 	clock   atomic.Int64 // the last time given out, in nanoseconds
 	buckets atomic.Pointer[map[string]*bucket.Bucket]
 
+	ledger    *ledger.Ledger
 	pending   wake.Signal
 	settings  wake.Signal // of the buckets
 	sinceSync int64       // bytes journaled since the index was last flushed; the committer's
@@ -148,7 +151,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 		opt.few = rowParts
 	}
 	opt.few = max(opt.few, 0)
-	s := &Store{fs: fs, dir: dir, opt: opt, failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), down: make(chan struct{})}
+	s := &Store{fs: fs, dir: dir, opt: opt, ledger: ledger.New(), failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), down: make(chan struct{})}
 	s.reserve = reserve.Reserve{FS: fs, Dir: dir, Now: opt.Now, Log: opt.Log}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
@@ -192,7 +195,7 @@ func (s *Store) open() (err error) {
 	if err := s.loadBuckets(); err != nil {
 		return err
 	}
-	if err := s.loadSpans(); err != nil {
+	if err := errors.Join(s.loadSpans(), s.loadLanes()); err != nil {
 		return err
 	}
 	replay := &applier{s: s, b: s.db.NewIndexedBatch()}

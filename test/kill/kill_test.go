@@ -153,8 +153,15 @@ func (h *harness) inspect(round int) {
 			break
 		}
 	}
-	pending, err := s.Pending(ctx, 0, 0, 1<<30)
-	h.must(err)
+	var pending []store.Pending
+	for _, l := range s.Lanes("") {
+		ps, err := s.Pending(ctx, l.Lane, 0, 0, 1<<30)
+		h.must(err)
+		if int64(len(ps)) != l.Pending {
+			h.t.Errorf("round %d: %d wait, the ledger counts %d", round, len(ps), l.Pending)
+		}
+		pending = append(pending, ps...)
+	}
 	for _, p := range pending {
 		if v := p.Object.Key + " " + p.Object.ID; !waits[v] {
 			h.t.Errorf("round %d: %s is in the feed, with status %q", round, v, p.Object.Status)

@@ -1,0 +1,159 @@
+package store
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"twinbucket/bucket"
+	"twinbucket/internal/layout"
+	"twinbucket/internal/ledger"
+	"twinbucket/internal/vfs"
+	"twinbucket/object"
+)
+
+// fanned has a bucket that replicates to two others.
+func fanned(t *testing.T, fs vfs.FS) *Store {
+	t.Helper()
+	s, err := Open(fs, "data", Options{Select: func(b *bucket.Bucket, _ *object.Version) []object.Delivery {
+		if b.Name != "src" {
+			return nil
+		}
+		return []object.Delivery{{Bucket: "dst", Rule: "r", Status: object.Pending}, {Bucket: "dst2", Rule: "r2", Status: object.Pending}}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeBucket(t, s, "src", bucket.Enabled)
+	makeBucket(t, s, "dst", bucket.Enabled)
+	makeBucket(t, s, "dst2", bucket.Enabled)
+	return s
+}
+
+var lane2 = ledger.Lane{Source: "src", Destination: "dst2", Rule: "r2"}
+
+// settle ends one delivery of a version.
+func settle(t *testing.T, s *Store, o *Object, l ledger.Lane, status object.Status) {
+	t.Helper()
+	d := Delivery{Source: o, Outcome: object.Delivery{Bucket: l.Destination, Rule: l.Rule, Status: status}}
+	if status == object.Completed {
+		r := o.Version
+		r.Bucket = l.Destination
+		d.Replica = &r
+	}
+	if _, err := s.Deliver(t.Context(), []Delivery{d}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLanesAreCounted follows two versions on two ways each.
+func TestLanesAreCounted(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := fanned(t, fs)
+	want := map[ledger.Lane]ledger.Counts{}
+	hold := func(step string) {
+		t.Helper()
+		check(t, s, fs)
+		for _, e := range s.Lanes("src") {
+			have := e.Counts
+			have.Last = 0
+			if diff := cmp.Diff(want[e.Lane], have); diff != "" {
+				t.Errorf("%s: %v: %s", step, e.Lane, diff)
+			}
+			ps, err := s.Pending(t.Context(), e.Lane, 0, 0, 100)
+			if err != nil || int64(len(ps)) != e.Pending {
+				t.Errorf("%s: %v: %d wait, %v", step, e.Lane, len(ps), err)
+			}
+		}
+	}
+	a := put(t, s, "src", "a", "12345")
+	b := put(t, s, "src", "b", "123")
+	want[lane], want[lane2] = ledger.Counts{Pending: 2, PendingBytes: 8}, ledger.Counts{Pending: 2, PendingBytes: 8}
+	hold("two are put")
+	settle(t, s, a, lane, object.Completed)
+	want[lane] = ledger.Counts{Pending: 1, PendingBytes: 3, Completed: 1, CompletedBytes: 5}
+	hold("one is carried one way")
+	ps, err := s.Pending(t.Context(), lane2, 0, 0, 100)
+	if err != nil || len(ps) != 2 || ps[0].Object.Key != "a" || ps[0].Delivery.Bucket != "dst2" {
+		t.Fatalf("the other way it keeps its place: %+v, %v", ps, err)
+	}
+	settle(t, s, a, lane2, object.Failed)
+	want[lane2] = ledger.Counts{Pending: 1, PendingBytes: 3, Failed: 1, Failures: 1}
+	hold("one has failed the other way")
+	if _, err := s.SetTags(t.Context(), "src", "a", a.ID, []object.Tag{{Key: "k", Value: "v"}}); err != nil {
+		t.Fatal(err)
+	}
+	want[lane] = ledger.Counts{Pending: 2, PendingBytes: 3, Completed: 1, CompletedBytes: 5}
+	hold("tags are no bytes")
+	if since, err := s.Waiting(t.Context(), lane); err != nil || !since.Equal(b.Deliveries[0].Time) {
+		t.Errorf("waits since %v, %v", since, err)
+	}
+	if _, err := s.Delete(t.Context(), "src", "b", b.ID, owner); err != nil {
+		t.Fatal(err)
+	}
+	want[lane] = ledger.Counts{Pending: 1, Completed: 1, CompletedBytes: 5}
+	want[lane2] = ledger.Counts{Failed: 1, Failures: 1}
+	hold("what waits is deleted")
+	crashed := fs.Crash(0, nil)
+	closeStore(t, s)
+	s, fs = open(t, crashed), crashed
+	hold("the power fails")
+	if _, err := s.Delete(t.Context(), "src", "a", a.ID, owner); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.DeleteBucket(t.Context(), "src"); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Lanes(""); len(got) != 0 {
+		t.Errorf("lanes of a deleted bucket: %v", got)
+	}
+	closeStore(t, s)
+}
+
+// TestOlderIndexesGetLanes reads the rows of an index from before there were
+// lanes.
+func TestOlderIndexesGetLanes(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := fanned(t, fs)
+	a := put(t, s, "src", "a", "12345")
+	put(t, s, "src", "b", "1")
+	settle(t, s, a, lane, object.Failed)
+	want := rows(t, s)
+	got := map[string]string{}
+	f := &filer{func(row, value []byte) error { got[string(row)] = string(value); return nil }, ledger.New()}
+	for row, value := range want {
+		switch row[0] {
+		case layout.KindPending: // as it stood then, once for both ways
+			old := binary.BigEndian.AppendUint64([]byte{layout.KindPending}, place([]byte(row)))
+			row = string(old)
+		case layout.KindLane:
+			continue
+		}
+		if err := f.row([]byte(row), []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.end(); err != nil {
+		t.Fatal(err)
+	}
+	for _, index := range []map[string]string{want, got} {
+		for row, value := range index {
+			if row[0] != layout.KindLane {
+				continue
+			}
+			l := ledger.New()
+			if err := l.Load([]byte(row), []byte(value)); err != nil {
+				t.Fatal(err)
+			}
+			c := l.Entries("")[0].Counts
+			index[row] = cmp.Diff(ledger.Counts{}, ledger.Counts{Pending: c.Pending, PendingBytes: c.PendingBytes, Failed: c.Failed, Last: c.Last})
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	closeStore(t, s)
+}

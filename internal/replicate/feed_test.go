@@ -61,12 +61,12 @@ func TestLanesTakeTurns(t *testing.T) {
 	fill(t, s, "many", "a", 6*taskSize)
 	fill(t, s, "many", "b", 1)
 	fill(t, s, "few", "c", 1)
-	q := queue.Memory[task](queueSize)
+	q := queue.Memory[Task](queueSize)
 	f := newFeeder(s, q)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- f.run(ctx) }()
-	next := func() (*queue.Delivery[task], string) {
+	next := func() (*queue.Delivery[Task], string) {
 		t.Helper()
 		d, err := q.Receive(t.Context())
 		if err != nil {
@@ -75,7 +75,7 @@ func TestLanesTakeTurns(t *testing.T) {
 		return d, d.Task.Lane.Rule
 	}
 	var rules []string
-	var first *queue.Delivery[task]
+	var first *queue.Delivery[Task]
 	for range share + 2 {
 		d, rule := next()
 		if first == nil && rule == "a" {
@@ -117,7 +117,7 @@ func TestLanesTakeTurns(t *testing.T) {
 func TestEmptiedLanesAreLeft(t *testing.T) {
 	t.Parallel()
 	s := busy(t)
-	f := newFeeder(s, queue.Memory[task](queueSize))
+	f := newFeeder(s, queue.Memory[Task](queueSize))
 	serve := func() int {
 		t.Helper()
 		f.look()

@@ -154,6 +154,14 @@ func (c *Client) GetBucketDocument(ctx context.Context, name string, d bucket.Do
 	return c.raw(ctx, onBucket("GetBucket "+string(d), http.MethodGet, name, string(d)))
 }
 
+// PutBucketDocument sets a settings document of the bucket, XML.
+func (c *Client) PutBucketDocument(ctx context.Context, name string, d bucket.Document, content []byte) error {
+	k := onBucket("PutBucket "+string(d), http.MethodPut, name, string(d))
+	k.set("Content-Type", "application/xml")
+	k.payload(content)
+	return c.empty(ctx, k)
+}
+
 // raw makes a call and returns its answer as it is.
 func (c *Client) raw(ctx context.Context, k *call) (data []byte, err error) {
 	err = c.do(ctx, k, func(resp *http.Response) error {

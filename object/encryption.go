@@ -1,5 +1,13 @@
 package object
 
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+
+	"twinbucket/arn"
+)
+
 // Encryption says how a version's body is encrypted. The zero Encryption is
 // that of a body stored before bodies were encrypted, and of delete markers.
 type Encryption struct {
@@ -18,3 +26,27 @@ const (
 
 // Customer reports whether the body is encrypted under a customer's key (SSE-C).
 func (e *Encryption) Customer() bool { return e.CustomerKeyMD5 != "" }
+
+// KeyFacts returns the condition keys of using the key of KMS that encrypts an
+// object: those of the encryption context, in which S3 names the object, or its
+// bucket if a bucket key is used (S3 User Guide, "Using server-side encryption
+// with AWS KMS keys", encryption context).
+func (e *Encryption) KeyFacts(bucket, key string) map[string][]string {
+	const prefix, subject = "kms:encryptioncontext:", "aws:s3:arn"
+	names, facts := []string{subject}, map[string][]string{}
+	facts[prefix+subject] = []string{arn.Object(bucket, key)}
+	if e.BucketKey {
+		facts[prefix+subject] = []string{arn.Bucket(bucket)}
+	}
+	var given map[string]string
+	if data, err := base64.StdEncoding.DecodeString(e.Context); err == nil && json.Unmarshal(data, &given) == nil {
+		for name, value := range given {
+			if name != subject {
+				names = append(names, name)
+				facts[prefix+strings.ToLower(name)] = []string{value}
+			}
+		}
+	}
+	facts["kms:encryptioncontextkeys"] = names
+	return facts
+}

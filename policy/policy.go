@@ -24,6 +24,7 @@ const (
 	Identity Kind = iota // of a role or user: no Principal
 	Resource             // of a bucket
 	Trust                // of a role: who may assume it; no Resource
+	Key                  // of a key of KMS
 )
 
 // Effect is what a statement does.

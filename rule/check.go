@@ -284,9 +284,9 @@ func (s *Set) Check(source *bucket.Bucket, lookup func(name string) (*bucket.Buc
 }
 
 // Unsupported returns a fault.Unsupported error if the configuration asks for
-// something that would change replicas and that is not offered here: replicas
-// under KMS keys, changes of replicas flowing back, replication of existing
-// objects by a rule, and storage classes no bucket here has.
+// something that would change replicas and that is not offered here: changes
+// of replicas flowing back, replication of existing objects by a rule, and
+// storage classes no bucket here has.
 func (s *Set) Unsupported() error {
 	for i := range s.Rules {
 		r := &s.Rules[i]
@@ -294,10 +294,6 @@ func (s *Set) Unsupported() error {
 			return fault.New(fault.Unsupported, "NotImplemented", what+" is not implemented.").On("rule "+r.ID).WithHint("%s", hint)
 		}
 		switch {
-		case r.SseKmsEncryptedObjects == Enabled:
-			return refuse("SseKmsEncryptedObjects", "objects under KMS keys are not replicated here; leave SourceSelectionCriteria/SseKmsEncryptedObjects out")
-		case r.Destination.ReplicaKmsKeyID != "":
-			return refuse("EncryptionConfiguration", "replicas are not encrypted with KMS keys here; leave Destination/EncryptionConfiguration out")
 		case r.ReplicaModifications == Enabled:
 			return refuse("ReplicaModifications", "changes of replicas do not flow back here; leave ReplicaModifications out or set it to Disabled")
 		case r.ExistingObjectReplication == Enabled:

@@ -10,31 +10,38 @@ import (
 // Need is one action that replication needs in the session of its role.
 type Need struct {
 	Action   string
-	Bucket   *bucket.Bucket // that the action is about
-	Resource string         // ARN of the bucket or of an object in it
+	Bucket   *bucket.Bucket // that the action is about; of a key: whose object is under it
+	Resource string         // ARN of the bucket, of an object in it, or of a key of KMS
 	Code     string         // AWS's failure code if it is refused
 	// Instead is another action that will do, unless a Deny refuses this one.
 	Instead string
 	// Implied is an action that comes with another: only a Deny refuses it.
 	Implied bool
+	// KeyFacts are the condition keys of using a key of KMS; nil for other things.
+	KeyFacts map[string][]string
 }
 
-// Needs returns the actions needed to carry v from src to dst, in the order in
-// which AWS asks for them (S3 User Guide, "Setting up permissions for live
-// replication").
-func (r *Rule) Needs(src, dst *bucket.Bucket, v *object.Version) []Need {
+// Needs returns the actions needed to carry v from src to dst, where it is to be
+// encrypted as under says, in the order in which AWS asks for them (S3 User
+// Guide, "Setting up permissions for live replication").
+func (r *Rule) Needs(src, dst *bucket.Bucket, v *object.Version, under object.Encryption) []Need {
 	from, to := arn.Object(src.Name, v.Key), arn.Object(dst.Name, v.Key)
-	out := append(make([]Need, 0, 8),
+	out := append(make([]Need, 0, 10),
 		Need{Action: "s3:GetReplicationConfiguration", Bucket: src, Resource: src.ARN(), Code: "SrcBucketReplicationConfigMissing"})
 	if v.Marker {
 		return append(out,
 			Need{Action: "s3:ListBucket", Bucket: src, Resource: src.ARN(), Code: "SrcHeadObjectNotPermitted"},
 			Need{Action: "s3:ReplicateDelete", Bucket: dst, Resource: to, Code: "DstDelObjNotPermitted"})
 	}
+	read := Need{Action: "s3:GetObjectVersionForReplication", Bucket: src, Resource: from, Code: "SrcGetObjectNotPermitted"}
+	if v.Encryption.Algorithm != object.KMS && !v.Encryption.Customer() {
+		read.Instead = "s3:GetObjectVersion"
+	}
+	out = append(out, read)
+	if v.Encryption.Algorithm == object.KMS {
+		out = append(out, Need{Action: "kms:Decrypt", Bucket: src, Resource: v.Encryption.KeyARN, Code: "SrcGetObjectNotPermitted", KeyFacts: v.Encryption.KeyFacts(src.Name, v.Key)})
+	}
 	out = append(out,
-		// GetObjectVersion is enough for what is not encrypted under a
-		// customer's key.
-		Need{Action: "s3:GetObjectVersionForReplication", Bucket: src, Resource: from, Code: "SrcGetObjectNotPermitted", Instead: "s3:GetObjectVersion"},
 		Need{Action: "s3:GetObjectVersionAcl", Bucket: src, Resource: from, Code: "SrcGetAclNotPermitted"},
 		Need{Action: "s3:GetObjectVersionTagging", Bucket: src, Resource: from, Code: "SrcGetTaggingNotPermitted"})
 	if src.Locked() {
@@ -45,6 +52,9 @@ func (r *Rule) Needs(src, dst *bucket.Bucket, v *object.Version) []Need {
 	out = append(out, Need{Action: "s3:ReplicateObject", Bucket: dst, Resource: to, Code: "DstPutObjectNotPermitted"})
 	if r.Destination.OwnerOverride && !dst.OwnerEnforced() {
 		out = append(out, Need{Action: "s3:ObjectOwnerOverrideToBucketOwner", Bucket: dst, Resource: to, Code: "DstPutObjectNotPermitted"})
+	}
+	if under.Algorithm == object.KMS {
+		out = append(out, Need{Action: "kms:Encrypt", Bucket: dst, Resource: under.KeyARN, Code: "DstPutObjectNotPermitted", Instead: "kms:GenerateDataKey", KeyFacts: under.KeyFacts(dst.Name, v.Key)})
 	}
 	// The right to write the replica writes its tags and its lock.
 	if len(v.Tags) > 0 {

@@ -6,7 +6,9 @@ import (
 )
 
 // Replica returns v as dst is to hold it: with its id and time and all it has,
-// but for what the rule and the two buckets decide.
+// but for what the rule and the two buckets decide. Under KMS it has the key of
+// the rule, as it is named there, and a bucket key if dst has them; else it is
+// encrypted as v is (S3 User Guide, "Replicating encrypted objects").
 func (r *Rule) Replica(v *object.Version, src, dst *bucket.Bucket) *object.Version {
 	c := *v
 	c.Bucket = dst.Name
@@ -22,6 +24,9 @@ func (r *Rule) Replica(v *object.Version, src, dst *bucket.Bucket) *object.Versi
 	}
 	if class := r.Destination.StorageClass; class != "" {
 		c.Class = class
+	}
+	if c.Encryption.Algorithm == object.KMS {
+		c.Encryption.KeyARN, c.Encryption.BucketKey = r.Destination.ReplicaKmsKeyID, dst.EncryptionRule().BucketKey
 	}
 	return &c
 }

@@ -37,6 +37,7 @@ func TestReplica(t *testing.T) {
 		{"the destination retains", rule.Destination{}, true, true, true, false, func(v *object.Version) {
 			v.Lock = object.Lock{Mode: object.Governance, Until: made.AddDate(1, 0, 0)}
 		}},
+		{"what is encrypted otherwise stays so", rule.Destination{ReplicaKmsKeyID: "alias/new"}, true, true, false, false, func(*object.Version) {}},
 		{"markers are not retained", rule.Destination{}, true, true, true, true, func(v *object.Version) { v.Marker = true }},
 	} {
 		src := &bucket.Bucket{Name: "src", Owner: "source", Documents: map[bucket.Document][]byte{}}
@@ -56,6 +57,22 @@ func TestReplica(t *testing.T) {
 		tt.want(&want)
 		if got := (&rule.Rule{Destination: tt.to}).Replica(&v, src, dst); cmp.Diff(&want, got) != "" {
 			t.Errorf("%s: %s", tt.name, cmp.Diff(&want, got))
+		}
+	}
+}
+
+func TestReplicaUnderKMS(t *testing.T) {
+	t.Parallel()
+	src := &bucket.Bucket{Name: "src", Owner: "source"}
+	r := &rule.Rule{Destination: rule.Destination{ReplicaKmsKeyID: "alias/new"}}
+	v := &object.Version{Encryption: object.Encryption{Algorithm: object.KMS, KeyARN: "old", Context: "c", BucketKey: true}}
+	for _, bucketKey := range []string{"true", "false"} {
+		dst := &bucket.Bucket{Name: "dst", Owner: "destination", Documents: map[bucket.Document][]byte{
+			bucket.Encryption: []byte("<ServerSideEncryptionConfiguration><Rule><BucketKeyEnabled>" + bucketKey + "</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>"),
+		}}
+		want := object.Encryption{Algorithm: object.KMS, KeyARN: "alias/new", Context: "c", BucketKey: bucketKey == "true"}
+		if got := r.Replica(v, src, dst).Encryption; got != want {
+			t.Errorf("bucket keys %s: %+v", bucketKey, got)
 		}
 	}
 }

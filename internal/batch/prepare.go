@@ -113,7 +113,7 @@ func (e *Engine) mayRead(c *iam.Caller, b *bucket.Bucket, key, id string, o *sto
 			WithHint("let account %s put the manifest, or grant it READ", c.Account)
 	}
 	if o.Encryption.Algorithm == object.KMS {
-		return e.IAM.AllowKey(c, "kms:Decrypt", o.Encryption.KeyARN, e.Store.Keys().Managed(o.Encryption.KeyARN), nil)
+		return e.IAM.AllowKey(c, "kms:Decrypt", o.Encryption.KeyARN, e.Store.Keys().Policy(o.Encryption.KeyARN, ""), o.Encryption.KeyFacts(b.Name, key))
 	}
 	return nil
 }

@@ -140,6 +140,28 @@ func (d *Disk) Reseal(b Body, e object.Encryption, customer []byte) (Body, error
 	return out, nil
 }
 
+// Seals returns the seals of a body's extents.
+func (b Body) Seals() []*Seal {
+	out := make([]*Seal, len(b))
+	for i := range b {
+		out[i] = b[i].Seal
+	}
+	return out
+}
+
+// Under returns a body under other seals, one for each extent; false if there
+// are not as many.
+func (b Body) Under(seals []*Seal) (Body, bool) {
+	if len(seals) != len(b) {
+		return nil, false
+	}
+	out := slices.Clone(b)
+	for i := range out {
+		out[i].Seal = seals[i]
+	}
+	return out, true
+}
+
 // Unlock makes a body that is encrypted under a customer's key readable. It
 // reports whether it was that key.
 func (b Body) Unlock(customer []byte) bool {

@@ -74,7 +74,9 @@ func (c *call) mayRead(b *bucket.Bucket, key string, o *store.Object) error {
 		err = fault.New(fault.Denied, "AccessDenied", "the object belongs to another account, whose ACL does not grant READ")
 	}
 	if err == nil && o != nil && o.Encryption.Algorithm == object.KMS {
-		err = c.IAM.AllowKey(c.caller, "kms:Decrypt", o.Encryption.KeyARN, c.Store.Keys().Managed(o.Encryption.KeyARN), c.context())
+		onKey := o.Encryption.KeyFacts(b.Name, key)
+		maps.Copy(onKey, c.context())
+		err = c.IAM.AllowKey(c.caller, "kms:Decrypt", o.Encryption.KeyARN, c.Store.Keys().Policy(o.Encryption.KeyARN, ""), onKey)
 	}
 	return err
 }

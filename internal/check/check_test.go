@@ -38,6 +38,7 @@ func newWorld(t *testing.T) *world {
 	srv, err := server.Open(t.Context(), config.Server{
 		Data: t.TempDir(), Listen: "127.0.0.1:0", Region: config.DefaultRegion,
 		Accounts: []config.Account{{Name: "source", ID: "111111111111"}, {Name: "dest", ID: "222222222222"}},
+		Keys:     []config.Key{{ID: "k", Alias: "mine"}},
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -412,6 +413,53 @@ func TestChecks(t *testing.T) {
 			w.apply(r, "mend")
 			if again := w.check(); refused(again) != nil {
 				t.Fatalf("after the fixes:\n%s", written(t, again))
+			}
+			w.replicates("k2", true, true)
+		})
+	}
+}
+
+// TestKeysOfKMS: what a rule needs of keys is asked for and mended; what their
+// own policies say is not known.
+func TestKeysOfKMS(t *testing.T) {
+	t.Parallel()
+	const srcKey, dstKey = "arn:aws:kms:us-east-1:111111111111:key/k", "arn:aws:kms:us-east-1:222222222222:key/k"
+	for name, tt := range map[string]struct {
+		defaults, key string // of the source bucket, of replicas
+		want          []string
+	}{
+		"by ARN": {
+			"<KMSMasterKeyID>" + srcKey + "</KMSMasterKeyID>", dstKey,
+			[]string{"kms:Decrypt on " + srcKey, "kms:Encrypt on " + dstKey},
+		},
+		"by alias": {"", "arn:aws:kms:us-east-1:222222222222:alias/mine", []string{"kms:Decrypt on arn:aws:kms:*:111111111111:key/*", "kms:Encrypt on arn:aws:kms:*:222222222222:key/*"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.must(w.src.PutBucketDocument(w.Context(), "src", bucket.Encryption, []byte("<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm>"+tt.defaults+"</ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>")))
+			w.configure(strings.NewReplacer(
+				"<Destination>", "<SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria><Destination>",
+				"</Destination>", "<EncryptionConfiguration><ReplicaKmsKeyID>"+tt.key+"</ReplicaKmsKeyID></EncryptionConfiguration></Destination>",
+			).Replace(ruleXML("all", "", "Enabled", "dst")))
+			r := w.check()
+			var got []string
+			for i := range r.Lines {
+				if l := &r.Lines[i]; l.Status == check.Refused {
+					got = append(got, l.What)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Fatalf("refused %q", got)
+			}
+			if tt.defaults != "" {
+				w.replicates("k1", false, true)
+			}
+			w.apply(r, "mend")
+			for _, line := range w.check().Lines {
+				if line.Status == check.Refused || line.Status == check.Unknown != strings.HasPrefix(line.What, "the key policy of ") {
+					t.Errorf("after the fixes: %+v", line)
+				}
 			}
 			w.replicates("k2", true, true)
 		})

@@ -201,11 +201,11 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	if v == nil {
 		needs, tags = c.needs(src, dst, r), r.Tags()
 	} else {
-		needs, tags = r.Needs(&src.Bucket, &dst.Bucket, v), v.Tags
+		needs, tags = r.Needs(&src.Bucket, &dst.Bucket, v, sealing(r, src, dst, v)), v.Tags
 	}
 	ask := func(part string, on *place, context map[string][]string) {
 		for _, n := range needs {
-			if n.Bucket != &on.Bucket {
+			if n.Bucket != &on.Bucket || n.KeyFacts != nil {
 				continue
 			}
 			q := question{part: part, action: n.Action, resource: n.Resource, on: on, code: n.Code, instead: n.Instead, implied: n.Implied, context: context, tagged: on == src}
@@ -218,9 +218,28 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	ask(from, src, object.TagFacts(object.ExistingTag, tags))
 	c.fits(to, src, dst, r)
 	ask(to, dst, nil)
-	c.keys(who, src, r, part)
+	c.keys(who, needs, part+"keys")
 	return nil
 }
+
+// sealing says how the replica of v is encrypted. A key that the rule names in
+// another way than by its ARN can be any key of the destination's account.
+func sealing(r *rule.Rule, src, dst *place, v *object.Version) object.Encryption {
+	under := r.Replica(v, &src.Bucket, &dst.Bucket).Encryption
+	if under.Algorithm == object.KMS && !isKey(under.KeyARN) {
+		under.KeyARN = anyKey(dst)
+	}
+	return under
+}
+
+// isKey reports whether s is the ARN of a key of KMS.
+func isKey(s string) bool {
+	a, err := arn.Parse(s)
+	return err == nil && a.Service == "kms" && strings.HasPrefix(a.Resource, "key/")
+}
+
+// anyKey matches the keys of a bucket's account.
+func anyKey(p *place) string { return "arn:aws:kms:*:" + p.Owner + ":key/*" }
 
 // fits checks what the destination must be, whatever policies say.
 func (c *checker) fits(part string, src, dst *place, r *rule.Rule) {
@@ -258,10 +277,16 @@ func (c *checker) needs(src, dst *place, r *rule.Rule) []rule.Need {
 	if src.Locked() {
 		v.Lock.Mode, v.Lock.Hold = "GOVERNANCE", true
 	}
-	needs := r.Needs(&src.Bucket, &dst.Bucket, &v)
+	if r.SseKmsEncryptedObjects == rule.Enabled {
+		v.Encryption = object.Encryption{Algorithm: object.KMS, KeyARN: anyKey(src)}
+		if e := src.EncryptionRule(); isKey(e.KeyID) {
+			v.Encryption.KeyARN, v.Encryption.BucketKey = e.KeyID, e.BucketKey
+		}
+	}
+	needs := r.Needs(&src.Bucket, &dst.Bucket, &v, sealing(r, src, dst, &v))
 	if r.TakesMarkers() {
 		v.Marker = true
-		for _, n := range r.Needs(&src.Bucket, &dst.Bucket, &v) {
+		for _, n := range r.Needs(&src.Bucket, &dst.Bucket, &v, object.Encryption{}) {
 			if n.Action != needs[0].Action {
 				needs = append(needs, n)
 			}
@@ -270,23 +295,18 @@ func (c *checker) needs(src, dst *place, r *rule.Rule) []rule.Need {
 	return needs
 }
 
-// keys checks the role's rights on the keys of KMS that a rule is about. Their
-// own policies cannot be read here.
-func (c *checker) keys(who *actor, src *place, r *rule.Rule, part string) {
-	if r.SseKmsEncryptedObjects != rule.Enabled {
-		return
-	}
-	part += "keys"
-	key := "arn:aws:kms:*:" + src.Owner + ":key/*"
-	if e, err := bucket.ParseEncryption(src.Documents[bucket.Encryption]); err == nil && strings.HasPrefix(e.KeyID, "arn:") {
-		key = e.KeyID
-	}
-	for _, n := range []struct{ action, key, code string }{
-		{"kms:Decrypt", key, "SrcGetObjectNotPermitted"},
-		{"kms:Encrypt", r.Destination.ReplicaKmsKeyID, "DstPutObjectNotPermitted"},
-	} {
-		c.ask(who, question{part: part, action: n.action, resource: n.key, account: who.Account, code: n.code})
-		c.add(Line{Part: part, What: "the key policy of " + n.key + " allows " + n.action, Account: who.Account, Status: Unknown, Reason: "key policies are not read: look at aws kms get-key-policy"})
+// keys checks the role's rights on the keys of KMS that it needs. Their own
+// policies cannot be read here.
+func (c *checker) keys(who *actor, needs []rule.Need, part string) {
+	for _, n := range needs {
+		if n.KeyFacts == nil {
+			continue
+		}
+		context := maps.Clone(n.KeyFacts)
+		context["kms:viaservice"] = []string{"s3." + n.Bucket.Region + ".amazonaws.com"}
+		context["kms:calleraccount"] = []string{who.Account}
+		c.ask(who, question{part: part, action: n.Action, instead: n.Instead, resource: n.Resource, account: who.Account, code: n.Code, context: context})
+		c.add(Line{Part: part, What: "the key policy of " + n.Resource + " allows " + n.Action, Account: who.Account, Status: Unknown, Reason: "key policies are not read: look at aws kms get-key-policy"})
 	}
 }
 

@@ -23,6 +23,7 @@ type serveCommand struct {
 	LifecycleInterval time.Duration `default:"24h" placeholder:"TIME" help:"The longest time between two passes of lifecycle rules, which also come at midnight UTC (${default})."`
 	LifecycleDay      time.Duration `default:"24h" hidden:"" placeholder:"TIME" help:"How long a day of lifecycle rules lasts. For tests of clients that cannot wait."`
 	KMSKey            []string      `name:"kms-key" placeholder:"[ACCOUNT/]ID[=ALIAS]" help:"A key that stands for one of KMS, in one account or in each; may be repeated. Every account has alias/aws/s3."`
+	DisableKey        []string      `name:"disable-kms-key" placeholder:"[ACCOUNT/]ID" help:"One of these keys that is disabled, as KMS says: what is under it cannot be read; may be repeated."`
 	Ownership         string        `name:"object-ownership" default:"BucketOwnerEnforced" enum:"BucketOwnerEnforced,BucketOwnerPreferred,ObjectWriter" placeholder:"SETTING" help:"Object Ownership of new buckets that name none: ${enum} (${default})."`
 	LogLevel          slog.Level    `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	LogJSON           bool          `name:"log-json" help:"Log as JSON."`
@@ -56,6 +57,11 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 			return err
 		}
 		conf.Keys = append(conf.Keys, key)
+	}
+	for _, name := range c.DisableKey {
+		if err := config.DisableKey(conf.Keys, name); err != nil {
+			return err
+		}
 	}
 	srv, err := server.Open(ctx, conf, newLog(s.err, c.LogLevel, c.LogJSON))
 	if err != nil {

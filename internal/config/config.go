@@ -64,6 +64,8 @@ type Key struct {
 	Account string // 12 digits; "" gives every account a key of its own by that id
 	ID      string
 	Alias   string // without "alias/"; "" if it has none
+	// Disabled keys are there, and nothing can be done with them.
+	Disabled bool
 }
 
 // ParseKey reads [ACCOUNT/]KEY-ID[=ALIAS].
@@ -82,6 +84,22 @@ func ParseKey(s string) (Key, error) {
 			WithHint("a key is [ACCOUNT/]KEY-ID[=ALIAS]: letters, digits and hyphens, such as 111111111111/1234abcd-12ab-34cd-56ef-1234567890ab=backups")
 	}
 	return k, nil
+}
+
+// DisableKey disables the one of keys that [ACCOUNT/]KEY-ID names.
+func DisableKey(keys []Key, name string) error {
+	account, id, of := strings.Cut(name, "/")
+	if !of {
+		account, id = "", name
+	}
+	for i := range keys {
+		if k := &keys[i]; k.Account == account && k.ID == id {
+			k.Disabled = true
+			return nil
+		}
+	}
+	return fault.Newf(fault.Invalid, "", "there is no key %q to disable", name).
+		WithHint("name it as --kms-key does, without its alias")
 }
 
 // validKey reports whether name can be a key's id, or its alias with more

@@ -25,6 +25,19 @@ func TestParseKey(t *testing.T) {
 	}
 }
 
+func TestDisableKey(t *testing.T) {
+	t.Parallel()
+	keys := []Key{{ID: "k"}, {Account: "111111111111", ID: "k"}}
+	if err := DisableKey(keys, "111111111111/k"); err != nil || keys[0].Disabled || !keys[1].Disabled {
+		t.Errorf("%+v, %v", keys, err)
+	}
+	for _, name := range []string{"", "other", "222222222222/k"} {
+		if err := DisableKey(keys, name); err == nil || fault.HintOf(err) == "" {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 func TestParseAccount(t *testing.T) {
 	t.Parallel()
 	if a, err := ParseAccount("source=111111111111"); err != nil || a != (Account{"source", "111111111111"}) {

@@ -13,7 +13,7 @@ type Access struct {
 	Action          string              // "s3:GetObject"
 	Resource        string              // ARN; "*" for actions without one
 	ResourceAccount string              // owner of the resource; "" means the caller
-	Policy          []byte              // JSON of the bucket policy; nil if there is none
+	Policy          []byte              // JSON of the policy of the bucket or key; nil if there is none
 	Block           []byte              // XML of the bucket's public access block; nil if there is none
 	Context         map[string][]string // condition keys in lower case
 	// Policy belongs to another account than the resource, which is an object
@@ -38,7 +38,7 @@ func (g Grant) document() []byte {
 var (
 	denyIdentity = mustParse(`{"Statement":{"Effect":"Deny","Action":"*","Resource":"*"}}`, policy.Identity)
 	denyTrust    = mustParse(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"sts:*"}}`, policy.Trust)
-	denyBucket   = mustParse(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"arn:aws:s3:::*"}}`, policy.Resource)
+	denyResource = mustParse(`{"Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}`, policy.Key)
 )
 
 func mustParse(text string, kind policy.Kind) *policy.Document {
@@ -73,15 +73,15 @@ func (s *Service) decide(c *Caller, a Access) (policy.Decision, *policy.Request)
 		Context: a.Context, Time: s.now(),
 	}
 	sources := s.identity(c, 2)
-	if strings.HasPrefix(a.Action, "s3:") {
+	if a.Policy != nil || strings.HasPrefix(a.Action, "s3:") {
 		src := policy.Source{Kind: policy.ResourcePolicy, Account: a.ResourceAccount, DenyOnly: a.DenyOnly}
 		if !s.restricted(c, a) {
-			src.Document = s.bucketPolicy(a.Policy)
+			src.Document = s.resourcePolicy(a.Policy, a.kind())
 		}
 		sources = append(sources, src)
 		if a.Granted.To != "" {
 			sources = append(sources, policy.Source{
-				Kind: policy.ResourcePolicy, Account: a.ResourceAccount, Name: a.Granted.By, Document: s.bucketPolicy(a.Granted.document()),
+				Kind: policy.ResourcePolicy, Account: a.ResourceAccount, Name: a.Granted.By, Document: s.resourcePolicy(a.Granted.document(), policy.Resource),
 			})
 		}
 	}
@@ -93,7 +93,7 @@ func (s *Service) decide(c *Caller, a Access) (policy.Decision, *policy.Request)
 // the owner's account and services in.
 func (s *Service) restricted(c *Caller, a Access) bool {
 	return c.Type != policy.ServicePrincipal && c.Account != a.ResourceAccount && bytes.Contains(a.Block, []byte("<RestrictPublicBuckets>true<")) &&
-		len(a.Policy) > 0 && s.bucketPolicy(a.Policy).Public()
+		len(a.Policy) > 0 && s.resourcePolicy(a.Policy, policy.Resource).Public()
 }
 
 // name gives the source of the bucket policy its name, which takes time that
@@ -101,6 +101,10 @@ func (s *Service) restricted(c *Caller, a Access) bool {
 func (s *Service) name(c *Caller, d policy.Decision, a Access) {
 	for _, src := range d.Sources() {
 		if src.Kind != policy.ResourcePolicy || src.Name != "" {
+			continue
+		}
+		if a.kind() == policy.Key {
+			src.Name = "the policy of key " + a.Resource
 			continue
 		}
 		src.Name = "the bucket policy of " + bucketOf(a.Resource)
@@ -174,19 +178,27 @@ func isOf(id, userID string) bool {
 	return len(userID) > len(id) && userID[:len(id)] == id && userID[len(id)] == ':'
 }
 
-// bucketPolicy compiles a bucket policy, once. One that cannot be read denies
-// everything.
-func (s *Service) bucketPolicy(data []byte) *policy.Document {
+// kind returns the kind of the policy of the resource.
+func (a *Access) kind() policy.Kind {
+	if strings.HasPrefix(a.Action, "kms:") {
+		return policy.Key
+	}
+	return policy.Resource
+}
+
+// resourcePolicy compiles the policy of a bucket or key, once. One that cannot be
+// read denies everything.
+func (s *Service) resourcePolicy(data []byte, kind policy.Kind) *policy.Document {
 	if len(data) == 0 {
 		return nil
 	}
-	if d, ok := s.bucketPolicies.get(data); ok {
+	if d, ok := s.resourcePolicies.get(data); ok {
 		return d
 	}
-	d, err := policy.Parse(data, policy.Resource)
+	d, err := policy.Parse(data, kind)
 	if err != nil {
-		d = denyBucket
+		d = denyResource
 	}
-	s.bucketPolicies.put(data, d)
+	s.resourcePolicies.put(data, d)
 	return d
 }

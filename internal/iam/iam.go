@@ -71,8 +71,8 @@ type Service struct {
 	managed  map[string]*knownPolicy // by ARN
 	revision atomic.Uint64
 
-	bucketPolicies cache[*policy.Document]
-	sessions       cache[*session]
+	resourcePolicies cache[*policy.Document]
+	sessions         cache[*session]
 }
 
 // knownRole is a role with its documents compiled. It does not change.

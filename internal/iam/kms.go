@@ -2,26 +2,47 @@ package iam
 
 import (
 	"maps"
+	"slices"
 
 	"twinbucket/arn"
+	"twinbucket/fault"
+	"twinbucket/policy"
 )
 
-// AllowKey asks whether c may do action with key, a key of KMS, through S3.
-// The one that AWS manages in an account is for everybody in it; others have the
-// policy that KMS gives them, and are for those whom the account's policies let
-// use them. facts are condition keys of the request.
-func (s *Service) AllowKey(c *Caller, action, key string, managed bool, facts map[string][]string) error {
+// OnKey returns the use of a key of KMS, by its ARN, through S3 as what c wants
+// to do. keyPolicy is the key's policy, facts are condition keys of the request.
+func OnKey(c *Caller, action, key string, keyPolicy []byte, facts map[string][]string) (Access, error) {
 	a, err := arn.Parse(key)
 	if err != nil {
-		return err
-	}
-	if managed && c.Account == a.Account {
-		return nil
+		return Access{}, err
 	}
 	context := map[string][]string{}
 	maps.Copy(context, facts)
 	context["aws:viaawsservice"] = []string{"true"}
 	context["kms:viaservice"] = []string{"s3." + a.Region + ".amazonaws.com"}
 	context["kms:calleraccount"] = []string{c.Account}
-	return s.Authorize(c, Access{Action: action, Resource: key, ResourceAccount: a.Account, Context: context})
+	return Access{Action: action, Resource: key, ResourceAccount: a.Account, Policy: keyPolicy, Context: context}, nil
+}
+
+// AllowKey is Authorize for the use of a key of KMS.
+func (s *Service) AllowKey(c *Caller, action, key string, keyPolicy []byte, facts map[string][]string) error {
+	a, err := OnKey(c, action, key, keyPolicy, facts)
+	if err != nil {
+		return err
+	}
+	d, req := s.Decide(c, a)
+	return KeyError(d, req)
+}
+
+// KeyError is Decision.Err for the use of a key. The policies of keys cannot be
+// changed here, so it does not advise to.
+func KeyError(d policy.Decision, r *policy.Request) error {
+	err := d.Err(r)
+	if err != nil && !d.Explicit && slices.Contains(d.Missing, policy.ResourcePolicy) {
+		return &fault.Error{
+			Kind: fault.Denied, Code: fault.CodeOf(err), Thing: r.Resource, Message: fault.MessageOf(err), Err: err,
+			Hint: "the key belongs to account " + r.ResourceAccount + ", and its policy is the one that KMS gives it: other accounts cannot use it; use a key of account " + r.Principal.Account,
+		}
+	}
+	return err
 }

@@ -10,9 +10,10 @@ import (
 
 // Key stands for a key of KMS.
 type Key struct {
-	Account string // 12 digits; "" gives every account a key of its own by that id
-	ID      string // of letters, digits and hyphens
-	Alias   string // without "alias/"; "" if it has none
+	Account  string // 12 digits; "" gives every account a key of its own by that id
+	ID       string // of letters, digits and hyphens
+	Alias    string // without "alias/"; "" if it has none
+	Disabled bool   // it is there, and nothing can be done with it
 }
 
 // managed is the alias of the key that AWS manages for each account.
@@ -20,9 +21,10 @@ const managed = "aws/s3"
 
 func (r *Ring) configure(opt Options) {
 	r.region = opt.Region
-	r.named, r.alias = make(map[named]bool), make(map[named]string)
+	r.named, r.disabled, r.alias = make(map[named]bool), make(map[named]bool), make(map[named]string)
 	for _, k := range opt.Keys {
 		r.named[named{k.Account, k.ID}] = true
+		r.disabled[named{k.Account, k.ID}] = k.Disabled
 		if k.Alias != "" {
 			r.alias[named{k.Account, k.Alias}] = k.ID
 		}
@@ -98,6 +100,10 @@ func (r *Ring) wrapper(arn string) (*wrapper, error) {
 		return nil, notFound("Key '" + arn + "' does not exist")
 	}
 	n := named{account, id}
+	if r.disabled[n] || r.disabled[named{"", id}] {
+		return nil, fault.New(fault.Invalid, Disabled, arn+" is disabled.").
+			WithHint("start the server without --disable-kms-key for this key")
+	}
 	if w, ok := r.made.Load(n); ok {
 		return w.(*wrapper), nil
 	}
@@ -106,15 +112,37 @@ func (r *Ring) wrapper(arn string) (*wrapper, error) {
 	return w.(*wrapper), nil
 }
 
+// Disabled is AWS's code of what cannot be done because a key is disabled.
+const Disabled = "KMS.DisabledException"
+
+// Usable returns why a key with an ARN cannot be used: AWS's
+// KMS.NotFoundException, or Disabled; nil if it can.
+func (r *Ring) Usable(arn string) error {
+	_, err := r.wrapper(arn)
+	return err
+}
+
 // Account returns the account that a key with an ARN belongs to.
 func Account(arn string) string {
 	_, account, _, _ := splitARN(arn)
 	return account
 }
 
-// Managed reports whether a key with an ARN is the one that AWS manages in its
-// account.
-func (r *Ring) Managed(arn string) bool { return arn == r.ManagedKey(Account(arn)) }
+// Policy returns the policy of a key with an ARN, which is the one that KMS
+// gives it: the key that AWS manages is for everybody in its account, others are
+// for those whom the account's own policies let use them. guest is an account
+// for which the key's is open as well; "" is none.
+func (r *Ring) Policy(arn, guest string) []byte {
+	account := Account(arn)
+	if arn == r.ManagedKey(account) {
+		return []byte(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `"}}}}`)
+	}
+	who := `"` + account + `"`
+	if guest != "" && guest != account {
+		who = `[` + who + `,"` + guest + `"]`
+	}
+	return []byte(`{"Statement":{"Effect":"Allow","Principal":{"AWS":` + who + `},"Action":"kms:*","Resource":"*"}}`)
+}
 
 // splitARN reads arn:aws:kms:REGION:ACCOUNT:REST.
 func splitARN(s string) (region, account, rest string, ok bool) {

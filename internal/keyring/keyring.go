@@ -43,13 +43,14 @@ type Options struct {
 
 // Ring is an open key ring. Its methods may be called from any goroutine.
 type Ring struct {
-	root   [32]byte
-	id     string
-	region string
-	s3     *wrapper
-	named  map[named]bool   // declared keys
-	alias  map[named]string // key id by account and alias
-	made   sync.Map         // named → *wrapper
+	root     [32]byte
+	id       string
+	region   string
+	s3       *wrapper
+	named    map[named]bool // declared keys
+	disabled map[named]bool
+	alias    map[named]string // key id by account and alias
+	made     sync.Map         // named → *wrapper
 }
 
 // named is a key id or an alias in an account.

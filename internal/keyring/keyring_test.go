@@ -20,6 +20,7 @@ const account = "111111111111"
 var options = Options{Region: "us-east-1", Keys: []Key{
 	{Account: account, ID: "01234567-89ab-cdef-0123-456789abcdef", Alias: "mine"},
 	{ID: "everyones", Alias: "all"},
+	{Account: account, ID: "off", Disabled: true},
 }}
 
 func open(t *testing.T, files vfs.FS, want string) *Ring {
@@ -228,6 +229,20 @@ func TestKeysOfKMS(t *testing.T) {
 	r.configure(Options{Region: "us-east-1"})
 	if _, err := r.Unwrap(arn, "", wrapped); fault.CodeOf(err) != "KMS.NotFoundException" {
 		t.Errorf("undeclared: %v", err)
+	}
+	if got := fault.CodeOf(r.Usable(arn)); got != "KMS.NotFoundException" {
+		t.Errorf("undeclared: %s", got)
+	}
+	r.configure(options)
+	if err := r.Usable(arn); err != nil {
+		t.Error(err)
+	}
+	off, err := r.Resolve(account, "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Wrap(off, "", NewDataKey()); fault.CodeOf(err) != "KMS.DisabledException" || fault.MessageOf(err) != off+" is disabled." || fault.HintOf(err) == "" {
+		t.Errorf("disabled: %v", err)
 	}
 	if Account(arn) != account || Account("x") != "" {
 		t.Error("the account of an ARN")

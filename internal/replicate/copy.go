@@ -22,11 +22,15 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 	if err := r.Fits(src, dst); err != nil {
 		return failed(o, d, err)
 	}
+	c := r.Replica(&o.Version, src, dst)
+	if err := e.findKeys(caller, &o.Version, c); err != nil {
+		return failed(o, d, err)
+	}
 	var facts map[string][]string // of the version, for what is asked at the source
 	if len(o.Tags) > 0 {
 		facts = object.TagFacts(object.ExistingTag, o.Tags)
 	}
-	for _, n := range r.Needs(src, dst, &o.Version) {
+	for _, n := range r.Needs(src, dst, &o.Version, c.Encryption) {
 		known := facts
 		if n.Bucket != src {
 			known = nil
@@ -39,5 +43,5 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 		return failed(o, d, err)
 	}
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
-	return store.Delivery{Source: o, Replica: r.Replica(&o.Version, src, dst), Into: dst, Outcome: d}
+	return store.Delivery{Source: o, Replica: c, Into: dst, Outcome: d}
 }

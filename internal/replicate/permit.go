@@ -7,13 +7,15 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
+	"twinbucket/policy"
 	"twinbucket/rule"
 )
 
 // sessions assumes roles and asks what their sessions may do.
 type sessions struct {
-	iam *iam.Service
-	now func() time.Time
+	iam  *iam.Service
+	keys keys
+	now  func() time.Time
 
 	mu       sync.Mutex
 	revision uint64 // of the identities that the sessions rest on
@@ -60,6 +62,7 @@ var kinds = map[string]fault.Kind{
 	"SrcBucketReplicationConfigMissing": fault.NotFound,
 	"SrcHeadObjectNotPermitted":         fault.Denied,
 	"SrcGetObjectNotPermitted":          fault.Denied,
+	"SrcKmsKeyInvalidState":             fault.Conflict,
 	"SrcGetAclNotPermitted":             fault.Denied,
 	"SrcGetTaggingNotPermitted":         fault.Denied,
 	"SrcGetRetentionNotPermitted":       fault.Denied,
@@ -67,6 +70,8 @@ var kinds = map[string]fault.Kind{
 	"SrcVersionNotFound":                fault.NotFound,
 	"SrcObjectNotFound":                 fault.NotFound,
 	"DstBucketNotFound":                 fault.NotFound,
+	"DstKmsKeyNotFound":                 fault.NotFound,
+	"DstKmsKeyInvalidState":             fault.Conflict,
 	"DstPutObjectNotPermitted":          fault.Denied,
 	"DstPutTaggingNotPermitted":         fault.Denied,
 	"DstPutRetentionNotPermitted":       fault.Denied,
@@ -79,9 +84,16 @@ var kinds = map[string]fault.Kind{
 // condition keys of the request. The error has the need's failure code, and says
 // which document refused and what would mend it.
 func (s *sessions) permit(c *iam.Caller, n rule.Need, facts map[string][]string) error {
-	access := iam.Access{
+	access, explain := iam.Access{
 		Action: n.Action, Resource: n.Resource,
 		ResourceAccount: n.Bucket.Owner, Policy: n.Bucket.Documents[bucket.Policy], Block: n.Bucket.Documents[bucket.PublicAccessBlock], Context: facts,
+	}, policy.Decision.Err
+	if n.KeyFacts != nil {
+		var err error
+		if access, err = s.onKey(c, n); err != nil {
+			return recode(n.Code, err)
+		}
+		explain = iam.KeyError
 	}
 	decision, request := s.iam.Decide(c, access)
 	if decision.Allowed || n.Implied && !decision.Explicit {
@@ -93,7 +105,7 @@ func (s *sessions) permit(c *iam.Caller, n rule.Need, facts map[string][]string)
 			return nil
 		}
 	}
-	return recode(n.Code, decision.Err(request))
+	return recode(n.Code, explain(decision, request))
 }
 
 // recode gives a refusal the failure code of replication.

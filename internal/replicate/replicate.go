@@ -88,7 +88,7 @@ func New(c Config) *Engine {
 		c.Queue = queue.Memory[Task](queueSize)
 	}
 	return &Engine{
-		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, now: c.Now}, log: c.Log,
+		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, keys: c.Store.Keys(), now: c.Now}, log: c.Log,
 		workers: c.Workers, queue: c.Queue, feeder: newFeeder(c.Store, c.Queue),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 
 	"twinbucket/arn"
 	"twinbucket/fault"
@@ -120,7 +121,7 @@ func (c *call) newEncryption(v *object.Version) (customer []byte, err error) {
 		return nil, err
 	}
 	v.Encryption = e
-	return nil, c.allowKey("kms:GenerateDataKey", e.KeyARN)
+	return nil, c.allowKey("kms:GenerateDataKey", &e, c.name, c.key)
 }
 
 // encryptionContext checks the context of a key of KMS.
@@ -146,9 +147,12 @@ func (c *call) needV4() error {
 	return invalid("Authorization", "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.").With("ArgumentValue", "null")
 }
 
-// allowKey asks whether the caller may use a key of KMS.
-func (c *call) allowKey(action, key string) error {
-	return c.iam.AllowKey(c.caller, action, key, c.store.Keys().Managed(key), c.context())
+// allowKey asks whether the caller may use the key of KMS that encrypts, or is
+// to encrypt, an object.
+func (c *call) allowKey(action string, e *object.Encryption, bucket, key string) error {
+	facts := e.KeyFacts(bucket, key)
+	maps.Copy(facts, c.context())
+	return c.iam.AllowKey(c.caller, action, e.KeyARN, c.store.Keys().Policy(e.KeyARN, ""), facts)
 }
 
 // refuseSSE refuses the header of a write in other operations.
@@ -206,7 +210,7 @@ func (c *call) unlockBody(o *store.Object, prefix string) error {
 	if err := c.needV4(); err != nil {
 		return err
 	}
-	return c.allowKey("kms:Decrypt", o.Encryption.KeyARN)
+	return c.allowKey("kms:Decrypt", &o.Encryption, o.Bucket, o.Key)
 }
 
 // partKey returns the customer's key of a part, which has to be the upload's,
@@ -214,7 +218,7 @@ func (c *call) unlockBody(o *store.Object, prefix string) error {
 func (c *call) partKey(u *store.Upload) ([]byte, error) {
 	key, err := c.uploadKey(u)
 	if err == nil && u.Encryption.Algorithm == object.KMS {
-		err = c.allowKey("kms:GenerateDataKey", u.Encryption.KeyARN)
+		err = c.allowKey("kms:GenerateDataKey", &u.Encryption, u.Bucket, u.Key)
 	}
 	return key, err
 }

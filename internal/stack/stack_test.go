@@ -319,11 +319,14 @@ func TestReplicationElements(t *testing.T) {
 			"Filter": map[string]any{"And": map[string]any{"Prefix": "p/", "TagFilters": []any{
 				map[string]any{"Key": "k", "Value": "v"}, map[string]any{"Key": "l", "Value": ""},
 			}}},
-			"SourceSelectionCriteria": map[string]any{"ReplicaModifications": map[string]any{"Status": "Disabled"}},
+			"SourceSelectionCriteria": map[string]any{
+				"ReplicaModifications": map[string]any{"Status": "Disabled"}, "SseKmsEncryptedObjects": map[string]any{"Status": "Enabled"},
+			},
 			"DeleteMarkerReplication": map[string]any{"Status": "Disabled"},
 			"Destination": map[string]any{
 				"Bucket": "arn:aws:s3:::dst", "Account": "222222222222", "StorageClass": "STANDARD_IA",
 				"AccessControlTranslation": map[string]any{"Owner": "Destination"},
+				"EncryptionConfiguration":  map[string]any{"ReplicaKmsKeyID": "alias/k"},
 				"ReplicationTime":          map[string]any{"Status": "Enabled", "Time": map[string]any{"Minutes": "15"}},
 				"Metrics":                  map[string]any{"Status": "Enabled", "EventThreshold": map[string]any{"Minutes": "15"}},
 			},
@@ -337,9 +340,10 @@ func TestReplicationElements(t *testing.T) {
 	want := xml.Header + `<ReplicationConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">` +
 		`<Role>arn:aws:iam::111111111111:role/r</Role><Rule><ID>a&lt;b</ID><Priority>3</Priority>` +
 		`<Filter><And><Prefix>p/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag><Tag><Key>l</Key><Value></Value></Tag></And></Filter>` +
-		`<Status>Disabled</Status><SourceSelectionCriteria><ReplicaModifications><Status>Disabled</Status></ReplicaModifications></SourceSelectionCriteria>` +
+		`<Status>Disabled</Status><SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects><ReplicaModifications><Status>Disabled</Status></ReplicaModifications></SourceSelectionCriteria>` +
 		`<Destination><Bucket>arn:aws:s3:::dst</Bucket><Account>222222222222</Account><StorageClass>STANDARD_IA</StorageClass>` +
 		`<AccessControlTranslation><Owner>Destination</Owner></AccessControlTranslation>` +
+		`<EncryptionConfiguration><ReplicaKmsKeyID>alias/k</ReplicaKmsKeyID></EncryptionConfiguration>` +
 		`<ReplicationTime><Status>Enabled</Status><Time><Minutes>15</Minutes></Time></ReplicationTime>` +
 		`<Metrics><Status>Enabled</Status><EventThreshold><Minutes>15</Minutes></EventThreshold></Metrics></Destination>` +
 		`<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication></Rule></ReplicationConfiguration>`

@@ -247,6 +247,7 @@ const (
 	fChange     fields.Number = 154 // of a record, among others
 	fInto       fields.Number = 155 // when the destination was made
 	fIntoOwner  fields.Number = 156
+	fSeal       fields.Number = 157 // of a replica's body
 )
 
 // Fields of commands about ACLs and Object Lock; from 130 on.

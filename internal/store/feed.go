@@ -10,6 +10,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
@@ -104,6 +105,10 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 			// It has the source's parts and body, wherever they are by then.
 			c.replica, c.likeSource, c.keepsLock = &Object{Version: *d.Replica}, true, true
 			c.replica.Parts = nil
+			var err error
+			if c.seals, err = s.resealed(src, d.Replica.Encryption); err != nil {
+				return nil, err
+			}
 			if d.Into != nil {
 				c.into, c.intoOwner = d.Into.Created, d.Into.Owner
 			}
@@ -143,9 +148,10 @@ type deliverCommand struct {
 	modified        time.Time // its time; zero in old records, which did not have it
 	seen            uint64    // its Changes when the replica was made from it
 	replica         *Object
-	likeSource      bool      // the replica has the source's parts and body, which are not in the command
-	keepsLock       bool      // a replica keeps a lock of which its source says nothing; false in old records
-	into            time.Time // when the destination was made, and whose it is; zero in old records
+	likeSource      bool           // the replica has the source's parts and body, which are not in the command
+	seals           []*bodies.Seal // of the replica's body, if they are not the source's
+	keepsLock       bool           // a replica keeps a lock of which its source says nothing; false in old records
+	into            time.Time      // when the destination was made, and whose it is; zero in old records
 	intoOwner       string
 	outcome         object.Delivery
 }
@@ -162,6 +168,9 @@ func (c *deliverCommand) encode(w *fields.Writer) {
 		w.Message(fReplica, c.replica.encode)
 	}
 	w.Bool(fLikeSource, c.likeSource)
+	for _, seal := range c.seals {
+		seal.Encode(w, fSeal)
+	}
 	w.Bool(fKeepsLock, c.keepsLock)
 	if !c.into.IsZero() {
 		w.Time(fInto, c.into)
@@ -186,6 +195,10 @@ func (c *deliverCommand) decode(f fields.Field) (err error) {
 		c.replica, err = readObject(f.Bytes)
 	case fLikeSource:
 		c.likeSource = f.Bool()
+	case fSeal:
+		seal, err := bodies.ReadSeal(f.Bytes)
+		c.seals = append(c.seals, seal)
+		return err
 	case fKeepsLock:
 		c.keepsLock = f.Bool()
 	case fInto:
@@ -211,6 +224,11 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 			full := *src
 			a.load(&full)
 			r.Parts, r.body = full.Parts, full.body
+		}
+		if ok := true; c.seals != nil {
+			if r.body, ok = r.body.Under(c.seals); !ok {
+				return noSuchVersion(c.id)
+			}
 		}
 		var err error
 		if r.body, err = a.adopt(r.row(), r.body); err != nil {

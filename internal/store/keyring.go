@@ -6,6 +6,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"twinbucket/fault"
+	"twinbucket/internal/bodies"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
@@ -42,6 +43,23 @@ func (s *Store) Unlock(o *Object, customer []byte) error {
 // customer's key than it was stored with.
 var ErrWrongKey = fault.New(fault.Denied, "AccessDenied", "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key.").
 	WithHint("the key is another one than the object was stored with")
+
+// resealed returns the seals that the body of a version has under another
+// encryption; nil if it has that already, or is gone.
+func (s *Store) resealed(o *Object, e object.Encryption) ([]*bodies.Seal, error) {
+	if e == o.Encryption {
+		return nil, nil
+	}
+	w, err := s.whole(o)
+	if errors.Is(err, fault.NotFound) || errors.Is(err, fault.Busy) {
+		return nil, nil // which who delivers it will see
+	}
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.bodies.Reseal(w.body, e, nil)
+	return body.Seals(), err
+}
 
 // Keys returns the ring with the keys that wrap the bodies' keys.
 func (s *Store) Keys() *keyring.Ring { return s.keys }

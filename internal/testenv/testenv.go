@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"twinbucket/internal/batch"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/keyring"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/store"
 	"twinbucket/internal/vfs"
@@ -36,7 +38,18 @@ const (
 	Reports   = "reports"
 	ReplRole  = "arn:aws:iam::111111111111:role/repl"
 	BatchRole = "arn:aws:iam::111111111111:role/batch"
+
+	// Keys of KMS, the last of which is disabled.
+	SrcKey      = "arn:aws:kms:us-east-1:111111111111:key/source"
+	DstKey      = "arn:aws:kms:us-east-1:222222222222:key/destination" // and alias/replicas
+	DisabledKey = "arn:aws:kms:us-east-1:222222222222:key/disabled"
 )
+
+var keys = []keyring.Key{
+	{Account: Source, ID: "source"},
+	{Account: Destination, ID: "destination", Alias: "replicas"},
+	{Account: Destination, ID: "disabled", Disabled: true},
+}
 
 // Env is one store with its engines. Its parts are replaced by Reopen.
 type Env struct {
@@ -49,13 +62,14 @@ type Env struct {
 	Replicate *replicate.Engine
 	Batch     *batch.Engine
 
+	keys []keyring.Key
 	stop func()
 }
 
 // New returns an empty store with the two accounts. It is closed with the test.
 func New(t testing.TB) *Env {
 	t.Helper()
-	e := &Env{T: t, FS: vfs.Memory()}
+	e := &Env{T: t, FS: vfs.Memory(), keys: keys}
 	e.open()
 	t.Cleanup(func() { e.close() })
 	for name, id := range map[string]string{"source": Source, "destination": Destination} {
@@ -71,7 +85,7 @@ func (e *Env) open() {
 	log := slog.New(slog.DiscardHandler)
 	e.Rules = new(replicate.Rules)
 	var err error
-	if e.Store, err = store.Open(e.FS, "/data", store.Options{Select: e.Rules.Select, Log: log, CacheSize: 1 << 20}); err != nil {
+	if e.Store, err = store.Open(e.FS, "/data", store.Options{Select: e.Rules.Select, Log: log, CacheSize: 1 << 20, Keys: e.keys}); err != nil {
 		e.T.Fatal(err)
 	}
 	e.Catalog = catalog.New(e.Store)
@@ -116,6 +130,15 @@ func (e *Env) Crash() {
 	crashed := e.FS.Crash(0, nil)
 	e.close()
 	e.FS = crashed
+	e.open()
+}
+
+// Forget opens the store again without one of its keys of KMS. The engines are
+// not running afterwards.
+func (e *Env) Forget(key string) {
+	e.T.Helper()
+	e.close()
+	e.keys = slices.DeleteFunc(slices.Clone(e.keys), func(k keyring.Key) bool { return strings.HasSuffix(key, k.Account+":key/"+k.ID) })
 	e.open()
 }
 

@@ -59,7 +59,7 @@ var rooms = map[string]string{
 	"internal/iam":             "internal/catalog internal/sigv4 identity policy role acl arn fault",
 
 	// Engines live long.
-	"internal/replicate": "internal/iam internal/ledger internal/store internal/queue internal/run rule setting object bucket acl arn fault",
+	"internal/replicate": "internal/iam internal/ledger internal/store internal/queue internal/run rule setting policy object bucket acl arn fault",
 	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
 	"internal/scrub":     "internal/store internal/catalog fault",
 	"internal/sweep":     "internal/store lifecycle object bucket arn fault",
@@ -77,7 +77,7 @@ var rooms = map[string]string{
 	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/keyring internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/progress NOUNS",
 	"internal/cli":     "client internal/adminapi internal/check internal/profile internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
-	"internal/testenv": "ENGINES internal/iam internal/catalog internal/store internal/vfs NOUNS",
+	"internal/testenv": "ENGINES internal/iam internal/catalog internal/keyring internal/store internal/vfs NOUNS",
 	"cmd/twinbucket":   "internal/cli",
 	"examples":         "",
 }

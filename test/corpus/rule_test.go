@@ -26,7 +26,7 @@ import (
 //	existing     the same for SelectExisting
 //	get.xml      what XML must give, white space between elements aside
 //
-// A version is a key and any of marker, lifecycle, status=S, class=C, tag:key=value.
+// A version is a key and any of marker, lifecycle, kms, status=S, class=C, tag:key=value.
 func TestRule(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("rule/*.txtar")
@@ -137,6 +137,8 @@ func ruleVersion(t *testing.T, text string) *object.Version {
 			v.Marker = true
 		case name == "lifecycle":
 			v.ByLifecycle = true
+		case name == "kms":
+			v.Encryption.Algorithm = object.KMS
 		case name == "status":
 			v.Status = object.Status(value)
 		case name == "class":

@@ -173,14 +173,12 @@ func (l *Ledger) Each(each func(Lane, Counts)) {
 
 // Entries returns all lanes, or those of one source bucket if it is not "", in order.
 func (l *Ledger) Entries(source string) []Entry {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := make([]Entry, 0, len(l.all))
-	for lane, c := range l.all {
+	var out []Entry
+	l.Each(func(lane Lane, c Counts) {
 		if source == "" || lane.Source == source {
 			out = append(out, Entry{lane, c})
 		}
-	}
+	})
 	slices.SortFunc(out, func(a, b Entry) int { return a.Compare(b.Lane) })
 	return out
 }

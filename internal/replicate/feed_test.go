@@ -183,6 +183,9 @@ func TestYield(t *testing.T) {
 		t.Errorf("waited %v for nothing", d)
 	}
 	e.feeder.begin(lane)
+	if n := e.InFlight(); n != 1 {
+		t.Errorf("%d tasks in flight", n)
+	}
 	begin = time.Now()
 	if err := e.Yield(t.Context()); err != nil || time.Since(begin) < patience {
 		t.Errorf("waited %v for what does not end, %v", time.Since(begin), err)

@@ -51,6 +51,7 @@ type Engine struct {
 	rules   *Rules
 	roles   sessions
 	log     *slog.Logger
+	now     func() time.Time
 	workers int
 	queue   queue.Queue[Task]
 	feeder  *feeder
@@ -88,7 +89,7 @@ func New(c Config) *Engine {
 		c.Queue = queue.Memory[Task](queueSize)
 	}
 	return &Engine{
-		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, keys: c.Store.Keys(), now: c.Now}, log: c.Log,
+		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, keys: c.Store.Keys(), now: c.Now}, log: c.Log, now: c.Now,
 		workers: c.Workers, queue: c.Queue, feeder: newFeeder(c.Store, c.Queue),
 	}
 }

@@ -100,6 +100,8 @@ type Delivery struct {
 	// Delivered says that the destination got the version before: what is
 	// Pending or Failed is a change of its tags, ACL or lock.
 	Delivered bool
+	// Missed says that who asked was told that it is Pending for too long.
+	Missed bool `json:",omitempty"`
 }
 
 // Sum returns the status of a version with deliveries ds, as AWS sums them up:

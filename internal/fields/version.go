@@ -128,6 +128,7 @@ func (w *Writer) Delivery(n Number, d object.Delivery) {
 		w.Text(5, d.Reason)
 		w.Time(6, d.Time)
 		w.Bool(7, d.Delivered)
+		w.Bool(10, d.Missed)
 	})
 }
 
@@ -149,6 +150,8 @@ func ReadDelivery(b []byte) (d object.Delivery, err error) {
 			d.Time = f.Time()
 		case 7:
 			d.Delivered = f.Bool()
+		case 10:
+			d.Missed = f.Bool()
 		}
 		return nil
 	})

@@ -29,6 +29,8 @@ import (
 //	e FILE              how many bodies a file of bodies/ carries
 //	c KIND NAME         catalog record
 //	r POSITION          where an inline body was moved to, while compaction goes on
+//	o TARGET PLACE      an event that its target was not told yet
+//	y TARGET            how many of these there are, and what became of the others
 //
 // VERSION is BUCKET 0 key 0 1 ^time(8) id, a zero byte within the key being
 // written 0 255: rows sort as keys do, bytewise, and then newest first. LANE is
@@ -48,6 +50,8 @@ const (
 	KindFile    = 'e'
 	KindRecord  = 'c'
 	KindMoved   = 'r'
+	KindEvent   = 'o'
+	KindOutbox  = 'y'
 )
 
 // The rows of the index as a whole.
@@ -179,6 +183,19 @@ func Part(id string, number int) []byte {
 	row := append([]byte{KindPart}, id...)
 	return binary.BigEndian.AppendUint32(append(row, 0), uint32(number))
 }
+
+// Event is the row of an event at a place of a target's outbox.
+func Event(target string, place uint64) []byte {
+	return binary.BigEndian.AppendUint64(Events(target), place)
+}
+
+// Events is what the rows of a target's events begin with.
+func Events(target string) []byte {
+	return append(append([]byte{KindEvent}, target...), 0)
+}
+
+// Outbox is the row about a target's outbox.
+func Outbox(target string) []byte { return append([]byte{KindOutbox}, target...) }
 
 // File is the row of how many bodies a file carries.
 func File(id uint64) []byte { return binary.BigEndian.AppendUint64([]byte{KindFile}, id) }

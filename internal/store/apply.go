@@ -36,6 +36,7 @@ type applier struct {
 	released int64                     // bytes of inline bodies that lost a reference
 	latest   int64                     // the latest time of a version, in nanoseconds
 	pending  bool                      // something was added to the pending rows
+	told     told                      // events of the command that is being applied
 	broken   error                     // the index failed: nothing more may be applied
 }
 
@@ -58,6 +59,9 @@ func (s *Store) apply(group []*journal.Record, end journal.Position) error {
 	}
 	if a.pending {
 		s.pending.Notify()
+	}
+	if a.told.any {
+		s.told.Notify()
 	}
 	if s.sinceSync >= flushEvery {
 		s.sinceSync = 0
@@ -275,6 +279,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 		a.removeUpload(&Upload{ID: c.upload, Version: o.Version})
 		a.set(layout.Done(o.Bucket, o.Key, c.upload), []byte(o.ID))
 	}
+	a.tellStored(at, c)
 	return a.broken
 }
 
@@ -307,7 +312,7 @@ func overtaken(key string) error {
 		WithHint("another request changed this key at the same time; send the request again")
 }
 
-func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
+func (c *deleteCommand) apply(a *applier, at, _ journal.Position) error {
 	if a.bucket(c.bucket) == nil {
 		return noSuchBucket(c.bucket)
 	}
@@ -330,6 +335,7 @@ func (c *deleteCommand) apply(a *applier, _, _ journal.Position) error {
 	}
 	a.remove(o)
 	c.found = o
+	a.tellDeleted(at, c)
 	return a.broken
 }
 

@@ -51,6 +51,7 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 	details, haveDetails := map[string]bool{}, map[string]bool{}
 	standing := map[ledger.Lane]ledger.Counts{}
 	ids, haveIDs := map[string]int64{}, map[string]int64{}
+	events, boxes := map[string]uint64{}, map[string]uint64{}
 	for row, value := range rows(t, s) {
 		switch row[0] {
 		case layout.KindVersion:
@@ -103,6 +104,8 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 			}
 		case layout.KindPending:
 			feed[fmt.Sprintf("%q %x", row, value)] = true
+		case layout.KindEvent:
+			events[row[1:len(row)-9]]++
 		case layout.KindFile:
 			n, _ := binary.Uvarint([]byte(value))
 			counted[binary.BigEndian.Uint64([]byte(row[1:]))] = int(n)
@@ -123,6 +126,18 @@ func check(t testing.TB, s *Store, fs vfs.FS) {
 		if n > 1 {
 			t.Errorf("%s has %d null versions", key, n)
 		}
+	}
+	out, err := s.Outboxes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range out {
+		if x.Waiting > 0 {
+			boxes[x.Target] = x.Waiting
+		}
+	}
+	if diff := cmp.Diff(events, boxes); diff != "" {
+		t.Errorf("events that wait, and what is counted: %s", diff)
 	}
 	if diff := cmp.Diff(uses, counted); diff != "" {
 		t.Errorf("uses of files, and what is counted: %s", diff)

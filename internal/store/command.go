@@ -10,6 +10,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/event"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
@@ -50,6 +51,8 @@ const (
 const (
 	cmdKeyring = 35
 	cmdRecords = 40
+	cmdTold    = 50
+	cmdMissed  = 51
 )
 
 func newCommand(number byte) command {
@@ -82,6 +85,10 @@ func newCommand(number byte) command {
 		return new(keyringCommand)
 	case cmdRecords:
 		return new(recordsCommand)
+	case cmdTold:
+		return new(toldCommand)
+	case cmdMissed:
+		return new(missedCommand)
 	}
 	return nil
 }
@@ -272,7 +279,8 @@ type putCommand struct {
 	shared bool         // the body is another version's or an upload's
 	upload string
 	parts  []Chosen
-	sight  *sight // nil: no condition
+	sight  *sight        // nil: no condition
+	origin *event.Origin // nil: nobody is to be told
 }
 
 func (c *putCommand) number() byte { return cmdPut }
@@ -291,6 +299,7 @@ func (c *putCommand) encode(w *fields.Writer) {
 		w.Message(fChosen, func(w *fields.Writer) { w.Uint(1, uint64(p.Number)); w.Text(2, p.ETag) })
 	}
 	c.sight.encode(w)
+	c.origin.Encode(w, fOrigin)
 }
 
 func (c *putCommand) decode(f fields.Field) (err error) {
@@ -327,6 +336,8 @@ func (c *putCommand) decode(f fields.Field) (err error) {
 		c.parts = append(c.parts, p)
 	case fSight:
 		c.sight, err = readSight(f.Bytes)
+	case fOrigin:
+		c.origin, err = event.ReadOrigin(f.Bytes)
 	}
 	return err
 }
@@ -339,6 +350,7 @@ type deleteCommand struct {
 	match           string    // the ETag that the version has to have; "": any
 	sight           *sight    // nil: no condition
 	found           *Object   // what was removed; nil: there was nothing
+	origin          *event.Origin
 }
 
 func (c *deleteCommand) number() byte { return cmdDelete }
@@ -351,12 +363,15 @@ func (c *deleteCommand) encode(w *fields.Writer) {
 	w.Bool(fBypass, c.bypass)
 	w.Text(fMatch, c.match)
 	c.sight.encode(w)
+	c.origin.Encode(w, fOrigin)
 }
 
 func (c *deleteCommand) decode(f fields.Field) (err error) {
 	switch f.Number {
 	case fSight:
 		c.sight, err = readSight(f.Bytes)
+	case fOrigin:
+		c.origin, err = event.ReadOrigin(f.Bytes)
 	case fNow:
 		c.now = f.Time()
 	case fBypass:

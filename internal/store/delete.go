@@ -48,7 +48,7 @@ func (s *Store) DeleteWith(ctx context.Context, d Deletion) (Deleted, error) {
 		if err := s.stamp(b, &o.Version); err != nil {
 			return Deleted{}, err
 		}
-		return Deleted{ID: o.ID, Marker: true}, s.do(ctx, &putCommand{o: o, cond: d.If}, nil)
+		return Deleted{ID: o.ID, Marker: true}, s.do(ctx, &putCommand{o: o, cond: d.If, origin: s.origin(ctx, b)}, nil)
 	}
 	version := d.ID
 	if version == "" {
@@ -60,7 +60,7 @@ func (s *Store) DeleteWith(ctx context.Context, d Deletion) (Deleted, error) {
 		}
 		return Deleted{}, err
 	}
-	c := &deleteCommand{bucket: d.Bucket, key: d.Key, id: version, now: s.opt.Now().UTC(), bypass: d.Bypass, match: d.If.Match}
+	c := &deleteCommand{bucket: d.Bucket, key: d.Key, id: version, now: s.opt.Now().UTC(), bypass: d.Bypass, match: d.If.Match, origin: s.origin(ctx, b)}
 	if err := s.do(ctx, c, nil); err != nil {
 		return Deleted{}, err
 	}

@@ -37,10 +37,10 @@ func (s *Store) Expire(ctx context.Context, b *bucket.Bucket, es []Expiry) ([]er
 			if err := s.stamp(b, &m.Version); err != nil {
 				return nil, err
 			}
-			cs[i] = &putCommand{o: m, sight: w}
+			cs[i] = &putCommand{o: m, sight: w, origin: s.origin(ctx, b)}
 			continue
 		}
-		cs[i] = &deleteCommand{bucket: b.Name, key: o.Key, id: o.ID, now: now, sight: w}
+		cs[i] = &deleteCommand{bucket: b.Name, key: o.Key, id: o.ID, now: now, sight: w, origin: s.origin(ctx, b)}
 	}
 	return s.doAll(ctx, cs)
 }

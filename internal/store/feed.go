@@ -11,6 +11,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/event"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
@@ -86,6 +87,9 @@ type Delivery struct {
 	// Into is the destination as it was when the replica was allowed; one made
 	// anew in its name does not get it. nil: whichever has the name does.
 	Into *bucket.Bucket
+	// By is the principal that brings the replica, for who is told of it; "" is
+	// S3 itself.
+	By string
 	// Outcome is the source's new state at that destination.
 	Outcome object.Delivery
 }
@@ -100,7 +104,8 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 	for i, d := range ds {
 		src := d.Source
 		c := &deliverCommand{bucket: src.Bucket, key: src.Key, id: src.ID, modified: src.Modified, seen: src.Changes, outcome: d.Outcome}
-		c.outcome.Time = s.opt.Now().UTC()
+		c.outcome.Time, c.outcome.Missed = s.opt.Now().UTC(), false
+		c.origin = s.deliveryOrigin(ctx, &d)
 		if d.Replica != nil {
 			// It has the source's parts and body, wherever they are by then.
 			c.replica, c.likeSource, c.keepsLock = &Object{Version: *d.Replica}, true, true
@@ -154,6 +159,7 @@ type deliverCommand struct {
 	into            time.Time      // when the destination was made, and whose it is; zero in old records
 	intoOwner       string
 	outcome         object.Delivery
+	origin          *event.Origin
 }
 
 func (c *deliverCommand) number() byte { return cmdDeliver }
@@ -177,6 +183,7 @@ func (c *deliverCommand) encode(w *fields.Writer) {
 		w.Text(fIntoOwner, c.intoOwner)
 	}
 	w.Delivery(fields.Delivery, c.outcome)
+	c.origin.Encode(w, fOrigin)
 }
 
 func (c *deliverCommand) decode(f fields.Field) (err error) {
@@ -207,6 +214,8 @@ func (c *deliverCommand) decode(f fields.Field) (err error) {
 		c.intoOwner = f.Text()
 	case fields.Delivery:
 		c.outcome, err = fields.ReadDelivery(f.Bytes)
+	case fOrigin:
+		c.origin, err = event.ReadOrigin(f.Bytes)
 	}
 	return err
 }
@@ -234,16 +243,20 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		if r.body, err = a.adopt(r.row(), r.body); err != nil {
 			return err
 		}
-		c.storeReplica(a, &src.Lock)
+		if c.storeReplica(a, &src.Lock) {
+			a.tellReplica(at, c)
+		}
 	}
+	to := at
 	if src.Changes == c.seen || c.outcome.Status != object.Completed {
-		at = 0 // what else waits keeps its place
+		to = 0 // what else waits keeps its place
 	} else {
 		c.outcome.Status = object.Pending // what was copied is out of date already
 	}
 	before := slices.Clone(src.Deliveries)
+	a.tellDelivered(at, c, src)
 	src.settle(c.outcome)
-	a.restate(src, before, at)
+	a.restate(src, before, to)
 	a.s.ledger.Add(src.lane(&c.outcome), carried(c, src))
 	a.write(src)
 	return a.broken
@@ -305,26 +318,28 @@ func (a *applier) holds(r *Object, now time.Time) bool {
 	return old != nil && !old.Modified.Equal(r.Modified) && old.Lock.Protects(now, false)
 }
 
-// storeReplica writes a replica. One that is there already keeps what became
+// storeReplica writes a replica and reports whether it is a new one. One that is there already keeps what became
 // of it since, as a source of its own, and takes the new metadata. The replica
 // of a null version that was replaced at its source is replaced too. The version
 // that it all began with, which comes back where buckets replicate to each other,
 // stays as it is.
-func (c *deliverCommand) storeReplica(a *applier, src *object.Lock) {
-	r := c.replica
+func (c *deliverCommand) storeReplica(a *applier, src *object.Lock) bool {
+	r, is := c.replica, true
 	r.Status, r.Deliveries = object.Replica, nil
 	switch old := a.find(r.Bucket, r.Key, r.ID); {
 	case old == nil:
 	case !old.Modified.Equal(r.Modified):
 		a.remove(old)
 	case old.Status != object.Replica:
-		return
+		return false
 	default:
+		is = false
 		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes, old.pendingAt
 		c.keepLock(&old.Lock, src)
 		a.countAll(a.load(old).body, -1)
 	}
 	a.put(r)
+	return is
 }
 
 // keepLock has a replica that is there keep of its lock what its source may not

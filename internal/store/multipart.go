@@ -492,7 +492,7 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chos
 	if err := s.stamp(b, &o.Version); err != nil {
 		return nil, err
 	}
-	c := &putCommand{o: o, cond: cond, upload: id, parts: chosen}
+	c := &putCommand{o: o, cond: cond, upload: id, parts: chosen, origin: s.origin(ctx, b)}
 	if err := s.do(ctx, c, nil); err != nil {
 		return nil, err
 	}

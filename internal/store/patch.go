@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"twinbucket/acl"
+	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/event"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/object"
@@ -52,9 +54,12 @@ func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
 	}
 	c.id = o.ID
 	c.now = s.opt.Now().UTC()
-	if err := s.resend(c, o.Version); err != nil {
+	b, err := s.bucket(c.bucket)
+	if err != nil {
 		return nil, err
 	}
+	s.resend(c, b, o.Version)
+	c.origin = s.origin(ctx, b)
 	if err := s.do(ctx, c, nil); err != nil {
 		return nil, err
 	}
@@ -62,10 +67,9 @@ func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
 }
 
 // resend finds out where the rules take the version once it is changed.
-func (s *Store) resend(c *patchCommand, v object.Version) error {
-	b, err := s.bucket(c.bucket)
-	if err != nil || s.opt.Select == nil {
-		return err
+func (s *Store) resend(c *patchCommand, b *bucket.Bucket, v object.Version) {
+	if s.opt.Select == nil {
+		return
 	}
 	if c.tags != nil {
 		v.Tags = *c.tags
@@ -73,7 +77,6 @@ func (s *Store) resend(c *patchCommand, v object.Version) error {
 	for _, d := range s.opt.Select(b, &v) {
 		c.resend = append(c.resend, d.Bucket)
 	}
-	return nil
 }
 
 // locked refuses what Object Lock protects a version from.
@@ -93,6 +96,7 @@ type patchCommand struct {
 	acl             acl.List
 	relist          bool     // acl is the version's from now on
 	resend          []string // destinations to which a rule takes the change
+	origin          *event.Origin
 	result          *Object
 }
 
@@ -123,6 +127,7 @@ func (c *patchCommand) encode(w *fields.Writer) {
 	for _, name := range c.resend {
 		w.Text(fDestination, name)
 	}
+	c.origin.Encode(w, fOrigin)
 }
 
 func (c *patchCommand) decode(f fields.Field) (err error) {
@@ -166,6 +171,8 @@ func (c *patchCommand) decode(f fields.Field) (err error) {
 		c.acl, err = fields.ReadACL(f.Bytes)
 	case fDestination:
 		c.resend = append(c.resend, f.Text())
+	case fOrigin:
+		c.origin, err = event.ReadOrigin(f.Bytes)
 	}
 	return err
 }
@@ -200,6 +207,7 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 	if c.tags != nil {
 		o.Tags = *c.tags
 	}
+	relisted := c.relist && !slices.Equal(o.ACL, c.acl)
 	if c.relist {
 		o.ACL = c.acl
 	}
@@ -212,11 +220,12 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 		// What was delivered is out of date, if a rule still takes it there; what
 		// failed stays failed until retried.
 		if d := &o.Deliveries[i]; d.Status == object.Completed && slices.Contains(c.resend, d.Bucket) {
-			d.Status, d.Time, d.Delivered = object.Pending, c.now, true
+			d.Status, d.Time, d.Delivered, d.Missed = object.Pending, c.now, true, false
 		}
 	}
 	a.restate(o, before, at)
 	a.write(o)
+	a.tellChanged(at, c, o, relisted)
 	c.result = o
 	return a.broken
 }

@@ -9,6 +9,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/event"
 	"twinbucket/object"
 )
 
@@ -63,7 +64,7 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 		s.bodies.Discard(in)
 		return nil, err
 	}
-	c := &putCommand{o: o, cond: p.If}
+	c := &putCommand{o: o, cond: p.If, origin: s.origin(ctx, b)}
 	c.inline, c.crc, c.seal = in.Behind()
 	if err := s.keep(ctx, c, in); err != nil {
 		return nil, err
@@ -165,7 +166,7 @@ func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 		if err := s.stamp(b, &o.Version); err != nil {
 			return err
 		}
-		return s.do(ctx, &putCommand{o: o, cond: p.If, shared: true}, nil)
+		return s.do(ctx, &putCommand{o: o, cond: p.If, shared: true, origin: s.origin(ctx, b)}, nil)
 	})
 	if err != nil {
 		return nil, err
@@ -212,6 +213,9 @@ func (s *Store) copyAnew(ctx context.Context, src *Object, p Put) (*Object, erro
 	}
 	defer r.Close()
 	finish := p.Finish
+	from := event.From(ctx)
+	from.How = event.ByCopy
+	ctx = event.With(ctx, from)
 	p.Body, p.Size = r, src.Size
 	p.Finish = func(v *object.Version) error {
 		v.ETag, v.Checksums, v.Parts = src.ETag, src.Checksums, src.Parts

@@ -13,6 +13,7 @@ import (
 	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/outbox"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -85,7 +86,7 @@ func (h *history) upload() (bkt, key, id string) {
 // step does one thing.
 func (h *history) step() {
 	ctx, s := h.t.Context(), h.s
-	switch rapid.IntRange(0, 16).Draw(h.rt, "step") {
+	switch rapid.IntRange(0, 17).Draw(h.rt, "step") {
 	case 0, 1, 2:
 		h.done(s.Put(ctx, Put{Version: h.version(), Body: strings.NewReader(h.body()), Size: -1, If: h.condition()}))
 	case 3:
@@ -155,6 +156,8 @@ func (h *history) step() {
 	case 16:
 		_, err := s.Compact(ctx)
 		h.done(nil, err)
+	case 17:
+		h.told()
 	}
 }
 
@@ -180,6 +183,20 @@ func (h *history) deliver() {
 	h.done(nil, err)
 }
 
+// told takes some events out of the outbox.
+func (h *history) told() {
+	target := rapid.SampledFrom(historyBuckets).Draw(h.rt, "target")
+	es, err := h.s.Events(target, rapid.IntRange(1, 4).Draw(h.rt, "events"))
+	if err != nil {
+		h.rt.Fatal(err)
+	}
+	if len(es) > 0 {
+		h.done(nil, h.s.Told(h.t.Context(), outbox.Told{
+			Target: target, First: es[0].Place, Last: es[len(es)-1].Place, Dropped: rapid.Bool().Draw(h.rt, "dropped"),
+		}))
+	}
+}
+
 // settings changes, removes or makes a bucket.
 func (h *history) settings() {
 	name := rapid.SampledFrom(historyBuckets).Draw(h.rt, "bucket")
@@ -190,6 +207,7 @@ func (h *history) settings() {
 			b.Versioning = v
 			b.Documents[bucket.Policy] = []byte(v)
 			b.Documents[bucket.Tagging] = nil
+			b.Documents[bucket.Notification] = []byte(name)
 			return nil
 		}))
 	case 1:

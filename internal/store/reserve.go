@@ -18,7 +18,7 @@ func (s *Store) giveReserve() bool {
 // frees reports whether a command makes room, or leads to it.
 func frees(c command) bool {
 	switch c.(type) {
-	case *deleteCommand, *abortCommand, *deleteBucketCommand, *stageCommand:
+	case *deleteCommand, *abortCommand, *deleteBucketCommand, *stageCommand, *toldCommand:
 		return true
 	}
 	return false

@@ -30,6 +30,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/event"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/layout"
@@ -55,6 +56,10 @@ type Options struct {
 	// status Pending, for each destination. It is called for each put, and for
 	// each change of a version to see where the change is to go.
 	Select func(*bucket.Bucket, *object.Version) []object.Delivery
+	// Tell says whether the bucket's settings ask for somebody to be told of an
+	// event, and sets whom: its Target and Configuration. It is called as events
+	// happen and when they are replayed, and must answer by its arguments alone.
+	Tell func(*bucket.Bucket, *event.Event) bool
 	// Now is the clock; time.Now if nil.
 	Now func() time.Time
 	// Log takes what an operator should know; slog.Default if nil.
@@ -91,6 +96,7 @@ type Store struct {
 
 	ledger    *ledger.Ledger
 	pending   wake.Signal
+	told      wake.Signal
 	settings  wake.Signal // of the buckets
 	sinceSync int64       // bytes journaled since the index was last flushed; the committer's
 
@@ -392,6 +398,7 @@ func (s *Store) Close() error {
 		errs = append(errs, s.lock.Close())
 	}
 	s.pending.Close()
+	s.told.Close()
 	s.settings.Close()
 	return fault.Wrap("store.close", s.dir, errors.Join(errs...))
 }

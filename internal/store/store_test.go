@@ -17,6 +17,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/event"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
@@ -39,7 +40,7 @@ const fewInline = 8 << 10
 // detail.
 func openInline(t testing.TB, fs vfs.FS, inline int) *Store {
 	t.Helper()
-	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, Keys: []keyring.Key{{ID: "key"}}, SegmentSize: 4 << 10, inline: inline}
+	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, Tell: tellAll, Keys: []keyring.Key{{ID: "key"}}, SegmentSize: 4 << 10, inline: inline}
 	if inline < bodies.InlineMax {
 		opt.few = -1
 	}
@@ -57,7 +58,14 @@ func selectAll(b *bucket.Bucket, v *object.Version) []object.Delivery {
 	if dst == nil || v.Marker {
 		return nil
 	}
-	return []object.Delivery{{Bucket: string(dst), Rule: "r", Status: object.Pending}}
+	return []object.Delivery{{Bucket: string(dst), Rule: "r", Status: object.Pending, Time: v.Modified}}
+}
+
+// tellAll tells of all that happens in a bucket with a notification document
+// the target that it names.
+func tellAll(b *bucket.Bucket, e *event.Event) bool {
+	e.Target, e.Configuration = string(b.Documents[bucket.Notification]), "all"
+	return e.Target != ""
 }
 
 func closeStore(t testing.TB, s *Store) {

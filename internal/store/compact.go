@@ -9,6 +9,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/checkpoint"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
 	"twinbucket/internal/span"
@@ -270,7 +271,7 @@ func (c *compaction) measure(ctx context.Context, segments []journal.Segment) ([
 // are to be dropped. If that costs more than is won, or there is no room for it,
 // nothing is dropped but what the last checkpoint covers.
 func (c *compaction) checkpoint(ctx context.Context) error {
-	all, err := c.s.checkpoints()
+	all, err := c.s.copies.All()
 	if err != nil {
 		return err
 	}
@@ -288,7 +289,7 @@ func (c *compaction) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	if freed >= c.rows/2 {
-		err := c.s.writeCheckpoint(ctx, c.snap, c.at)
+		err := c.s.copies.Write(ctx, c.at, func(each checkpoint.Each) error { return eachRow(ctx, c.snap, nil, each) })
 		if !errors.Is(err, fault.NoSpace) {
 			return err
 		}

@@ -327,11 +327,11 @@ func TestDamagedCheckpoint(t *testing.T) {
 	makeBucket(t, s, "bkt", bucket.Unversioned)
 	churn(t, s, "bkt")
 	compact(t, s)
-	all, err := s.checkpoints()
+	all, err := s.copies.All()
 	if err != nil || len(all) != 1 {
 		t.Fatal(all, err)
 	}
-	name := s.checkpointPath(all[0])
+	name := s.copies.File(all[0])
 	closeStore(t, s)
 	whole, err := vfs.ReadFile(fs, name)
 	if err != nil {

@@ -116,13 +116,13 @@ func (c *checker) read(ctx context.Context, n int) error {
 }
 
 func (c *checker) checkpoints(ctx context.Context) error {
-	all, err := c.s.checkpoints()
+	all, err := c.s.copies.All()
 	if err != nil {
 		return err
 	}
 	for _, at := range all {
-		name := c.s.checkpointPath(at)
-		_, err := c.s.readCheckpoint(ctx, name, at, func(key, value []byte) error { return c.read(ctx, len(key)+len(value)) })
+		name := c.s.copies.File(at)
+		_, err := c.s.copies.Read(ctx, name, at, func(key, value []byte) error { return c.read(ctx, len(key)+len(value)) })
 		switch {
 		case err == nil:
 		case errors.Is(err, fs.ErrNotExist): // a newer one took its place

@@ -82,11 +82,11 @@ func TestCheckFindsDamage(t *testing.T) {
 			writeFile(t, fs, s.bodies.Path(1), []byte("stray"))
 		}, []string{"no version has this file"}},
 		"the checkpoint": {func(t *testing.T, s *Store, fs vfs.Mem, _, _ *Object) {
-			all, err := s.checkpoints()
+			all, err := s.copies.All()
 			if err != nil || len(all) != 1 {
 				t.Fatal(all, err)
 			}
-			writeFile(t, fs, s.checkpointPath(all[0]), []byte("checkpoint"))
+			writeFile(t, fs, s.copies.File(all[0]), []byte("checkpoint"))
 		}, []string{"the copy of the index fails its checksum"}},
 		"the feed": {func(t *testing.T, s *Store, _ vfs.Mem, small, _ *Object) {
 			if err := errors.Join(s.db.Delete(layout.Pending("src", "dst", "r", small.pendingAt), pebble.NoSync), s.db.Set(layout.Pending("src", "dst", "r", 1), []byte("v"), pebble.NoSync)); err != nil {

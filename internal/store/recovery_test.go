@@ -362,11 +362,11 @@ func TestTheIndexStaysUntilItCanBeMadeAnew(t *testing.T) {
 			name := fmt.Sprintf("/data/journal/%020d.seg", uint64(s.journal.Segments()[1].Start))
 			if what == "checkpoint" {
 				compact(t, s)
-				all, err := s.checkpoints()
+				all, err := s.copies.All()
 				if err != nil || len(all) != 1 {
 					t.Fatal(all, err)
 				}
-				name = s.checkpointPath(all[0])
+				name = s.copies.File(all[0])
 			}
 			want := rows(t, s)
 			closeStore(t, s)

@@ -106,13 +106,13 @@ func (st *Stats) disk(ctx context.Context, c *compaction) error {
 	}
 	st.Index.Format = indexFormat
 	st.Index.Bytes = int64(s.db.Metrics().DiskSpaceUsage())
-	all, err := s.checkpoints()
+	all, err := s.copies.All()
 	if err != nil {
 		return err
 	}
 	if len(all) > 0 {
 		st.Checkpoint.Position = uint64(all[0])
-		info, err := s.fs.Stat(s.checkpointPath(all[0]))
+		info, err := s.fs.Stat(s.copies.File(all[0]))
 		if err != nil {
 			return err
 		}

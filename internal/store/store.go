@@ -30,6 +30,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/bodies"
+	"twinbucket/internal/checkpoint"
 	"twinbucket/internal/event"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/keyring"
@@ -89,6 +90,7 @@ type Store struct {
 	journal *journal.Journal
 	keys    *keyring.Ring
 	bodies  *bodies.Disk
+	copies  checkpoint.Dir
 	lock    interface{ Close() error }
 
 	clock   atomic.Int64 // the last time given out, in nanoseconds
@@ -158,6 +160,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	}
 	opt.few = max(opt.few, 0)
 	s := &Store{fs: fs, dir: dir, opt: opt, ledger: ledger.New(), failed: make(chan struct{}, 1), compactWake: make(chan struct{}, 1), down: make(chan struct{})}
+	s.copies = checkpoint.Dir{FS: fs, Path: s.path("checkpoint"), Format: indexFormat, Older: older}
 	s.reserve = reserve.Reserve{FS: fs, Dir: dir, Now: opt.Now, Log: opt.Log}
 	s.buckets.Store(&map[string]*bucket.Bucket{})
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
@@ -295,10 +298,10 @@ func (s *Store) openIndex() error {
 // readSources reads what an index is made from, the checkpoint and the journal
 // behind it.
 func (s *Store) readSources() error {
-	if _, err := s.eachOfCheckpoint(func(_, _ []byte) error { return nil }); err != nil {
+	if _, err := s.copies.Newest(func(_, _ []byte) error { return nil }); err != nil {
 		return err
 	}
-	all, err := s.checkpoints()
+	all, err := s.copies.All()
 	if err != nil {
 		return err
 	}
@@ -327,7 +330,7 @@ func (s *Store) usable(db *pebble.DB) error {
 	if err != nil {
 		return err
 	}
-	all, err := s.checkpoints()
+	all, err := s.copies.All()
 	if err == nil && len(all) > 0 && applied < uint64(all[0]) {
 		err = fmt.Errorf("the index is up to position %d, its checkpoint up to %d", applied, all[0])
 	}

@@ -158,6 +158,9 @@ func checkDestination(r *Rule) error {
 			On(thing).WithHint("set Destination/Account to the account id of the owner of %s", name)
 	case d.Account != "" && !arn.ValidAccount(d.Account):
 		return invalidArgument("Invalid account ID.").On(d.Account).WithHint("an account id has 12 digits")
+	case strings.HasPrefix(d.ReplicaKmsKeyID, "arn:") && !isKey(d.ReplicaKmsKeyID):
+		return invalidArgument("Invalid ReplicaKmsKeyID ARN.").On(d.ReplicaKmsKeyID).
+			WithHint("the ARN of a key is arn:aws:kms:REGION:ACCOUNT:key/ID, or :alias/NAME")
 	case d.ReplicaKmsKeyID != "" && r.SseKmsEncryptedObjects == "":
 		return invalidRequest("SseKmsEncryptedObjects must be specified if EncryptionConfiguration is present.").On(thing)
 	case d.ReplicaKmsKeyID == "" && r.SseKmsEncryptedObjects == Enabled:
@@ -165,6 +168,16 @@ func checkDestination(r *Rule) error {
 			WithHint("set Destination/EncryptionConfiguration/ReplicaKmsKeyID")
 	}
 	return nil
+}
+
+// isKey reports whether s is the ARN of a key of KMS or of an alias.
+func isKey(s string) bool {
+	a, err := arn.Parse(s)
+	if err != nil || a.Service != "kms" || a.Region == "" || !arn.ValidAccount(a.Account) {
+		return false
+	}
+	kind, name, _ := strings.Cut(a.Resource, "/")
+	return (kind == "key" || kind == "alias") && name != ""
 }
 
 func checkTimes(r *Rule) error {
@@ -283,10 +296,11 @@ func (s *Set) Check(source *bucket.Bucket, lookup func(name string) (*bucket.Buc
 	return nil
 }
 
-// Unsupported returns a fault.Unsupported error if the configuration asks for
-// something that would change replicas and that is not offered here: changes
-// of replicas flowing back, replication of existing objects by a rule, and
-// storage classes no bucket here has.
+// Unsupported returns an error if the configuration asks for what would change
+// replicas and cannot be put: replication of existing objects by a rule, which
+// AWS takes no more, and what is not offered here, changes of replicas flowing
+// back and storage classes that no bucket here has. Configurations that were put
+// once may have it.
 func (s *Set) Unsupported() error {
 	for i := range s.Rules {
 		r := &s.Rules[i]
@@ -296,8 +310,8 @@ func (s *Set) Unsupported() error {
 		switch {
 		case r.ReplicaModifications == Enabled:
 			return refuse("ReplicaModifications", "changes of replicas do not flow back here; leave ReplicaModifications out or set it to Disabled")
-		case r.ExistingObjectReplication == Enabled:
-			return refuse("ExistingObjectReplication", "use a Batch Replication job (aws s3control create-job) for the objects that are there already")
+		case r.ExistingObjectReplication != "":
+			return markup.Malformed("ExistingObjectReplication is not taken any more, as on AWS: use a Batch Replication job (aws s3control create-job) for the objects that are there already").On("rule " + r.ID)
 		case foreignClasses[r.Destination.StorageClass]:
 			return refuse("Storage class "+r.Destination.StorageClass, "use one of the classes of ordinary buckets, such as STANDARD_IA")
 		}

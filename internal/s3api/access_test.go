@@ -94,7 +94,7 @@ func TestActions(t *testing.T) {
 		{"GetBucketLocation", request{method: "GET", path: "/bkt", query: "location"}},
 		{"GetBucketVersioning", request{method: "GET", path: "/bkt", query: "versioning"}},
 		{"PutBucketVersioning", request{method: "PUT", path: "/bkt", query: "versioning", body: enabled}},
-		{"PutReplicationConfiguration iam:PassRole", request{method: "PUT", path: "/bkt", query: "replication", body: replication}},
+		{"PutReplicationConfiguration iam:PassRole", request{method: "PUT", path: "/bkt", query: "replication", body: replication, header: map[string]string{"Content-MD5": md5Of(replication)}}},
 		{"GetReplicationConfiguration", request{method: "GET", path: "/bkt", query: "replication"}},
 		{"PutReplicationConfiguration", request{method: "DELETE", path: "/bkt", query: "replication"}},
 		{"PutBucketPolicy", request{method: "PUT", path: "/bkt", query: "policy", body: bucketPolicy}},
@@ -291,7 +291,7 @@ func TestPassedFor(t *testing.T) {
 	for bucket, status := range map[string]int{"bkt": 200, "other": 403} {
 		w.grant(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":"iam:PassRole","Resource":"*",` +
 			`"Condition":{"StringEquals":{"iam:PassedToService":"s3.amazonaws.com"},"ArnEquals":{"iam:AssociatedResourceArn":"arn:aws:s3:::` + bucket + `"}}}]}`)
-		w.callAs(worker, status, "PUT", "/bkt?replication", replication)
+		w.callAs(worker, status, "PUT", "/bkt?replication", replication, "Content-MD5", md5Of(replication))
 	}
 }
 

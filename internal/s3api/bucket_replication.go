@@ -25,7 +25,14 @@ func (c *call) getReplication() error {
 // the buckets, and that the caller may pass the role; whether the role can do
 // its work shows when it does it.
 func (c *call) putReplication() error {
-	data, err := c.document(wire.MaxXML)
+	d, err := c.digests()
+	if err != nil {
+		return err
+	}
+	if !d.Given() {
+		return missingDigest()
+	}
+	data, err := c.read(wire.MaxXML, d)
 	if err != nil {
 		return err
 	}

@@ -220,6 +220,7 @@ func (c *call) read(limit int64, d *checksum.Digests) ([]byte, error) {
 		With("MaxMessageLengthBytes", strconv.FormatInt(limit, 10)).
 		WithHint("the body of this request has at most %d bytes", limit)
 	if c.length > limit {
+		c.skip(limit)
 		return nil, tooLarge
 	}
 	data, err := io.ReadAll(io.LimitReader(d.Reader(c.body), limit+1))
@@ -227,6 +228,7 @@ func (c *call) read(limit int64, d *checksum.Digests) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(data)) > limit {
+		c.skip(limit)
 		return nil, tooLarge
 	}
 	if err := d.CheckDocument(data); err != nil || c.bucket == nil {
@@ -236,6 +238,15 @@ func (c *call) read(limit int64, d *checksum.Digests) ([]byte, error) {
 	// as it is now.
 	c.bucket, err = c.store.Again(c.bucket)
 	return data, err
+}
+
+// skip reads up to n bytes of a body that is refused: a client that is still
+// sending when the connection is closed may not see the answer. One that waits
+// for the word to begin is not asked to.
+func (c *call) skip(n int64) {
+	if c.r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, c.body, n)
+	}
 }
 
 // xml reads the request's body into v, an XML document with the given root.

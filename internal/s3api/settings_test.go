@@ -1,6 +1,10 @@
 package s3api_test
 
 import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -145,7 +149,7 @@ func TestReplication(t *testing.T) {
 	const role = "arn:aws:iam::111111111111:role/worker"
 	refuse := func(status int, code, body string) {
 		t.Helper()
-		if got := w.call(status, "PUT", "/src?replication", body); got.code != code {
+		if got := w.call(status, "PUT", "/src?replication", body, "Content-MD5", md5Of(body)); got.code != code {
 			t.Errorf("%s, want %s: %s", got.code, code, got.body)
 		}
 	}
@@ -158,6 +162,10 @@ func TestReplication(t *testing.T) {
 	refuse(403, "AccessDenied", doc("arn:aws:iam::222222222222:role/worker", ""))
 	refuse(501, "NotImplemented", strings.Replace(doc(role, ""), "<Filter>", "<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria><Filter>", 1))
 	good := doc(role, "<Account>222222222222</Account>")
+	refuse(400, "MalformedXML", strings.Replace(good, "<Filter>", "<ExistingObjectReplication><Status>Disabled</Status></ExistingObjectReplication><Filter>", 1))
+	if got := w.call(400, "PUT", "/src?replication", good); got.code != "InvalidRequest" || !strings.Contains(got.body, "Missing required header for this request: Content-MD5") {
+		t.Errorf("no digest: %s", got.body)
+	}
 	if got := w.do(request{method: "PUT", path: "/src", query: "replication", body: good, header: map[string]string{"Content-MD5": md5Of("x")}}); got.code != "BadDigest" {
 		t.Errorf("wrong MD5: %s", got.code)
 	}
@@ -187,5 +195,32 @@ func TestReplication(t *testing.T) {
 	b, err := w.store.Bucket("src")
 	if err != nil || b.Versioning != bucket.Suspended {
 		t.Errorf("%v, %v", b, err)
+	}
+}
+
+// TestTooLarge: a client that sends all of a document before it looks for an
+// answer sees that it is too large.
+func TestTooLarge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.call(200, "PUT", "/src", "")
+	body := "<ReplicationConfiguration>" + strings.Repeat(" ", 2<<20) + "</ReplicationConfiguration>"
+	r := w.build(request{method: "PUT", path: "/src", query: "replication", body: body, header: map[string]string{"Content-MD5": md5Of(body)}})
+	w.sign(r, source)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", r.URL.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := r.Write(conn); err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.ReadResponse(bufio.NewReader(conn), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if got, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 400 || !strings.Contains(string(got), "<MaxMessageLengthBytes>2097152<") {
+		t.Errorf("%d %s, %v", res.StatusCode, got, err)
 	}
 }

@@ -3,7 +3,9 @@ package attack
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
@@ -186,10 +188,16 @@ func (w *world) must(a answer) answer {
 	return a
 }
 
-// s3 is a request to S3, with headers as "Name: value".
+// s3 is a request to S3, with headers as "Name: value". Documents come with a
+// digest, without which some are refused.
 func (w *world) s3(cred sigv4.Credentials, method, path, body string, headers ...string) answer {
 	w.Helper()
-	return w.do(request{method: method, path: path, body: body, cred: cred, header: pairs(headers)})
+	header := pairs(headers)
+	if strings.Contains(path, "?") && body != "" && header["Content-MD5"] == "" {
+		sum := md5.Sum([]byte(body))
+		header["Content-MD5"] = base64.StdEncoding.EncodeToString(sum[:])
+	}
+	return w.do(request{method: method, path: path, body: body, cred: cred, header: header})
 }
 
 // control is a request to S3 Control about an account's jobs.

@@ -73,8 +73,14 @@ func versionOf(bucket, key string, resp *http.Response) object.Version {
 			ContentLanguage: h.Get("Content-Language"), Expires: h.Get("Expires"),
 			RedirectLocation: h.Get("X-Amz-Website-Redirect-Location"),
 		},
-		Lock: object.Lock{Mode: h.Get("X-Amz-Object-Lock-Mode"), Hold: h.Get("X-Amz-Object-Lock-Legal-Hold") == "ON"},
+		Lock: hold(h.Get("X-Amz-Object-Lock-Legal-Hold")),
+		Encryption: object.Encryption{
+			Algorithm: h.Get("X-Amz-Server-Side-Encryption"), KeyARN: h.Get("X-Amz-Server-Side-Encryption-Aws-Kms-Key-Id"),
+			BucketKey:      h.Get("X-Amz-Server-Side-Encryption-Bucket-Key-Enabled") == "true",
+			CustomerKeyMD5: h.Get("X-Amz-Server-Side-Encryption-Customer-Key-Md5"),
+		},
 	}
+	v.Lock.Mode = h.Get("X-Amz-Object-Lock-Mode")
 	// A time that cannot be read stays zero.
 	v.Modified = modified(h)
 	v.Deliveries = deliveries(h)

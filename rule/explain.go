@@ -12,6 +12,9 @@ type Verdict struct {
 	Rule     *Rule
 	Selected bool
 	Why      string // it is not selected; "" if it is
+	// Decides says that the rule, of those that match the version, is the one
+	// that counts for its destination.
+	Decides bool
 }
 
 // Explain returns what Select decides about v, with the reason for every rule
@@ -33,7 +36,7 @@ func (s *Set) Explain(v *object.Version) []Verdict {
 		if why == "" {
 			why = ineligible(v)
 		}
-		out[i] = Verdict{r, why == "", why}
+		out[i] = Verdict{r, why == "", why, r == winners[r.Destination.BucketName()]}
 	}
 	return out
 }

@@ -132,34 +132,12 @@ func TestVerifySeesEveryDifference(t *testing.T) {
 	}
 }
 
-func TestContentsThatDiffer(t *testing.T) {
-	t.Parallel()
-	a := &object.Version{ID: "1", ETag: "e", Status: object.Completed, Metadata: map[string]string{"k": "v"}}
-	b := &object.Version{ID: "2", ETag: "f-2", Status: object.Pending, Headers: object.Headers{ContentType: "x"}}
-	v := &verifier{s: Summary{Differences: map[string]int64{}}}
-	v.contents(a, a, b, "1 byte", "2 bytes")
-	for _, aspect := range []string{"bytes", "version id", "headers", "metadata", "parts", "replica status"} {
-		if v.s.Differences[aspect] != 1 {
-			t.Errorf("%s was not seen: %v", aspect, v.s.Differences)
-		}
-	}
-}
-
 func TestNoFiles(t *testing.T) {
 	t.Parallel()
 	for _, dir := range []string{t.TempDir(), filepath.Join(t.TempDir(), "none")} {
 		_, err := Run(t.Context(), Config{Objects: dir, Data: t.TempDir(), Listen: "127.0.0.1:0", Out: io.Discard})
 		if fault.KindOf(err) != fault.NotFound || fault.HintOf(err) == "" {
 			t.Errorf("%s: %v", dir, err)
-		}
-	}
-}
-
-func TestThousands(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000"} {
-		if got := thousands(n); got != want {
-			t.Errorf("%d: %s, want %s", n, got, want)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/fault"
 	"twinbucket/internal/progress"
+	"twinbucket/internal/verify"
 	"twinbucket/job"
 	"twinbucket/report"
 )
@@ -147,11 +148,11 @@ func (d *demo) settle(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		want, err := count(ctx, d.src, sourceBucket, "live/")
+		want, err := verify.Count(ctx, verify.Side{Client: d.src, Bucket: sourceBucket}, "live/")
 		if err != nil {
 			return err
 		}
-		have, err := count(ctx, d.dst, destinationBucket, "live/")
+		have, err := verify.Count(ctx, verify.Side{Client: d.dst, Bucket: destinationBucket}, "live/")
 		if err != nil || have == want {
 			return err
 		}

@@ -30,11 +30,15 @@ type Bar struct {
 const every = 2 * time.Second
 
 // New returns a bar for total items of a unit, "objects" or the like, written to
-// w; terminal says whether w is one.
+// w; terminal says whether w is one. A total of 0 is not known.
 func New(w io.Writer, terminal bool, what, unit string, total int64) *Bar {
 	b := &Bar{w: w, what: what, unit: unit, total: total, start: time.Now(), last: time.Now()}
 	if terminal {
-		b.bar = progressbar.NewOptions64(total,
+		length := total
+		if total == 0 {
+			length = -1 // a spinner
+		}
+		b.bar = progressbar.NewOptions64(length,
 			progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("  "+what),
 			progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),
 			progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
@@ -60,7 +64,10 @@ func (b *Bar) Set(done int64) {
 func (b *Bar) set(done int64) {
 	b.done = done
 	if b.bar != nil {
-		_ = b.bar.Set64(min(done, b.total)) // a bar that cannot be drawn is no failure
+		if b.total > 0 {
+			done = min(done, b.total)
+		}
+		_ = b.bar.Set64(done) // a bar that cannot be drawn is no failure
 		return
 	}
 	if now := time.Now(); now.Sub(b.last) >= every {
@@ -83,7 +90,10 @@ func (b *Bar) Finish() {
 // Line describes the state of work: how many of total items of a unit are done after
 // took, at what rate, and how long the rest will take at that rate.
 func Line(what, unit string, done, total int64, took time.Duration) string {
-	if done <= 0 || total <= 0 {
+	if total <= 0 {
+		return fmt.Sprintf("%s: %d, %s", what, done, rate(unit, done, took))
+	}
+	if done <= 0 {
 		return fmt.Sprintf("%s: %d of %d", what, done, total)
 	}
 	left := time.Duration(float64(took) / float64(done) * float64(total-done))

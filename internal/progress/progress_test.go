@@ -18,6 +18,7 @@ func TestLine(t *testing.T) {
 		{0, 100, time.Second, "copy: 0 of 100"},
 		{25, 100, 5 * time.Second, "copy: 25 of 100 (25 %), 5 objects/s, 15s left"},
 		{100, 100, 10 * time.Second, "copy: 100 of 100 (100 %), 10 objects/s, 0s left"},
+		{7, 0, time.Second, "copy: 7, 7 objects/s"},
 		{5, 10, 0, "copy: 5 of 10 (50 %), 0 objects/s, 0s left"},
 	} {
 		if got := Line("copy", "objects", tt.done, tt.total, tt.took); got != tt.want {

@@ -34,9 +34,10 @@ var rooms = map[string]string{
 	"internal/grants":   "internal/wire acl fault",
 	"internal/checksum": "object fault",
 	"internal/wire":     "fault",
-	"internal/compare":  "object fault",
+	"internal/compare":  "object acl fault",
 	"internal/progress": "",
 	"internal/profile":  "client fault",
+	"internal/verify":   "client internal/compare NOUNS",
 	"internal/check":    "client NOUNS",
 	"internal/run":      "",
 
@@ -78,8 +79,8 @@ var rooms = map[string]string{
 	// Wiring.
 	"internal/config":  "NOUNS",
 	"internal/server":  "internal/config DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/keyring internal/store internal/vfs internal/run NOUNS",
-	"internal/demo":    "client examples internal/server internal/config internal/compare internal/progress NOUNS",
-	"internal/cli":     "client internal/adminapi internal/check internal/profile internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
+	"internal/demo":    "client examples internal/server internal/config internal/compare internal/verify internal/progress NOUNS",
+	"internal/cli":     "client internal/adminapi internal/check internal/verify internal/profile internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
 	"internal/testenv": "ENGINES internal/iam internal/catalog internal/keyring internal/store internal/vfs NOUNS",
 	"cmd/twinbucket":   "internal/cli",
 	"examples":         "",

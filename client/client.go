@@ -116,6 +116,7 @@ const (
 	serviceIAM            = "iam"
 	serviceSTS            = "sts"
 	serviceCloudFormation = "cloudformation"
+	serviceTwinbucket     = "twinbucket" // what AWS has no API for
 )
 
 // endpoint returns the base URL of a call and the region to sign for. Control

@@ -54,6 +54,8 @@ type commands struct {
 	Check   checkCommand   `cmd:"" help:"Say what a bucket's replication and its batch jobs need in both accounts, what is refused, and the fix."`
 	Explain explainCommand `cmd:"" help:"Say why a version is where it is: which rules take it, what happened, what is refused, and the fix."`
 	Verify  verifyCommand  `cmd:"" help:"Compare two buckets version by version: what is missing, what differs, what is on its way."`
+	Status  statusCommand  `cmd:"" help:"Say how far the replication of a bucket is, rule by rule."`
+	Retry   retryCommand   `cmd:"" help:"Have replications that FAILED tried again."`
 	Demo    demoCommand    `cmd:"" help:"Replicate a bucket across two accounts, step by step, and compare every version."`
 	Account accountCommand `cmd:"" help:"The accounts of a data directory, whether or not its server runs."`
 	Store   storeCommand   `cmd:"" help:"Look after the data directory of a server that does not run."`

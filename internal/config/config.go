@@ -32,6 +32,8 @@ type Server struct {
 	// ScrubEvery is how long after one reading of everything stored the next
 	// begins; never if it is 0.
 	ScrubEvery time.Duration
+	// RetryFailed has failed replications tried again once their cause is gone.
+	RetryFailed bool
 	// LifecycleInterval is the longest time between two passes of lifecycle
 	// rules; a day if 0.
 	LifecycleInterval time.Duration

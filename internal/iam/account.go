@@ -157,7 +157,7 @@ func (s *Service) knowAccount(a, old *Account) {
 	for _, k := range a.Keys {
 		s.byKey[k.AccessKey] = a
 	}
-	s.revision.Add(1)
+	s.changed()
 }
 
 // Accounts returns all accounts, sorted by id.

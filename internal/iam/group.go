@@ -68,7 +68,7 @@ func (s *Service) knowGroup(g *identity.Group) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.group[nameKey(g.Account, g.Name)] = &knownGroup{g, d}
-	s.revision.Add(1)
+	s.changed()
 }
 
 // forgetGroup takes a group out of memory.
@@ -76,7 +76,7 @@ func (s *Service) forgetGroup(k *knownGroup) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.group, nameKey(k.group.Account, k.group.Name))
-	s.revision.Add(1)
+	s.changed()
 }
 
 func (s *Service) groupByName(account, name string) *knownGroup {

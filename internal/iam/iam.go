@@ -27,6 +27,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/identity"
 	"twinbucket/internal/catalog"
+	"twinbucket/internal/wake"
 	"twinbucket/policy"
 	"twinbucket/role"
 )
@@ -70,6 +71,7 @@ type Service struct {
 	group    map[string]*knownGroup  // by nameKey
 	managed  map[string]*knownPolicy // by ARN
 	revision atomic.Uint64
+	changes  wake.Signal
 
 	resourcePolicies cache[*policy.Document]
 	sessions         cache[*session]
@@ -167,6 +169,15 @@ func (s *Service) SetRegion(region string) { s.region = region }
 // Revision grows with every change of an identity or a policy; whoever caches
 // a decision keys it by this.
 func (s *Service) Revision() uint64 { return s.revision.Load() }
+
+// Changed returns a channel that is closed when an identity or a policy changes.
+func (s *Service) Changed() <-chan struct{} { return s.changes.Wait() }
+
+// changed says that an identity or a policy changed.
+func (s *Service) changed() {
+	s.revision.Add(1)
+	s.changes.Notify()
+}
 
 // randomBytes returns n bytes nobody can guess.
 func randomBytes(n int) []byte {

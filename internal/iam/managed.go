@@ -145,7 +145,7 @@ func (s *Service) knowPolicy(p *Policy) {
 		s.replace(name, old.document, document)
 	}
 	s.managed[name] = &knownPolicy{p, document}
-	s.revision.Add(1)
+	s.changed()
 }
 
 // replace puts the new document of a managed policy into the identities that
@@ -294,6 +294,6 @@ func (s *Service) DeletePolicy(ctx context.Context, account, policyARN string) e
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.managed, policyARN)
-	s.revision.Add(1)
+	s.changed()
 	return nil
 }

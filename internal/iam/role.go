@@ -90,7 +90,7 @@ func (s *Service) knowRole(r *role.Role) {
 		delete(s.byARN, old.arn)
 	}
 	s.byName[nameKey(r.Account, r.Name)], s.byARN[k.arn] = k, k
-	s.revision.Add(1)
+	s.changed()
 }
 
 func (s *Service) roleByName(account, name string) *knownRole {
@@ -166,7 +166,7 @@ func (s *Service) DeleteRole(ctx context.Context, account, name string) error {
 	defer s.mu.Unlock()
 	delete(s.byName, key)
 	delete(s.byARN, k.arn)
-	s.revision.Add(1)
+	s.changed()
 	return nil
 }
 

@@ -85,7 +85,7 @@ func (s *Service) knowUser(u, old *identity.User) {
 		s.forget(old)
 	}
 	s.place(k)
-	s.revision.Add(1)
+	s.changed()
 }
 
 // place puts a user into memory; the caller holds s.mu.
@@ -191,7 +191,7 @@ func (s *Service) DeleteUser(ctx context.Context, account, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget(k.user)
-	s.revision.Add(1)
+	s.changed()
 	return nil
 }
 

@@ -41,6 +41,9 @@ type Config struct {
 	Now   func() time.Time // time.Now if nil
 	// Workers is how many tasks are worked on at a time; 2 if 0.
 	Workers int
+	// Mend has what failed tried again when its cause is gone. On AWS, and without
+	// it, what failed stays so until somebody has it tried again.
+	Mend bool
 	// Queue carries the tasks to the workers; one in memory if nil.
 	Queue queue.Queue[Task]
 }
@@ -53,6 +56,7 @@ type Engine struct {
 	log     *slog.Logger
 	now     func() time.Time
 	workers int
+	mends   bool
 	queue   queue.Queue[Task]
 	feeder  *feeder
 }
@@ -90,7 +94,7 @@ func New(c Config) *Engine {
 	}
 	return &Engine{
 		store: c.Store, rules: c.Rules, roles: sessions{iam: c.IAM, keys: c.Store.Keys(), now: c.Now}, log: c.Log, now: c.Now,
-		workers: c.Workers, queue: c.Queue, feeder: newFeeder(c.Store, c.Queue),
+		workers: c.Workers, mends: c.Mend, queue: c.Queue, feeder: newFeeder(c.Store, c.Queue),
 	}
 }
 
@@ -109,6 +113,9 @@ func (e *Engine) Run(soft, hard context.Context) error {
 		return err
 	}
 	g.Go(func() error { return asked(e.feeder.run(intake)) })
+	if e.mends {
+		g.Go(func() error { return asked(e.mend(intake)) })
+	}
 	for range e.workers {
 		g.Go(func() error { return asked(e.work(intake, ctx)) })
 	}

@@ -9,6 +9,7 @@ import (
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/internal/replapi"
 	"twinbucket/internal/sigv4"
 )
 
@@ -17,6 +18,7 @@ import (
 // signed for S3, and is told by its path and host.
 type dispatcher struct {
 	s3, control, iam, stacks http.Handler
+	replication              http.Handler
 	broken                   func() error  // why the server cannot go on; nil: it can
 	patience                 time.Duration // with clients that stall; 0: without end
 }
@@ -49,6 +51,8 @@ func (d *dispatcher) door(r *http.Request) http.Handler {
 		return d.iam
 	case service == "cloudformation":
 		return d.stacks
+	case service == replapi.Service:
+		return d.replication
 	case r.URL.Path == healthPath && !signed:
 		return http.HandlerFunc(d.health) // signed, it is an object of a bucket that the host names
 	}

@@ -19,6 +19,7 @@ import (
 	"twinbucket/internal/iam"
 	"twinbucket/internal/iamapi"
 	"twinbucket/internal/keyring"
+	"twinbucket/internal/replapi"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/run"
 	"twinbucket/internal/s3api"
@@ -92,7 +93,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	s.iam.SetPublisher(credentials.write)
 	s.listenAdmin(ctx)
-	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log})
+	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log, Mend: c.RetryFailed})
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
 	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Ownership: c.Ownership, Log: s.log})
@@ -110,12 +111,13 @@ func (s *Server) open(ctx context.Context) (err error) {
 	}
 	s.parts.Add("http", s.public.serve)
 	s.public.answer(&dispatcher{
-		s3:       s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
-		control:  s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
-		iam:      iamapi.New(s.iam, c.Region),
-		stacks:   cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
-		broken:   s.store.Err,
-		patience: patience,
+		s3:          s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
+		control:     s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
+		replication: replapi.New(replapi.Config{Engine: replication, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
+		iam:         iamapi.New(s.iam, c.Region),
+		stacks:      cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
+		broken:      s.store.Err,
+		patience:    patience,
 	}, s.log)
 	return nil
 }

@@ -53,6 +53,7 @@ const (
 	cmdRecords = 40
 	cmdTold    = 50
 	cmdMissed  = 51
+	cmdRetry   = 45
 )
 
 func newCommand(number byte) command {
@@ -89,6 +90,8 @@ func newCommand(number byte) command {
 		return new(toldCommand)
 	case cmdMissed:
 		return new(missedCommand)
+	case cmdRetry:
+		return new(retryCommand)
 	}
 	return nil
 }

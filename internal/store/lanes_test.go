@@ -157,3 +157,46 @@ func TestOlderIndexesGetLanes(t *testing.T) {
 	}
 	closeStore(t, s)
 }
+
+// TestRetry has what failed tried again, to the destinations that are named.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	fs := vfs.Memory()
+	s := fanned(t, fs)
+	a := put(t, s, "src", "a", "12345")
+	b := put(t, s, "src", "b", "1")
+	for _, l := range []ledger.Lane{lane, lane2} {
+		settle(t, s, a, l, object.Failed)
+	}
+	settle(t, s, b, lane, object.Completed)
+	settle(t, s, b, lane2, object.Failed)
+	c := put(t, s, "src", "c", "1") // waits still
+	again := func(want int, rs ...Retry) {
+		t.Helper()
+		if n, err := s.Retry(t.Context(), rs); n != want || err != nil {
+			t.Errorf("%d wait again, %v, want %d", n, err, want)
+		}
+		check(t, s, fs)
+	}
+	again(2, Retry{a, []string{"dst"}}, Retry{b, []string{"dst", "dst2"}}, Retry{c, []string{"dst"}})
+	again(0, Retry{a, []string{"dst", "elsewhere"}})
+	again(0)
+	now, err := s.Head(t.Context(), "src", "a", "")
+	if err != nil || now.Status != object.Pending || now.Deliveries[0].Code != "" || now.Deliveries[1].Status != object.Failed {
+		t.Errorf("%+v, %v", now, err)
+	}
+	// A null version may be another one by now, or gone.
+	gone := *a
+	gone.Modified = gone.Modified.Add(1)
+	again(0, Retry{&gone, []string{"dst2"}})
+	gone.ID = "of no version"
+	again(0, Retry{&gone, []string{"dst2"}})
+	want := rows(t, s)
+	crashed := fs.Crash(0, nil)
+	closeStore(t, s)
+	s = open(t, crashed)
+	if diff := cmp.Diff(readable(want), readable(rows(t, s))); diff != "" {
+		t.Error(diff)
+	}
+	closeStore(t, s)
+}

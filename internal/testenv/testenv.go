@@ -62,6 +62,9 @@ type Env struct {
 	Replicate *replicate.Engine
 	Batch     *batch.Engine
 
+	// Mend is the engine's option, as of the next Crash.
+	Mend bool
+
 	keys []keyring.Key
 	stop func()
 }
@@ -92,7 +95,7 @@ func (e *Env) open() {
 	if e.IAM, err = iam.New(e.Catalog, time.Now); err != nil {
 		e.T.Fatal(err)
 	}
-	e.Replicate = replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Log: log})
+	e.Replicate = replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Log: log, Mend: e.Mend})
 	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Log: log})
 }
 

@@ -60,7 +60,7 @@ var rooms = map[string]string{
 	"internal/catalog":         "internal/store fault",
 	"internal/queue":           "fault",
 	"internal/queue/queuetest": "internal/queue fault",
-	"internal/iam":             "internal/catalog internal/sigv4 identity policy role acl arn fault",
+	"internal/iam":             "internal/catalog internal/sigv4 internal/wake identity policy role acl arn fault",
 
 	// Engines live long.
 	"internal/replicate": "internal/iam internal/ledger internal/store internal/queue internal/run rule setting policy object bucket acl arn fault",
@@ -71,6 +71,7 @@ var rooms = map[string]string{
 
 	// Doors speak one protocol each; none imports another.
 	"internal/s3api":     "internal/checksum internal/form internal/grants internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
+	"internal/replapi":   "internal/wire internal/ledger internal/store internal/iam internal/replicate NOUNS",
 	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/adminapi":  "internal/wire internal/iam fault",
@@ -88,7 +89,7 @@ var rooms = map[string]string{
 
 var groups = map[string][]string{
 	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub"},
-	"DOORS":   {"internal/s3api", "internal/s3control", "internal/iamapi", "internal/cfnapi", "internal/adminapi"},
+	"DOORS":   {"internal/s3api", "internal/replapi", "internal/s3control", "internal/iamapi", "internal/cfnapi", "internal/adminapi"},
 }
 
 // impure are packages of the standard library that a noun must not import.

@@ -91,6 +91,8 @@ type Journal struct {
 	dir string
 	opt Options
 
+	waits sync.Pool // of channels on which appends wait; not shared, as a test's own bubble of time keeps its channels
+
 	mu    sync.Mutex // guards what follows, up to the blank line
 	wake  *sync.Cond // first, closed
 	first *Record    // records that wait, in order
@@ -118,6 +120,7 @@ func Open(fs vfs.FS, dir string, opt Options) (*Journal, error) {
 	}
 	j := &Journal{fs: fs, dir: dir, opt: opt, done: make(chan struct{})}
 	j.wake = sync.NewCond(&j.mu)
+	j.waits.New = func() any { return make(chan error, 1) }
 	if err := vfs.MkdirSynced(fs, dir); err != nil {
 		return nil, fault.Wrap("journal.open", dir, err)
 	}
@@ -156,12 +159,12 @@ func (j *Journal) Append(ctx context.Context, records ...*Record) error {
 	}
 	first, last := records[0], records[len(records)-1]
 	// The group's end is marked by the record that carries the channel.
-	last.done = donePool.Get().(chan error)
+	last.done = j.waits.Get().(chan error)
 	j.mu.Lock()
 	if j.state != nil {
 		err := j.state
 		j.mu.Unlock()
-		donePool.Put(last.done)
+		j.waits.Put(last.done)
 		return err
 	}
 	if j.last == nil {
@@ -173,12 +176,10 @@ func (j *Journal) Append(ctx context.Context, records ...*Record) error {
 	j.last = last
 	j.mu.Unlock()
 	err := <-last.done
-	donePool.Put(last.done)
+	j.waits.Put(last.done)
 	last.done = nil
 	return err
 }
-
-var donePool = sync.Pool{New: func() any { return make(chan error, 1) }}
 
 // Close waits for what was appended, then closes the files. Appends that come
 // later fail with fault.Closed.

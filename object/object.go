@@ -3,6 +3,7 @@
 package object
 
 import (
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -42,9 +43,13 @@ type Version struct {
 
 	Status     Status     // replication status as AWS shows it
 	Deliveries []Delivery // one for each destination bucket that a rule selected
+	// Returning says that this is a replica whose own changes are on their way
+	// to other buckets, or failed to get there: Status says only that.
+	Returning bool
 	// Changes counts the changes of this version's tags, ACL and lock since
 	// it was put: a copy made at an older count is out of date.
 	Changes uint64
+	Edits   []Edit // of these the last ones, one for each aspect at most
 }
 
 // Headers are the HTTP headers that an object carries and gives back.
@@ -97,9 +102,9 @@ type Delivery struct {
 	Code   string    // when Failed: AWS's failure code, such as "DstPutObjectNotPermitted"
 	Reason string    // when Failed: which document, which statement, what would fix it
 	Time   time.Time // when Status was reached
-	// Delivered says that the destination got the version before: what is
-	// Pending or Failed is a change of its tags, ACL or lock.
-	Delivered bool
+	// Changed is what is to be carried there, or failed to be, of a version that
+	// is there already; 0: the version itself.
+	Changed Aspects
 	// Missed says that who asked was told that it is Pending for too long.
 	Missed bool `json:",omitempty"`
 }
@@ -119,6 +124,45 @@ func Sum(ds []Delivery) Status {
 		}
 	}
 	return sum
+}
+
+// IsReplica reports whether the version came by replication.
+func (v *Version) IsReplica() bool { return v.Status == Replica || v.Returning }
+
+// SumUp sets the status to what the deliveries make of it. Of a replica's only
+// those of its own changes count: what a job sends on is not shown.
+func (v *Version) SumUp() {
+	if !v.IsReplica() {
+		v.Status = Sum(v.Deliveries)
+		return
+	}
+	v.Status = Replica
+	for _, d := range v.Deliveries {
+		if d.Changed != 0 && (d.Status == Pending || d.Status == Failed && v.Status == Replica) {
+			v.Status = d.Status
+		}
+	}
+	v.Returning = v.Status != Replica
+}
+
+// Resend makes the deliveries carry changed aspects to where the rules take
+// them; it reports whether there is one that now waits. Where the version
+// itself is still to go, or failed to, the change goes with it; a replica's
+// changes go where the version is supposed to be.
+func (v *Version) Resend(what Aspects, to []Delivery, now time.Time) (waits bool) {
+	for _, t := range to {
+		i := slices.IndexFunc(v.Deliveries, func(d Delivery) bool { return d.Bucket == t.Bucket })
+		if i < 0 && v.IsReplica() {
+			i = len(v.Deliveries)
+			v.Deliveries = append(v.Deliveries, Delivery{Bucket: t.Bucket, Status: Completed})
+		}
+		if i < 0 || v.Deliveries[i].Status != Completed && v.Deliveries[i].Changed == 0 {
+			continue
+		}
+		waits = true
+		v.Deliveries[i] = Delivery{Bucket: t.Bucket, Rule: t.Rule, Status: Pending, Time: now, Changed: v.Deliveries[i].Changed | what}
+	}
+	return waits
 }
 
 // ClassOf returns the version's storage class, STANDARD if none was given.

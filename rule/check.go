@@ -298,9 +298,8 @@ func (s *Set) Check(source *bucket.Bucket, lookup func(name string) (*bucket.Buc
 
 // Unsupported returns an error if the configuration asks for what would change
 // replicas and cannot be put: replication of existing objects by a rule, which
-// AWS takes no more, and what is not offered here, changes of replicas flowing
-// back and storage classes that no bucket here has. Configurations that were put
-// once may have it.
+// AWS takes no more, and storage classes that no bucket here has. Configurations
+// that were put once may have it.
 func (s *Set) Unsupported() error {
 	for i := range s.Rules {
 		r := &s.Rules[i]
@@ -308,8 +307,6 @@ func (s *Set) Unsupported() error {
 			return fault.New(fault.Unsupported, "NotImplemented", what+" is not implemented.").On("rule "+r.ID).WithHint("%s", hint)
 		}
 		switch {
-		case r.ReplicaModifications == Enabled:
-			return refuse("ReplicaModifications", "changes of replicas do not flow back here; leave ReplicaModifications out or set it to Disabled")
 		case r.ExistingObjectReplication != "":
 			return markup.Malformed("ExistingObjectReplication is not taken any more, as on AWS: use a Batch Replication job (aws s3control create-job) for the objects that are there already").On("rule " + r.ID)
 		case foreignClasses[r.Destination.StorageClass]:

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"twinbucket/object"
@@ -15,6 +16,9 @@ type Verdict struct {
 	// Decides says that the rule, of those that match the version, is the one
 	// that counts for its destination.
 	Decides bool
+	// Changes says that live replication carries changes of the tags, the ACL
+	// and the lock of v, which is a replica, under the rule.
+	Changes bool
 }
 
 // Explain returns what Select decides about v, with the reason for every rule
@@ -34,9 +38,15 @@ func (s *Set) Explain(v *object.Version) []Verdict {
 			why = r.yields(v, winners[r.Destination.BucketName()])
 		}
 		if why == "" {
-			why = ineligible(v)
+			why = ineligible(v, r)
 		}
-		out[i] = Verdict{r, why == "", why, r == winners[r.Destination.BucketName()]}
+		out[i] = Verdict{Rule: r, Selected: why == "", Why: why, Decides: r == winners[r.Destination.BucketName()]}
+	}
+	if v.IsReplica() {
+		for _, c := range s.SelectChanges(v) {
+			i := slices.IndexFunc(out, func(x Verdict) bool { return x.Rule == c.Rule })
+			out[i].Changes = true
+		}
 	}
 	return out
 }
@@ -71,10 +81,12 @@ func (r *Rule) yields(v *object.Version, winner *Rule) string {
 	return ""
 }
 
-// ineligible says why no rule takes v; "" if one may.
-func ineligible(v *object.Version) string {
+// ineligible says why no rule takes v, what it may match; "" if one may.
+func ineligible(v *object.Version, r *Rule) string {
 	switch {
-	case v.Status == object.Replica:
+	case v.IsReplica() && r.ReplicaModifications == Enabled:
+		return "it is a replica itself: only changes of its tags, ACL and Object Lock go there, by ReplicaModifications"
+	case v.IsReplica():
 		return "it is a replica itself: those are not replicated again, but by a Batch Replication job"
 	case v.Class == "GLACIER" || v.Class == "DEEP_ARCHIVE":
 		return "its storage class is " + v.Class + ": archived objects are not read"

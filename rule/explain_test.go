@@ -23,7 +23,7 @@ func TestExplainAgreesWithSelect(t *testing.T) {
 			if !strings.Contains(filter, "Tag") {
 				markers = pick("markers", "Enabled", "Disabled")
 			}
-			texts[i] = "<Rule><Priority>" + string(rune('1'+i)) + "</Priority><Status>" + pick("status", "Enabled", "Enabled", "Disabled") + "</Status><Filter>" + filter + "</Filter><DeleteMarkerReplication><Status>" + markers + "</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::" + pick("destination", "dst-one", "dst-two") + "</Bucket></Destination></Rule>"
+			texts[i] = "<Rule><Priority>" + string(rune('1'+i)) + "</Priority><Status>" + pick("status", "Enabled", "Enabled", "Disabled") + "</Status><SourceSelectionCriteria><ReplicaModifications><Status>" + pick("modifications", "Enabled", "Disabled") + "</Status></ReplicaModifications></SourceSelectionCriteria><Filter>" + filter + "</Filter><DeleteMarkerReplication><Status>" + markers + "</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::" + pick("destination", "dst-one", "dst-two") + "</Bucket></Destination></Rule>"
 		}
 		set, err := rule.Parse([]byte(document(texts...)))
 		if err != nil {
@@ -41,13 +41,19 @@ func TestExplainAgreesWithSelect(t *testing.T) {
 			v.Encryption.Algorithm = object.KMS
 		}
 		v.ByLifecycle = v.Marker && rapid.Bool().Draw(t, "lifecycle")
-		want := map[*rule.Rule]bool{}
+		want, changes := map[*rule.Rule]bool{}, map[*rule.Rule]bool{}
 		for _, c := range set.Select(v) {
 			want[c.Rule] = true
+		}
+		for _, c := range set.SelectChanges(v) {
+			changes[c.Rule] = v.IsReplica()
 		}
 		for _, got := range set.Explain(v) {
 			if got.Selected != want[got.Rule] || got.Selected != (got.Why == "") {
 				t.Errorf("%s: %+v, selected is %t", got.Rule.ID, got, want[got.Rule])
+			}
+			if got.Changes != changes[got.Rule] || got.Changes && !strings.Contains(got.Why, "ReplicaModifications") {
+				t.Errorf("%s: %+v, carries changes: %t", got.Rule.ID, got, changes[got.Rule])
 			}
 		}
 	})

@@ -69,6 +69,41 @@ func (r *Rule) Needs(src, dst *bucket.Bucket, v *object.Version, under object.En
 	return out
 }
 
+// Carried returns which of the aspects the rule carries from src to dst: no ACL
+// where the destination owns the replicas, or where the source has none.
+func (r *Rule) Carried(src, dst *bucket.Bucket, what object.Aspects) object.Aspects {
+	if r.Destination.OwnerOverride || dst.OwnerEnforced() || src.OwnerEnforced() {
+		what &^= object.AspectACL
+	}
+	return what
+}
+
+// ChangeNeeds returns the actions needed to carry these changes of v from src to
+// dst, where the version is already: of each what reads it and what writes it.
+func (r *Rule) ChangeNeeds(src, dst *bucket.Bucket, v *object.Version, what object.Aspects) []Need {
+	from, to := arn.Object(src.Name, v.Key), arn.Object(dst.Name, v.Key)
+	out := []Need{{Action: "s3:GetReplicationConfiguration", Bucket: src, Resource: src.ARN(), Code: "SrcBucketReplicationConfigMissing"}}
+	for _, one := range what.Each() {
+		n := changing[one]
+		out = append(out,
+			Need{Action: n.read, Bucket: src, Resource: from, Code: n.unread},
+			Need{Action: "s3:ReplicateObject", Bucket: dst, Resource: to, Code: n.unwritten})
+		if n.write != "" {
+			out = append(out, Need{Action: n.write, Bucket: dst, Resource: to, Code: n.unwritten, Implied: true})
+		}
+	}
+	return out
+}
+
+// changing says what carrying an aspect needs: the actions that read it and,
+// beside s3:ReplicateObject, write it, and the codes if they are refused.
+var changing = map[object.Aspects]struct{ read, unread, write, unwritten string }{
+	object.AspectTags:      {"s3:GetObjectVersionTagging", "SrcGetTaggingNotPermitted", "s3:ReplicateTags", "DstPutTaggingNotPermitted"},
+	object.AspectACL:       {"s3:GetObjectVersionAcl", "SrcGetAclNotPermitted", "", "DstPutAclNotPermitted"},
+	object.AspectRetention: {"s3:GetObjectRetention", "SrcGetRetentionNotPermitted", "s3:PutObjectRetention", "DstPutRetentionNotPermitted"},
+	object.AspectHold:      {"s3:GetObjectLegalHold", "SrcGetLegalHoldNotPermitted", "s3:PutObjectLegalHold", "DstPutLegalHoldNotPermitted"},
+}
+
 // Fits reports what keeps dst, which is nil if it does not exist, from taking
 // replicas of src under the rule, whatever the policies say; the error has
 // AWS's failure code.

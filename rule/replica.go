@@ -12,7 +12,7 @@ import (
 func (r *Rule) Replica(v *object.Version, src, dst *bucket.Bucket) *object.Version {
 	c := *v
 	c.Bucket = dst.Name
-	c.Status, c.Deliveries, c.Changes = object.Replica, nil, 0
+	c.Status, c.Returning, c.Deliveries, c.Changes = object.Replica, false, nil, 0
 	if src.OwnerEnforced() {
 		c.Owner, c.ACL = src.Owner, nil // whatever was so before
 	}

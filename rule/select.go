@@ -66,7 +66,7 @@ func (r *Rule) rank() int {
 // made, for objects under keys of KMS unless the rule takes them, and where no
 // rule matches; it allocates only if there is something to return.
 func (s *Set) Select(v *object.Version) []Choice {
-	if v.Status == object.Replica {
+	if v.IsReplica() {
 		return nil
 	}
 	return s.SelectExisting(v)
@@ -77,6 +77,23 @@ func (s *Set) SelectExisting(v *object.Version) []Choice {
 	if v.Class == "GLACIER" || v.Class == "DEEP_ARCHIVE" || v.ByLifecycle {
 		return nil
 	}
+	return s.choose(v)
+}
+
+// SelectChanges returns where live replication takes a change of v's tags, ACL
+// or lock: where Select takes a version like it, and if it is a replica, where
+// the rule has ReplicaModifications Enabled. Its class does not matter: no data
+// is read.
+func (s *Set) SelectChanges(v *object.Version) []Choice {
+	chosen := s.choose(v)
+	if v.IsReplica() {
+		chosen = slices.DeleteFunc(chosen, func(c Choice) bool { return c.Rule.ReplicaModifications != Enabled })
+	}
+	return chosen
+}
+
+// choose returns the rule that wins for each destination.
+func (s *Set) choose(v *object.Version) []Choice {
 	var chosen []Choice
 	for i := range s.groups {
 		g := &s.groups[i]

@@ -315,7 +315,7 @@ func (x *Explanation) state(src *place, set *rule.Set, refused int) (text string
 		return "it waits for its turn", false
 	case x.Status == object.Pending:
 		return "it waits for its turn, and will fail", false
-	case slices.ContainsFunc(x.Copies, func(p Copy) bool { return p.Code == "DstObjectHardDeleted" }):
+	case slices.ContainsFunc(x.Copies, func(p Copy) bool { return p.Code == "DstObjectHardDeleted" || p.Code == "DstVersionNotFound" }):
 		return "no job brings back what was deleted by its id: put the object again, as a new version", false
 	case x.Status == object.Failed && refused == 0:
 		return "it failed, and nothing that is known refuses it now", true

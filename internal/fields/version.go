@@ -41,6 +41,8 @@ const (
 	fEncryption         Number = 29
 	fACL                Number = 30
 	fByLifecycle        Number = 41
+	fEdit               Number = 50
+	fReturning          Number = 51
 )
 
 // Pair writes an entry of a map, or a tag.
@@ -127,7 +129,7 @@ func (w *Writer) Delivery(n Number, d object.Delivery) {
 		w.Text(4, d.Code)
 		w.Text(5, d.Reason)
 		w.Time(6, d.Time)
-		w.Bool(7, d.Delivered)
+		w.Uint(9, uint64(d.Changed))
 		w.Bool(10, d.Missed)
 	})
 }
@@ -148,8 +150,8 @@ func ReadDelivery(b []byte) (d object.Delivery, err error) {
 			d.Reason = f.Text()
 		case 6:
 			d.Time = f.Time()
-		case 7:
-			d.Delivered = f.Bool()
+		case 9:
+			d.Changed = object.Aspects(f.Uint)
 		case 10:
 			d.Missed = f.Bool()
 		}
@@ -281,7 +283,15 @@ func (w *Writer) Version(v *object.Version) {
 	for _, d := range v.Deliveries {
 		w.Delivery(Delivery, d)
 	}
+	w.Bool(fReturning, v.Returning)
 	w.Uint(fChanges, v.Changes)
+	for _, e := range v.Edits {
+		w.Message(fEdit, func(w *Writer) {
+			w.Uint(1, uint64(e.Aspect))
+			w.Time(2, e.Time)
+			w.Text(3, e.Bucket)
+		})
+	}
 	w.ACL(fACL, v.ACL)
 	w.Encryption(fEncryption, v.Encryption)
 }
@@ -313,6 +323,8 @@ func ReadVersion(v *object.Version, f Field) (err error) {
 		v.ACL, err = ReadACL(f.Bytes)
 	case fStatus:
 		v.Status = object.Status(f.Text())
+	case fReturning:
+		v.Returning = f.Bool()
 	case fChanges:
 		v.Changes = f.Uint
 	case fLockMode:
@@ -375,6 +387,21 @@ func readList(v *object.Version, f Field) error {
 	case Delivery:
 		d, err := ReadDelivery(f.Bytes)
 		v.Deliveries = append(v.Deliveries, d)
+		return err
+	case fEdit:
+		var e object.Edit
+		err := Each(f.Bytes, func(f Field) error {
+			switch f.Number {
+			case 1:
+				e.Aspect = object.Aspects(f.Uint)
+			case 2:
+				e.Time = f.Time()
+			case 3:
+				e.Bucket = f.Text()
+			}
+			return nil
+		})
+		v.Edits = append(v.Edits, e)
 		return err
 	}
 	return nil

@@ -1,7 +1,9 @@
 package replicate
 
 import (
+	"twinbucket/acl"
 	"twinbucket/bucket"
+	"twinbucket/internal/iam"
 	"twinbucket/internal/store"
 	"twinbucket/object"
 	"twinbucket/rule"
@@ -11,37 +13,75 @@ import (
 // the replica shares the source's body. Whatever forbids it makes the plan a
 // failure with its code and reason.
 func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Object, d object.Delivery) store.Delivery {
-	caller, err := e.roles.of(role, src)
+	caller, dst, err := e.ends(src, role, r)
 	if err != nil {
-		return failed(o, d, recode("AssumeRoleNotPermitted", err))
-	}
-	dst, err := e.store.Bucket(d.Bucket)
-	if err != nil {
-		dst = nil
-	}
-	if err := r.Fits(src, dst); err != nil {
 		return failed(o, d, err)
 	}
 	c := r.Replica(&o.Version, src, dst)
 	if err := e.findKeys(caller, &o.Version, c); err != nil {
 		return failed(o, d, err)
 	}
-	var facts map[string][]string // of the version, for what is asked at the source
-	if len(o.Tags) > 0 {
-		facts = object.TagFacts(object.ExistingTag, o.Tags)
+	if err := e.permit(caller, src, r.Needs(src, dst, &o.Version, c.Encryption), o); err != nil {
+		return failed(o, d, err)
 	}
-	for _, n := range r.Needs(src, dst, &o.Version, c.Encryption) {
-		known := facts
-		if n.Bucket != src {
-			known = nil
-		}
-		if err := e.roles.permit(caller, n, known); err != nil {
-			return failed(o, d, err)
-		}
-	}
-	if err := lent(src, caller.Account, &o.Version); err != nil {
+	if err := lent(src, caller.Account, &o.Version, acl.Read, acl.ReadACP); err != nil {
 		return failed(o, d, err)
 	}
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
 	return store.Delivery{Source: o, Replica: c, Into: dst, Outcome: d}
+}
+
+// change plans the delivery of changes of a version to a destination that has
+// it already: of its tags, its ACL, its lock, and of nothing else.
+func (e *Engine) change(src *bucket.Bucket, role string, r *rule.Rule, o *store.Object, d object.Delivery) store.Delivery {
+	caller, dst, err := e.ends(src, role, r)
+	if err != nil {
+		return failed(o, d, err)
+	}
+	carried := r.Carried(src, dst, d.Changed)
+	if err := e.permit(caller, src, r.ChangeNeeds(src, dst, &o.Version, carried), o); err != nil {
+		return failed(o, d, err)
+	}
+	if carried&object.AspectACL != 0 {
+		if err := lent(src, caller.Account, &o.Version, acl.ReadACP); err != nil {
+			return failed(o, d, err)
+		}
+	}
+	d.Status, d.Code, d.Reason = object.Completed, "", ""
+	out := store.Delivery{Source: o, Into: dst, Outcome: d}
+	if carried != 0 {
+		out.Replica, out.Outcome.Changed = o.Change(carried, dst.Name), carried
+	}
+	return out
+}
+
+// ends returns a session of the role and the destination, which takes replicas.
+func (e *Engine) ends(src *bucket.Bucket, role string, r *rule.Rule) (*iam.Caller, *bucket.Bucket, error) {
+	caller, err := e.roles.of(role, src)
+	if err != nil {
+		return nil, nil, recode("AssumeRoleNotPermitted", err)
+	}
+	dst, err := e.store.Bucket(r.Destination.BucketName())
+	if err != nil {
+		dst = nil
+	}
+	return caller, dst, r.Fits(src, dst)
+}
+
+// permit reports whether a session may do all that carrying o needs.
+func (e *Engine) permit(c *iam.Caller, src *bucket.Bucket, needs []rule.Need, o *store.Object) error {
+	var facts map[string][]string // of the version, for what is asked at the source
+	if len(o.Tags) > 0 {
+		facts = object.TagFacts(object.ExistingTag, o.Tags)
+	}
+	for _, n := range needs {
+		known := facts
+		if n.Bucket != src {
+			known = nil
+		}
+		if err := e.roles.permit(c, n, known); err != nil {
+			return err
+		}
+	}
+	return nil
 }

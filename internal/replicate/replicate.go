@@ -30,6 +30,7 @@ import (
 	"twinbucket/internal/queue"
 	"twinbucket/internal/store"
 	"twinbucket/object"
+	"twinbucket/rule"
 )
 
 // Config is what an engine is made of.
@@ -183,11 +184,15 @@ func (e *Engine) deliver(o *store.Object, d object.Delivery) store.Delivery {
 	if set == nil {
 		return failed(o, d, noConfiguration(src))
 	}
-	// A replica is pending only if a job has begun to send it on.
-	for _, c := range set.SelectExisting(&o.Version) {
+	// A replica itself is pending only if a job has begun to send it on.
+	choices, carry := set.SelectExisting, e.copy
+	if d.Changed != 0 {
+		choices, carry = set.SelectChanges, e.change
+	}
+	for _, c := range choices(&o.Version) {
 		if c.Destination == d.Bucket {
 			d.Rule = c.Rule.ID
-			return e.copy(src, set.Role, c.Rule, o, d)
+			return carry(src, set.Role, c.Rule, o, d)
 		}
 	}
 	return failed(o, d, fault.New(fault.Invalid, "SrcObjectNotEligible", "Object is not eligible for replication").
@@ -251,8 +256,8 @@ func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*
 		}
 		out[i] = Existing{Status: 200}
 		for _, c := range choices {
-			d := e.copy(src, set.Role, c.Rule, o, object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID})
-			if d.Replica != nil && e.delivered(ctx, o, d.Replica) {
+			d := e.existing(src, set.Role, c, o)
+			if d.Replica != nil && d.Outcome.Changed == 0 && e.delivered(ctx, o, d.Replica) {
 				d.Replica = nil
 			}
 			todo, of = append(todo, d), append(of, i)
@@ -270,6 +275,18 @@ func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*
 	return out, nil
 }
 
+// existing plans one delivery of a job. Of a replica that could not send its own
+// changes it sends these.
+func (e *Engine) existing(src *bucket.Bucket, role string, c rule.Choice, o *store.Object) store.Delivery {
+	for _, d := range o.Deliveries {
+		if o.IsReplica() && d.Bucket == c.Destination && d.Changed != 0 && c.Rule.ReplicaModifications == rule.Enabled {
+			d.Rule = c.Rule.ID
+			return e.change(src, role, c.Rule, o, d)
+		}
+	}
+	return e.copy(src, role, c.Rule, o, object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID})
+}
+
 // delivered reports whether the destination has the version already, and all
 // of it that can change.
 func (e *Engine) delivered(ctx context.Context, o *store.Object, r *object.Version) bool {
@@ -278,7 +295,7 @@ func (e *Engine) delivered(ctx context.Context, o *store.Object, r *object.Versi
 		return false
 	}
 	// What is no replica is the version that this one was made from.
-	return have.Status != object.Replica || slices.Equal(have.Tags, o.Tags) && have.Lock == r.Lock && slices.Equal(have.ACL, r.ACL)
+	return !have.IsReplica() || slices.Equal(have.Tags, o.Tags) && have.Lock == r.Lock && slices.Equal(have.ACL, r.ACL)
 }
 
 // Eligible reports whether a batch job of the bucket would replicate a version.

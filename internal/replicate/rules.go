@@ -32,6 +32,16 @@ func parseRules(b *bucket.Bucket) (k known) {
 // Select says where a new version is to go: it is the store's Options.Select,
 // so a version is Pending in the record that stores it.
 func (r *Rules) Select(b *bucket.Bucket, v *object.Version) []object.Delivery {
+	return r.choose(b, v, (*rule.Set).Select)
+}
+
+// SelectChanges says where a change of a version's tags, ACL or lock is to go:
+// it is the store's Options.SelectChanges.
+func (r *Rules) SelectChanges(b *bucket.Bucket, v *object.Version) []object.Delivery {
+	return r.choose(b, v, (*rule.Set).SelectChanges)
+}
+
+func (r *Rules) choose(b *bucket.Bucket, v *object.Version, take func(*rule.Set, *object.Version) []rule.Choice) []object.Delivery {
 	if _, ok := b.Documents[bucket.Replication]; !ok || b.Versioning != bucket.Enabled {
 		return nil
 	}
@@ -39,7 +49,7 @@ func (r *Rules) Select(b *bucket.Bucket, v *object.Version) []object.Delivery {
 	if err != nil || set == nil {
 		return nil
 	}
-	choices := set.Select(v)
+	choices := take(set, v)
 	if len(choices) == 0 {
 		return nil
 	}

@@ -160,7 +160,6 @@ func TestReplication(t *testing.T) {
 	refuse(400, "MalformedXML", "<ReplicationConfiguration/>")
 	refuse(400, "InvalidArgument", doc(role, "<Account>111111111111</Account>"))
 	refuse(403, "AccessDenied", doc("arn:aws:iam::222222222222:role/worker", ""))
-	refuse(501, "NotImplemented", strings.Replace(doc(role, ""), "<Filter>", "<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria><Filter>", 1))
 	good := doc(role, "<Account>222222222222</Account>")
 	refuse(400, "MalformedXML", strings.Replace(good, "<Filter>", "<ExistingObjectReplication><Status>Disabled</Status></ExistingObjectReplication><Filter>", 1))
 	if got := w.call(400, "PUT", "/src?replication", good); got.code != "InvalidRequest" || !strings.Contains(got.body, "Missing required header for this request: Content-MD5") {

@@ -76,7 +76,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	for i, k := range c.Keys {
 		keys[i] = keyring.Key(k)
 	}
-	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, Log: s.log, Region: c.Region, Keys: keys}); err != nil {
+	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, SelectChanges: rules.SelectChanges, Log: s.log, Region: c.Region, Keys: keys}); err != nil {
 		return err
 	}
 	cat := catalog.New(s.store)

@@ -329,7 +329,7 @@ func (c *deleteCommand) apply(a *applier, at, _ journal.Position) error {
 	if !c.now.IsZero() && o.Lock.Protects(c.now, c.bypass) {
 		return locked(c.key)
 	}
-	if o.Status == object.Replica {
+	if o.IsReplica() {
 		// A replica deleted by its id is not to be made again by a job.
 		a.set(layout.Deleted(o.Bucket, o.Key, o.ID), nil)
 	}

@@ -258,6 +258,7 @@ const (
 	fInto       fields.Number = 155 // when the destination was made
 	fIntoOwner  fields.Number = 156
 	fSeal       fields.Number = 157 // of a replica's body
+	fResend     fields.Number = 165 // a delivery that is to carry a change
 )
 
 // Fields of commands about ACLs and Object Lock; from 130 on.

@@ -82,7 +82,8 @@ func (s *Store) Changed() <-chan struct{} { return s.pending.Wait() }
 type Delivery struct {
 	Source *Object
 	// Replica is the version to store at the destination, in Outcome.Bucket,
-	// with the source's id, time and body; nil if none is to be stored.
+	// with the source's id, time and body; nil if none is to be stored. If
+	// Outcome.Changed is set, the version is there and follows it in that.
 	Replica *object.Version
 	// Into is the destination as it was when the replica was allowed; one made
 	// anew in its name does not get it. nil: whichever has the name does.
@@ -98,7 +99,7 @@ type Delivery struct {
 // After an error some may be stored; all may be delivered again.
 // It returns the final outcomes: what the engine knew may have changed since,
 // so a destination that is gone or no longer versioned makes the outcome
-// Failed, and a source whose tags changed since stays Pending.
+// Failed, and a source that changed since stays Pending.
 func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, error) {
 	cs := make([]command, len(ds))
 	for i, d := range ds {
@@ -108,10 +109,13 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 		c.origin = s.deliveryOrigin(ctx, &d)
 		if d.Replica != nil {
 			// It has the source's parts and body, wherever they are by then.
-			c.replica, c.likeSource, c.keepsLock = &Object{Version: *d.Replica}, true, true
-			c.replica.Parts = nil
 			var err error
-			if c.seals, err = s.resealed(src, d.Replica.Encryption); err != nil {
+			whole := d.Outcome.Changed == 0
+			c.replica, c.likeSource, c.keepsLock = &Object{Version: *d.Replica}, whole, whole
+			c.replica.Parts = nil
+			if !whole {
+				c.resend = s.onward(c)
+			} else if c.seals, err = s.resealed(src, d.Replica.Encryption); err != nil {
 				return nil, err
 			}
 			if d.Into != nil {
@@ -132,6 +136,25 @@ func (s *Store) Deliver(ctx context.Context, ds []Delivery) ([]object.Delivery, 
 		out[i] = c.(*deliverCommand).outcome
 	}
 	return out, nil
+}
+
+// onward finds out where the rules take a change once it arrived.
+func (s *Store) onward(c *deliverCommand) []object.Delivery {
+	r := c.replica
+	b, err := s.bucket(r.Bucket)
+	if err != nil {
+		return nil
+	}
+	o, err := lookup(s.db, r.Bucket, r.Key, r.ID)
+	if err != nil {
+		return nil
+	}
+	var tags *[]object.Tag
+	if c.outcome.Changed&object.AspectTags != 0 {
+		tags = &r.Tags
+	}
+	// Where it comes from it is known.
+	return slices.DeleteFunc(s.resend(b, o.Version, tags), func(d object.Delivery) bool { return d.Bucket == c.bucket })
 }
 
 // HardDeleted reports whether a replica was deleted from a bucket by its
@@ -159,6 +182,7 @@ type deliverCommand struct {
 	into            time.Time      // when the destination was made, and whose it is; zero in old records
 	intoOwner       string
 	outcome         object.Delivery
+	resend          []object.Delivery // where rules take a change that arrives
 	origin          *event.Origin
 }
 
@@ -184,6 +208,9 @@ func (c *deliverCommand) encode(w *fields.Writer) {
 	}
 	w.Delivery(fields.Delivery, c.outcome)
 	c.origin.Encode(w, fOrigin)
+	for _, d := range c.resend {
+		w.Delivery(fResend, d)
+	}
 }
 
 func (c *deliverCommand) decode(f fields.Field) (err error) {
@@ -216,6 +243,10 @@ func (c *deliverCommand) decode(f fields.Field) (err error) {
 		c.outcome, err = fields.ReadDelivery(f.Bytes)
 	case fOrigin:
 		c.origin, err = event.ReadOrigin(f.Bytes)
+	case fResend:
+		var d object.Delivery
+		d, err = fields.ReadDelivery(f.Bytes)
+		c.resend = append(c.resend, d)
 	}
 	return err
 }
@@ -227,7 +258,11 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		c.fail("SrcVersionNotFound", "the source version was deleted before it could be replicated")
 		return a.broken
 	}
-	if c.replica != nil && c.admitted(a) {
+	switch {
+	case c.replica == nil || !c.admitted(a):
+	case c.outcome.Changed != 0:
+		c.update(a, at)
+	case c.replaces(a):
 		r := c.replica
 		if c.likeSource {
 			full := *src
@@ -248,10 +283,8 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		}
 	}
 	to := at
-	if src.Changes == c.seen || c.outcome.Status != object.Completed {
+	if src.Changes == c.seen || !c.again(src) {
 		to = 0 // what else waits keeps its place
-	} else {
-		c.outcome.Status = object.Pending // what was copied is out of date already
 	}
 	before := slices.Clone(src.Deliveries)
 	a.tellDelivered(at, c, src)
@@ -269,7 +302,7 @@ func carried(c *deliverCommand, src *Object) (n ledger.Counts) {
 		n.Failures = 1
 	case object.Completed:
 		n.Completed = 1
-		if c.replica != nil {
+		if c.replica != nil && c.outcome.Changed == 0 {
 			n.CompletedBytes = src.Size
 		}
 	}
@@ -281,7 +314,41 @@ func (c *deliverCommand) fail(code, reason string) {
 	c.outcome.Status, c.outcome.Code, c.outcome.Reason = object.Failed, code, reason
 }
 
-// admitted reports whether the destination takes the replica; if not, the
+// again has what changed since it was carried be carried again; it reports
+// whether it is to be.
+func (c *deliverCommand) again(src *Object) bool {
+	// What came here by replication is sent on by a job, which sends it whole.
+	switch whole := c.outcome.Changed == 0; {
+	case whole && c.outcome.Status != object.Completed:
+		return false
+	case whole && c.replica != nil && !src.IsReplica():
+		c.outcome.Changed = src.EditedSince(&c.replica.Version)
+	}
+	c.outcome.Status, c.outcome.Code, c.outcome.Reason = object.Pending, "", ""
+	return true
+}
+
+// update has the version that is at the destination follow its source. What
+// it takes over it passes on, unless it came there by replication itself.
+func (c *deliverCommand) update(a *applier, at journal.Position) {
+	r := c.replica
+	have := a.find(r.Bucket, r.Key, r.ID)
+	if have == nil || !have.Modified.Equal(r.Modified) {
+		c.fail("DstVersionNotFound", "the version is not in destination bucket "+r.Bucket+" any more: a change does not make it again")
+		return
+	}
+	taken := have.Follow(&r.Version, c.outcome.Changed)
+	if taken == 0 {
+		return
+	}
+	before := slices.Clone(have.Deliveries)
+	if !have.IsReplica() && have.Resend(taken, c.resend, c.outcome.Time) {
+		a.restate(have, before, at)
+	}
+	a.write(have)
+}
+
+// admitted reports whether the destination takes something at all; if not, the
 // outcome says why.
 func (c *deliverCommand) admitted(a *applier) bool {
 	r := c.replica
@@ -293,6 +360,16 @@ func (c *deliverCommand) admitted(a *applier) bool {
 		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket)
 	case r.Lock != (object.Lock{}) && !dst.Locked():
 		c.fail("DstBucketObjectLockConfigMissing", "Object Lock is not enabled on destination bucket "+r.Bucket)
+	default:
+		return true
+	}
+	return false
+}
+
+// replaces reports whether the replica may be stored beside or in place of what
+// the destination has; if not, the outcome says why.
+func (c *deliverCommand) replaces(a *applier) bool {
+	switch r := c.replica; {
 	case a.has(layout.Deleted(r.Bucket, r.Key, r.ID)):
 		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket)
 	case r.ID == object.NullID && a.hasOwn(r):
@@ -309,7 +386,7 @@ func (c *deliverCommand) admitted(a *applier) bool {
 // of the key, one that is nobody's replica.
 func (a *applier) hasOwn(r *Object) bool {
 	old := a.find(r.Bucket, r.Key, r.ID)
-	return old != nil && old.Status != object.Replica && !old.Modified.Equal(r.Modified)
+	return old != nil && !old.IsReplica() && !old.Modified.Equal(r.Modified)
 }
 
 // holds reports whether Object Lock protects another null version of the key.
@@ -330,39 +407,30 @@ func (c *deliverCommand) storeReplica(a *applier, src *object.Lock) bool {
 	case old == nil:
 	case !old.Modified.Equal(r.Modified):
 		a.remove(old)
-	case old.Status != object.Replica:
+	case !old.IsReplica():
 		return false
 	default:
 		is = false
-		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes, old.pendingAt
-		c.keepLock(&old.Lock, src)
+		r.Over(&old.Version, src, c.keepsLock, c.outcome.Time)
+		r.Status, r.Returning = old.Status, old.Returning
+		r.Deliveries, r.Changes, r.pendingAt = old.Deliveries, old.Changes+1, old.pendingAt
 		a.countAll(a.load(old).body, -1)
 	}
 	a.put(r)
 	return is
 }
 
-// keepLock has a replica that is there keep of its lock what its source may not
-// change. The retention is not taken away, and it is not weakened in compliance
-// mode or where the source has none; a legal hold is taken off only if it was at
-// the source.
-func (c *deliverCommand) keepLock(old, src *object.Lock) {
-	l := &c.replica.Lock
-	firm := old.Mode == object.Compliance || c.keepsLock && src.Mode == ""
-	if l.Mode == "" || firm && !old.Admits(*l, c.outcome.Time, false) {
-		l.Mode, l.Until = old.Mode, old.Until
-	}
-	if c.keepsLock && !src.Hold && !src.Released {
-		l.Hold, l.Released = old.Hold, old.Released
-	}
-}
-
 // settle sets the state at one destination.
 func (o *Object) settle(d object.Delivery) {
 	for i := range o.Deliveries {
-		if old := &o.Deliveries[i]; old.Bucket == d.Bucket {
-			d.Delivered = old.Delivered
-			*old = d
+		if have := &o.Deliveries[i]; have.Bucket == d.Bucket {
+			switch {
+			case d.Status == object.Completed:
+				d.Changed = 0
+			case have.Changed != 0:
+				d.Changed |= have.Changed // what changed meanwhile, and what a job could not mend
+			}
+			*have = d
 			return
 		}
 	}

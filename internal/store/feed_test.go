@@ -145,13 +145,20 @@ func TestChangeDuringDeliveryStaysPending(t *testing.T) {
 	if err != nil || len(r.Tags) != 1 {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	// A later change makes it pending again, and a failed one stays failed.
-	if o, err := s.SetTags(t.Context(), "src", "a", a.ID, nil); err != nil || o.Status != object.Pending {
-		t.Fatalf("%+v, %v", o, err)
-	}
-	deliver(t, s, feed(t, s)[0], object.Failed)
-	if o, err := s.SetTags(t.Context(), "src", "a", a.ID, nil); err != nil || o.Status != object.Failed {
-		t.Fatalf("%+v, %v", o, err)
+	// A later change makes it pending again, also after one that failed; a
+	// version that failed itself stays failed.
+	b := put(t, s, "src", "b", "1")
+	deliver(t, s, b, object.Failed)
+	for o, want := range map[*Object]object.Status{a: object.Pending, b: object.Failed} {
+		for range 2 {
+			o, err := s.SetTags(t.Context(), "src", o.Key, o.ID, nil)
+			if err != nil || o.Status != want {
+				t.Fatalf("%+v, %v", o, err)
+			}
+			if want == object.Pending {
+				deliver(t, s, o, object.Failed)
+			}
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func (o *Object) standing(d *object.Delivery) (c ledger.Counts) {
 	switch d.Status {
 	case object.Pending:
 		c.Pending = 1
-		if !d.Delivered {
+		if d.Changed == 0 {
 			c.PendingBytes = o.Size
 		}
 	case object.Failed:
@@ -97,9 +97,7 @@ func (a *applier) refile(o *Object, before []object.Delivery, at journal.Positio
 // restate sums up a version's deliveries, which were as before until now.
 func (a *applier) restate(o *Object, before []object.Delivery, at journal.Position) {
 	a.refile(o, before, at)
-	if o.Status != object.Replica {
-		o.Status = object.Sum(o.Deliveries)
-	}
+	o.SumUp()
 }
 
 // loadLanes reads the ledger from the index.

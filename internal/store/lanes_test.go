@@ -16,12 +16,13 @@ import (
 // fanned has a bucket that replicates to two others.
 func fanned(t *testing.T, fs vfs.FS) *Store {
 	t.Helper()
-	s, err := Open(fs, "data", Options{Select: func(b *bucket.Bucket, _ *object.Version) []object.Delivery {
+	rules := func(b *bucket.Bucket, _ *object.Version) []object.Delivery {
 		if b.Name != "src" {
 			return nil
 		}
 		return []object.Delivery{{Bucket: "dst", Rule: "r", Status: object.Pending}, {Bucket: "dst2", Rule: "r2", Status: object.Pending}}
-	}})
+	}
+	s, err := Open(fs, "data", Options{Select: rules, SelectChanges: rules})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func lockWith(mode string) func(*bucket.Bucket) error {
 // clocked opens a store whose clock is *now.
 func clocked(t *testing.T, fs vfs.FS, now *time.Time) *Store {
 	t.Helper()
-	s, err := Open(fs, "/data", Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, Now: func() time.Time { return *now }})
+	s, err := Open(fs, "/data", Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, SelectChanges: selectAll, Now: func() time.Time { return *now }})
 	if err != nil {
 		t.Fatal(err)
 	}

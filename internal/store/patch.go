@@ -52,13 +52,12 @@ func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
 	if o.Marker {
 		return nil, fault.New(fault.Conflict, "MethodNotAllowed", "The specified method is not allowed against this resource.").On(c.key)
 	}
-	c.id = o.ID
-	c.now = s.opt.Now().UTC()
 	b, err := s.bucket(c.bucket)
 	if err != nil {
 		return nil, err
 	}
-	s.resend(c, b, o.Version)
+	c.id, c.now = o.ID, s.opt.Now().UTC()
+	c.resend = s.resend(b, o.Version, c.tags)
 	c.origin = s.origin(ctx, b)
 	if err := s.do(ctx, c, nil); err != nil {
 		return nil, err
@@ -66,17 +65,16 @@ func (s *Store) patch(ctx context.Context, c *patchCommand) (*Object, error) {
 	return c.result, nil
 }
 
-// resend finds out where the rules take the version once it is changed.
-func (s *Store) resend(c *patchCommand, b *bucket.Bucket, v object.Version) {
-	if s.opt.Select == nil {
-		return
+// resend finds out where the rules take a version that changes; tags are its
+// new ones, nil if they stay.
+func (s *Store) resend(b *bucket.Bucket, v object.Version, tags *[]object.Tag) []object.Delivery {
+	if s.opt.SelectChanges == nil {
+		return nil
 	}
-	if c.tags != nil {
-		v.Tags = *c.tags
+	if tags != nil {
+		v.Tags = *tags
 	}
-	for _, d := range s.opt.Select(b, &v) {
-		c.resend = append(c.resend, d.Bucket)
-	}
+	return s.opt.SelectChanges(b, &v)
 }
 
 // locked refuses what Object Lock protects a version from.
@@ -91,11 +89,11 @@ type patchCommand struct {
 	tags            *[]object.Tag
 	lock            *object.Lock // of old records: the whole lock, unchecked
 	retention       *Retention
-	now             time.Time // of the change; in old records only that of a retention
+	now             time.Time // of the change; in old records only of a retention's
 	hold            uint64
 	acl             acl.List
-	relist          bool     // acl is the version's from now on
-	resend          []string // destinations to which a rule takes the change
+	relist          bool              // acl is the version's from now on
+	resend          []object.Delivery // where rules take the change
 	origin          *event.Origin
 	result          *Object
 }
@@ -124,8 +122,8 @@ func (c *patchCommand) encode(w *fields.Writer) {
 	w.Uint(fHold, c.hold)
 	w.Bool(fRelist, c.relist)
 	w.ACL(fSetACL, c.acl)
-	for _, name := range c.resend {
-		w.Text(fDestination, name)
+	for _, d := range c.resend {
+		w.Delivery(fResend, d)
 	}
 	c.origin.Encode(w, fOrigin)
 }
@@ -169,8 +167,12 @@ func (c *patchCommand) decode(f fields.Field) (err error) {
 		c.relist = f.Bool()
 	case fSetACL:
 		c.acl, err = fields.ReadACL(f.Bytes)
-	case fDestination:
-		c.resend = append(c.resend, f.Text())
+	case fDestination: // of old records
+		c.resend = append(c.resend, object.Delivery{Bucket: f.Text()})
+	case fResend:
+		var d object.Delivery
+		d, err = fields.ReadDelivery(f.Bytes)
+		c.resend = append(c.resend, d)
 	case fOrigin:
 		c.origin, err = event.ReadOrigin(f.Bytes)
 	}
@@ -194,35 +196,35 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 	if o == nil {
 		return noSuchVersion(c.id)
 	}
+	var what object.Aspects
 	if r := c.retention; r != nil {
 		next := object.Lock{Mode: r.Mode, Until: r.Until}
 		if !o.Lock.Admits(next, c.now, r.Bypass) {
 			return locked(c.key)
 		}
 		o.Lock.Mode, o.Lock.Until = r.Mode, r.Until
+		what |= object.AspectRetention
 	}
 	if c.hold != 0 {
 		o.Lock.Hold, o.Lock.Released = c.hold == fields.HoldOn, c.hold == fields.HoldOff
+		what |= object.AspectHold
 	}
 	if c.tags != nil {
 		o.Tags = *c.tags
+		what |= object.AspectTags
 	}
 	relisted := c.relist && !slices.Equal(o.ACL, c.acl)
 	if c.relist {
 		o.ACL = c.acl
+		what |= object.AspectACL
 	}
 	if c.lock != nil {
 		o.Lock = *c.lock
+		what |= object.AspectRetention | object.AspectHold
 	}
-	o.Changes++
 	before := slices.Clone(o.Deliveries)
-	for i := range o.Deliveries {
-		// What was delivered is out of date, if a rule still takes it there; what
-		// failed stays failed until retried.
-		if d := &o.Deliveries[i]; d.Status == object.Completed && slices.Contains(c.resend, d.Bucket) {
-			d.Status, d.Time, d.Delivered, d.Missed = object.Pending, c.now, true, false
-		}
-	}
+	o.Edit(what, c.now)
+	o.Resend(what, c.resend, c.now)
 	a.restate(o, before, at)
 	a.write(o)
 	a.tellChanged(at, c, o, relisted)

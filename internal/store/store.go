@@ -54,9 +54,10 @@ const indexFormat = 3
 // Options are what a store needs to know; all may be zero.
 type Options struct {
 	// Select says where a new version is to be replicated: one delivery, with
-	// status Pending, for each destination. It is called for each put, and for
-	// each change of a version to see where the change is to go.
+	// status Pending, for each destination. It is called for each put.
 	Select func(*bucket.Bucket, *object.Version) []object.Delivery
+	// SelectChanges is Select for a change of a version's tags, ACL or lock.
+	SelectChanges func(*bucket.Bucket, *object.Version) []object.Delivery
 	// Tell says whether the bucket's settings ask for somebody to be told of an
 	// event, and sets whom: its Target and Configuration. It is called as events
 	// happen and when they are replayed, and must answer by its arguments alone.

@@ -40,7 +40,7 @@ const fewInline = 8 << 10
 // detail.
 func openInline(t testing.TB, fs vfs.FS, inline int) *Store {
 	t.Helper()
-	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, Tell: tellAll, Keys: []keyring.Key{{ID: "key"}}, SegmentSize: 4 << 10, inline: inline}
+	opt := Options{Log: quiet, CacheSize: 1 << 20, Select: selectAll, SelectChanges: selectAll, Tell: tellAll, Keys: []keyring.Key{{ID: "key"}}, SegmentSize: 4 << 10, inline: inline}
 	if inline < bodies.InlineMax {
 		opt.few = -1
 	}

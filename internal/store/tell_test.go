@@ -44,7 +44,7 @@ func events(t testing.TB, s *Store, target string) []event.Event {
 func openAt(t testing.TB, fs vfs.FS, now *time.Time) *Store {
 	t.Helper()
 	s, err := Open(fs, "/data", Options{
-		Log: quiet, CacheSize: 1 << 20, Select: selectAll, Tell: tellAll, Keys: []keyring.Key{{ID: "key"}},
+		Log: quiet, CacheSize: 1 << 20, Select: selectAll, SelectChanges: selectAll, Tell: tellAll, Keys: []keyring.Key{{ID: "key"}},
 		Now: func() time.Time { return *now },
 	})
 	if err != nil {

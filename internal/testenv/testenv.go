@@ -88,7 +88,7 @@ func (e *Env) open() {
 	log := slog.New(slog.DiscardHandler)
 	e.Rules = new(replicate.Rules)
 	var err error
-	if e.Store, err = store.Open(e.FS, "/data", store.Options{Select: e.Rules.Select, Log: log, CacheSize: 1 << 20, Keys: e.keys}); err != nil {
+	if e.Store, err = store.Open(e.FS, "/data", store.Options{Select: e.Rules.Select, SelectChanges: e.Rules.SelectChanges, Log: log, CacheSize: 1 << 20, Keys: e.keys}); err != nil {
 		e.T.Fatal(err)
 	}
 	e.Catalog = catalog.New(e.Store)

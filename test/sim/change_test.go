@@ -268,11 +268,13 @@ func (r *run) patch(v *version, st step) error {
 	}
 	var change func() error
 	var then func(*object.Version)
+	var what object.Aspects
 	switch st.doing {
 	case "tag":
 		tags := of(tagSets, st.r[3])
 		r.say("%s: %v", v.name(), tags)
 		change = func() error { _, err := r.store.SetTags(r.ctx, v.Bucket, v.Key, v.ID, tags); return err }
+		what = object.AspectTags
 		then = func(v *object.Version) { v.Tags = tags }
 	case "acl":
 		if !r.model.buckets[v.Bucket].acls {
@@ -281,6 +283,7 @@ func (r *run) patch(v *version, st step) error {
 		l := list(st.r[3])
 		r.say("%s: %v", v.name(), l)
 		change = func() error { _, err := r.store.SetACL(r.ctx, v.Bucket, v.Key, v.ID, l); return err }
+		what = object.AspectACL
 		then = func(v *object.Version) { v.ACL = l }
 	case "hold":
 		if !r.model.buckets[v.Bucket].locked {
@@ -289,6 +292,7 @@ func (r *run) patch(v *version, st step) error {
 		on := st.r[3]%2 == 0
 		r.say("%s: %v", v.name(), on)
 		change = func() error { _, err := r.store.SetLegalHold(r.ctx, v.Bucket, v.Key, v.ID, on); return err }
+		what = object.AspectHold
 		then = func(v *object.Version) { v.Lock.Hold, v.Lock.Released = on, !on }
 	case "retain":
 		if !r.model.buckets[v.Bucket].locked {
@@ -302,12 +306,13 @@ func (r *run) patch(v *version, st step) error {
 		}
 		r.say("%s: %+v", v.name(), to)
 		change = func() error { _, err := r.store.SetRetention(r.ctx, v.Bucket, v.Key, v.ID, to); return err }
+		what = object.AspectRetention
 		then = func(v *object.Version) { v.Lock.Mode, v.Lock.Until = to.Mode, to.Until }
 	}
 	id := identOf(&v.Version)
 	return r.try(change, func(m *model, _ *found) bool {
 		if m.versions[id] != nil {
-			m.patch(id, then)
+			m.patch(id, what, then)
 		}
 		return m.versions[id] != nil
 	})

@@ -85,16 +85,19 @@ func (m *model) put(v *version) {
 
 // patch notes a change of what can be changed of a version: where it was
 // delivered and a rule still takes it there, it is to be delivered again.
-func (m *model) patch(id ident, do func(*object.Version)) {
+func (m *model) patch(id ident, what object.Aspects, do func(*object.Version)) {
 	m.change(id, func(v *version) {
 		if m.loose {
 			v.past = append(slices.Clone(v.past), v.Version)
 		}
 		do(&v.Version)
+		v.Edit(what, m.now)
 		targets := m.buckets[v.Bucket].targets(&v.Version)
 		for i := range v.Deliveries {
-			if d := &v.Deliveries[i]; d.Status == object.Completed && targets[d.Bucket] != "" {
-				d.Status, d.Delivered = object.Pending, true
+			// What failed to arrive itself waits for who tries it again.
+			if d := &v.Deliveries[i]; targets[d.Bucket] != "" && (d.Status == object.Completed || d.Changed != 0) {
+				d.Status, d.Code, d.Rule = object.Pending, "", targets[d.Bucket]
+				d.Changed |= what
 			}
 		}
 		v.restate()
@@ -191,7 +194,7 @@ func (m *model) feed() (map[waits]int, map[ledger.Lane]ledger.Counts) {
 			switch d.Status {
 			case object.Pending:
 				feed[waits{id, l}]++
-				if n.Pending++; !d.Delivered {
+				if n.Pending++; d.Changed == 0 {
 					n.PendingBytes += v.Size
 				}
 			case object.Failed:
@@ -223,7 +226,7 @@ func (v *version) diff(got *object.Version) string {
 // plain returns a version without what the model does not know, and with nil
 // for what is empty.
 func plain(v object.Version) object.Version {
-	v.Changes = 0
+	v.Changes, v.Edits = 0, nil
 	v.Deliveries = slices.Clone(v.Deliveries)
 	for i := range v.Deliveries {
 		v.Deliveries[i].Time, v.Deliveries[i].Reason = time.Time{}, ""
@@ -283,12 +286,12 @@ func (m *model) adopt(v *version, f *found, when []moment) error {
 			continue
 		}
 		end := got.Deliveries[k]
-		made, err := m.judge(v, end, when)
+		made, err := m.judge(v, *d, end, when)
 		if err != nil {
 			return fmt.Errorf("the delivery to %s ended %s %s (%s): %w", d.Bucket, end.Status, end.Code, end.Reason, err)
 		}
-		d.Status, d.Code, d.Rule = end.Status, end.Code, end.Rule
-		m.deliver(v, end, made, f)
+		m.deliver(v, *d, end, made, f)
+		d.Status, d.Code, d.Rule, d.Changed = end.Status, end.Code, end.Rule, end.Changed
 	}
 	next.restate()
 	m.versions[identOf(&v.Version)] = &next
@@ -306,11 +309,11 @@ type making struct {
 // deliver notes the replica that was made of a version. Of one that was
 // delivered it is the last way to make it that there was; if the model is loose
 // it is whichever is found.
-func (m *model) deliver(v *version, end object.Delivery, ways []making, f *found) {
+func (m *model) deliver(v *version, was, end object.Delivery, ways []making, f *found) {
 	to := ident{end.Bucket, v.Key, v.ID}
 	have := m.versions[to]
-	if have != nil && have.Status != object.Replica {
-		return // where it all began
+	if have != nil && have.Status != object.Replica || have == nil && was.Changed != 0 {
+		return // where it all began, or a change of what is not there
 	}
 	if !m.loose && end.Status != object.Completed {
 		return
@@ -321,8 +324,10 @@ func (m *model) deliver(v *version, end object.Delivery, ways []making, f *found
 		if have != nil {
 			old = &have.Version
 		}
-		c.Version = w.with.replica(w.of, old, w.by, m.now)
-		if old != nil {
+		if was.Changed != 0 {
+			c.Version = *old
+			c.Follow(w.of, w.with.carried(w.of, w.by, was.Changed))
+		} else if c.Version = w.with.replica(w.of, old, w.by, m.now); old != nil {
 			c.Deliveries = old.Deliveries
 		}
 		if got := f.versions[to]; !m.loose || got != nil && c.diff(got) == "" {
@@ -334,7 +339,7 @@ func (m *model) deliver(v *version, end object.Delivery, ways []making, f *found
 
 // judge says whether a delivery may have ended so, and the ways in which a
 // replica may have been made.
-func (m *model) judge(v *version, end object.Delivery, when []moment) (ways []making, err error) {
+func (m *model) judge(v *version, was, end object.Delivery, when []moment) (ways []making, err error) {
 	// What is in the way at every moment keeps it from being delivered, what is
 	// there at one can make it fail.
 	var always map[string]bool
@@ -344,9 +349,21 @@ func (m *model) judge(v *version, end object.Delivery, when []moment) (ways []ma
 			continue
 		}
 		for _, seen := range append(slices.Clone(v.past), v.Version) {
-			r, obstacles := at.obstacles(&seen, end.Bucket)
-			if m.hard[ident{end.Bucket, v.Key, v.ID}] {
+			r, obstacles := at.obstacles(&seen, end.Bucket, was.Changed)
+			to := ident{end.Bucket, v.Key, v.ID}
+			switch {
+			case was.Changed == 0 && m.hard[to]:
 				obstacles = append(obstacles, obstacle{"deleted by its id", []string{"DstObjectHardDeleted", "DstVersionNotFound"}})
+			case was.Changed != 0 && m.versions[to] == nil && r != nil && at.buckets[r.to] != nil && at.carried(&seen, r, was.Changed) != 0:
+				obstacles = append(obstacles, obstacle{"not there any more", []string{"DstVersionNotFound"}})
+			}
+			if end.Changed != was.Changed { // it changed once it was there
+				_, later := at.obstacles(&seen, end.Bucket, end.Changed)
+				for _, o := range later {
+					for _, code := range o.codes {
+						sometimes[code] = o.what
+					}
+				}
 			}
 			here := map[string]bool{}
 			for _, o := range obstacles {

@@ -67,7 +67,7 @@ func (s *server) open() (err error) {
 		fs = f.Wrap(fs)
 	}
 	s.store, err = store.Open(fs, dir, store.Options{
-		Select: s.rules.Select, Now: s.now, Log: silent, CacheSize: 1 << 20, Region: region,
+		Select: s.rules.Select, SelectChanges: s.rules.SelectChanges, Now: s.now, Log: silent, CacheSize: 1 << 20, Region: region,
 	})
 	if err != nil {
 		return err

@@ -145,9 +145,10 @@ type obstacle struct {
 	codes []string
 }
 
-// obstacles are all that is in the way of delivering a version to a bucket;
-// r is the rule that takes it there, nil if none does.
-func (s *settings) obstacles(v *object.Version, to string) (r *ruleSettings, found []obstacle) {
+// obstacles are all that is in the way of delivering a version, or if changed is
+// not 0 changes of it, to a bucket; r is the rule that takes it there, nil if
+// none does.
+func (s *settings) obstacles(v *object.Version, to string, changed object.Aspects) (r *ruleSettings, found []obstacle) {
 	in := func(what string, codes ...string) { found = append(found, obstacle{what, codes}) }
 	src, dst := s.buckets[v.Bucket], s.buckets[to]
 	if len(src.rules) == 0 {
@@ -174,7 +175,11 @@ func (s *settings) obstacles(v *object.Version, to string) (r *ruleSettings, fou
 	if (src.locked || v.Lock != (object.Lock{})) && !dst.locked {
 		in("no object lock", "DstBucketObjectLockConfigMissing")
 	}
-	for _, n := range needs(src, dst, r, v) {
+	all := needs(src, dst, r, v)
+	if changed != 0 {
+		all = changeNeeds(src, dst, v, s.carried(v, r, changed))
+	}
+	for _, n := range all {
 		if ok, denied := s.allowed(src.owner, n.action, n.bucket, n.key); !ok && (denied || !n.implied) {
 			in(n.action, n.codes...)
 		}
@@ -223,6 +228,37 @@ func needs(src, dst *bucketSettings, r *ruleSettings, v *object.Version) []need 
 		at(dst, true, "s3:PutObjectLegalHold", "DstPutLegalHoldNotPermitted")
 	}
 	return out
+}
+
+// changeNeeds are the actions that the delivery of changes takes.
+func changeNeeds(src, dst *bucketSettings, v *object.Version, carried object.Aspects) []need {
+	out := []need{{action: "s3:GetReplicationConfiguration", bucket: src, codes: []string{"SrcBucketReplicationConfigMissing"}}}
+	for _, n := range []struct {
+		aspect                         object.Aspects
+		read, unread, write, unwritten string
+	}{
+		{object.AspectTags, "s3:GetObjectVersionTagging", "SrcGetTaggingNotPermitted", "s3:ReplicateTags", "DstPutTaggingNotPermitted"},
+		{object.AspectACL, "s3:GetObjectVersionAcl", "SrcGetAclNotPermitted", "s3:ReplicateObject", "DstPutAclNotPermitted"},
+		{object.AspectRetention, "s3:GetObjectRetention", "SrcGetRetentionNotPermitted", "s3:PutObjectRetention", "DstPutRetentionNotPermitted"},
+		{object.AspectHold, "s3:GetObjectLegalHold", "SrcGetLegalHoldNotPermitted", "s3:PutObjectLegalHold", "DstPutLegalHoldNotPermitted"},
+	} {
+		if carried&n.aspect != 0 {
+			out = append(out, need{n.read, src, v.Key, false, []string{n.unread}},
+				need{"s3:ReplicateObject", dst, v.Key, false, []string{n.unwritten}},
+				need{n.write, dst, v.Key, true, []string{n.unwritten}})
+		}
+	}
+	return out
+}
+
+// carried are those of the changes that a rule carries: no ACL where it has no
+// meaning at one end.
+func (s *settings) carried(v *object.Version, r *ruleSettings, changed object.Aspects) object.Aspects {
+	src, dst := s.buckets[v.Bucket], s.buckets[r.to]
+	if !src.acls || !dst.acls || r.override {
+		changed &^= object.AspectACL
+	}
+	return changed
 }
 
 // replica is what a bucket is to hold of a version that was delivered by a

@@ -4,6 +4,7 @@ package object
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -51,6 +52,9 @@ type Version struct {
 	Changes uint64
 	Edits   []Edit // of these the last ones, one for each aspect at most
 }
+
+// Multipart reports whether the version was uploaded in parts.
+func (v *Version) Multipart() bool { return strings.Contains(v.ETag, "-") }
 
 // Headers are the HTTP headers that an object carries and gives back.
 type Headers struct {

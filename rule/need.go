@@ -49,7 +49,11 @@ func (r *Rule) Needs(src, dst *bucket.Bucket, v *object.Version, under object.En
 			Need{Action: "s3:GetObjectRetention", Bucket: src, Resource: from, Code: "SrcGetRetentionNotPermitted"},
 			Need{Action: "s3:GetObjectLegalHold", Bucket: src, Resource: from, Code: "SrcGetLegalHoldNotPermitted"})
 	}
-	out = append(out, Need{Action: "s3:ReplicateObject", Bucket: dst, Resource: to, Code: "DstPutObjectNotPermitted"})
+	write := Need{Action: "s3:ReplicateObject", Bucket: dst, Resource: to, Code: "DstPutObjectNotPermitted"}
+	if v.Multipart() { // AWS writes it in parts again
+		write.Code = "DstMultipartInitNotPermitted"
+	}
+	out = append(out, write)
 	if r.Destination.OwnerOverride && !dst.OwnerEnforced() {
 		out = append(out, Need{Action: "s3:ObjectOwnerOverrideToBucketOwner", Bucket: dst, Resource: to, Code: "DstPutObjectNotPermitted"})
 	}

@@ -426,9 +426,20 @@ func TestManifests(t *testing.T) {
 	for _, row := range lines(t, e, j.ID) {
 		got[row.Key] = row.Code
 	}
-	want := map[string]string{"old/00000": "", "old/00001": "InvalidRequest", "old/00002": "SrcObjectNotFound", "none": "SrcObjectNotFound"}
+	want := map[string]string{"old/00000": "", "old/00001": "InvalidRequest", "old/00002": "SrcObjectNotFound", "none": "SrcKeyNotFound"}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+
+	// A bucket that is not there, and one that is not the account's.
+	for _, name := range []string{"no-bucket", testenv.DstBucket} {
+		m = e.Put(testenv.Reports, "list.csv", name+",k,"+o.ID)
+		j = reached(t, e, create(t, e, own(m.ETag)).ID, job.Complete)
+		for _, row := range lines(t, e, j.ID) {
+			if row.Code != "SrcBucketNotFound" || row.HTTPStatus != 404 {
+				t.Errorf("%s: %+v", name, row)
+			}
+		}
 	}
 
 	// A generated manifest, stored where the job says.

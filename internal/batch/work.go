@@ -115,13 +115,14 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 		rows[i] = report.Row{Bucket: entry.Bucket, Key: entry.Key, VersionID: entry.VersionID}
 		b, err := e.Store.Bucket(entry.Bucket)
 		if err == nil && b.Owner != r.Account {
-			err = fault.New(fault.NotFound, "SrcBucketNotFound", "the bucket belongs to another account than the job")
+			err = fault.New(fault.NotFound, "SrcBucketNotFound", "the bucket belongs to another account than the job").
+				WithHint("create the job in account %s", b.Owner)
 		}
 		switch {
 		case entry.Problem != nil:
 			fail(&rows[i], 400, entry.Problem)
 		case err != nil:
-			fail(&rows[i], 404, &fault.Error{Code: "SrcBucketNotFound", Message: fault.MessageOf(err)})
+			fail(&rows[i], 404, &fault.Error{Code: "SrcBucketNotFound", Message: fault.MessageOf(err), Hint: fault.HintOf(err)})
 		case assumed != nil:
 			fail(&rows[i], 403, &fault.Error{Code: "AssumeRoleNotPermitted", Message: fault.MessageOf(assumed), Hint: fault.HintOf(assumed)})
 		default:
@@ -132,7 +133,7 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 			}
 			o, err := e.Store.Head(ctx, entry.Bucket, entry.Key, entry.VersionID)
 			if errors.Is(err, fault.NotFound) {
-				fail(&rows[i], 404, &fault.Error{Code: "SrcObjectNotFound", Message: "the version does not exist"})
+				fail(&rows[i], 404, e.absent(ctx, entry))
 				continue
 			}
 			if err != nil {
@@ -154,6 +155,16 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 		row.Succeeded, row.HTTPStatus, row.Code, row.Message = out.Code == "", out.Status, out.Code, out.Message
 	}
 	return rows, nil
+}
+
+// absent says what an entry names that is not there: the key, or one version
+// of it.
+func (e *Engine) absent(ctx context.Context, entry *manifest.Entry) *fault.Error {
+	const hint = "it was deleted since the manifest was made, or is written in another way there: keys in CSV manifests are percent-encoded"
+	if _, err := e.Store.Head(ctx, entry.Bucket, entry.Key, ""); err != nil {
+		return &fault.Error{Code: "SrcKeyNotFound", Message: "the key does not exist in " + entry.Bucket, Hint: hint}
+	}
+	return &fault.Error{Code: "SrcObjectNotFound", Message: "the version does not exist in " + entry.Bucket, Hint: hint}
 }
 
 // fail makes a report line one of a failed task.

@@ -14,3 +14,6 @@ func (e *Engine) Plan(o *store.Object) (todo []store.Delivery) {
 	}
 	return todo
 }
+
+// Kinds are the failure codes that occur.
+var Kinds = kinds

@@ -56,9 +56,11 @@ func (s *sessions) of(role string, src *bucket.Bucket) (*iam.Caller, error) {
 	return caller, err
 }
 
-// kinds are the kinds of the failure codes that the engine gives.
+// kinds are the kinds of the failure codes that a version or a task can end
+// with here. docs/failures.md tells of each, and of those of AWS that do not occur.
 var kinds = map[string]fault.Kind{
 	"AssumeRoleNotPermitted":            fault.Denied,
+	"SrcBucketNotFound":                 fault.NotFound,
 	"SrcBucketReplicationConfigMissing": fault.NotFound,
 	"SrcHeadObjectNotPermitted":         fault.Denied,
 	"SrcGetObjectNotPermitted":          fault.Denied,
@@ -68,11 +70,17 @@ var kinds = map[string]fault.Kind{
 	"SrcGetRetentionNotPermitted":       fault.Denied,
 	"SrcGetLegalHoldNotPermitted":       fault.Denied,
 	"SrcVersionNotFound":                fault.NotFound,
+	"SrcKeyNotFound":                    fault.NotFound,
 	"SrcObjectNotFound":                 fault.NotFound,
+	"SrcObjectNotEligible":              fault.Invalid,
 	"DstBucketNotFound":                 fault.NotFound,
 	"DstKmsKeyNotFound":                 fault.NotFound,
 	"DstKmsKeyInvalidState":             fault.Conflict,
 	"DstVersionNotFound":                fault.NotFound,
+	"DstBucketUnversioned":              fault.Conflict,
+	"DstBucketObjectLockConfigMissing":  fault.Conflict,
+	"DstObjectHardDeleted":              fault.Conflict,
+	"DstMultipartInitNotPermitted":      fault.Denied,
 	"DstPutObjectNotPermitted":          fault.Denied,
 	"DstPutTaggingNotPermitted":         fault.Denied,
 	"DstPutAclNotPermitted":             fault.Denied,

@@ -175,7 +175,8 @@ func (e *Engine) settle(ctx context.Context, t Task) error {
 func (e *Engine) deliver(o *store.Object, d object.Delivery) store.Delivery {
 	src, err := e.store.Bucket(o.Bucket)
 	if err != nil {
-		return failed(o, d, fault.New(fault.NotFound, "SrcBucketNotFound", "the source bucket does not exist"))
+		return failed(o, d, fault.Newf(fault.NotFound, "SrcBucketNotFound", "the source bucket %s does not exist", o.Bucket).
+			WithHint("nothing is left to replicate"))
 	}
 	set, err := e.rules.Of(src)
 	if err != nil {

@@ -2,6 +2,7 @@ package replicate_test
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/identity"
+	"twinbucket/internal/replicate"
 	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
 	"twinbucket/object"
@@ -124,6 +126,8 @@ func TestFailures(t *testing.T) {
 		code   string
 		reason string // a part of it
 		marker bool
+		parts  bool                              // the object is uploaded in parts
+		after  func(*testenv.Env, *store.Object) // the object is put, and the engines do not run yet
 	}{
 		{name: "role trusts another service", broken: func(e *testenv.Env) { e.Role("repl", "ec2.amazonaws.com", testenv.ReplGrants...) }, code: "AssumeRoleNotPermitted", reason: "s3.amazonaws.com"},
 		{name: "role is gone", broken: func(e *testenv.Env) {
@@ -155,6 +159,21 @@ func TestFailures(t *testing.T) {
 		{name: "no right to read the retention", broken: func(e *testenv.Env) { lockBoth(e, lockGrants[1]) }, code: "SrcGetRetentionNotPermitted", reason: "s3:GetObjectRetention"},
 		{name: "no right to read the legal hold", broken: func(e *testenv.Env) { lockBoth(e, lockGrants[0]) }, code: "SrcGetLegalHoldNotPermitted", reason: "s3:GetObjectLegalHold"},
 		{name: "denied to write the retention", broken: func(e *testenv.Env) { lockBoth(e, append(lockGrants, "!s3:PutObjectRetention "+dst)...) }, code: "DstPutRetentionNotPermitted", reason: "explicit deny"},
+		{name: "denied to write the legal hold", broken: func(e *testenv.Env) { lockBoth(e, append(lockGrants, "!s3:PutObjectLegalHold "+dst)...) }, after: func(e *testenv.Env, o *store.Object) {
+			_, err := e.Store.SetLegalHold(e.T.Context(), o.Bucket, o.Key, o.ID, true)
+			e.Must(err)
+		}, code: "DstPutLegalHoldNotPermitted", reason: "explicit deny"},
+		{name: "no right to write, in parts", broken: without("s3:ReplicateObject"), parts: true, code: "DstMultipartInitNotPermitted", reason: "s3:ReplicateObject"},
+		{name: "the configuration is removed", after: func(e *testenv.Env, _ *store.Object) { e.Document(testenv.SrcBucket, bucket.Replication, "") }, code: "SrcBucketReplicationConfigMissing", reason: "put a replication configuration on src-bucket"},
+		{name: "the rule is disabled", after: func(e *testenv.Env, _ *store.Object) {
+			e.Document(testenv.SrcBucket, bucket.Replication, strings.Replace(testenv.Config, "<Status>Enabled", "<Status>Disabled", 1))
+		}, code: "SrcObjectNotEligible", reason: "the configuration was changed"},
+		{name: "the version was deleted at the destination", after: func(e *testenv.Env, o *store.Object) {
+			e.Must(replicateNow(e, o))
+			_, err := e.Store.Delete(e.T.Context(), testenv.DstBucket, o.Key, o.ID, testenv.Destination)
+			e.Must(err)
+			e.Must(replicateNow(e, o))
+		}, code: "DstObjectHardDeleted", reason: "was deleted by its version id"},
 		{name: "the lock needs no right of its own at the destination", broken: func(e *testenv.Env) { lockBoth(e, lockGrants...) }, code: ""},
 		{name: "tags need no right of their own", broken: without("s3:ReplicateTags"), code: ""},
 		{name: "the right to read versions will do", broken: func(e *testenv.Env) {
@@ -168,9 +187,18 @@ func TestFailures(t *testing.T) {
 			e := testenv.New(t)
 			e.Scenario()
 			e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
-			tt.broken(e)
+			if tt.broken != nil {
+				tt.broken(e)
+			}
+			put := func() *store.Object { return e.Put(testenv.SrcBucket, "k", "x", object.Tag{Key: "a", Value: "b"}) }
+			if tt.parts {
+				put = func() *store.Object { return upload(e) }
+			}
+			o := put()
+			if tt.after != nil {
+				tt.after(e, o)
+			}
 			e.Start()
-			o := e.Put(testenv.SrcBucket, "k", "x", object.Tag{Key: "a", Value: "b"})
 			if tt.marker {
 				e.Settled(o)
 				d, err := e.Store.Delete(t.Context(), testenv.SrcBucket, "k", "", testenv.Source)
@@ -194,6 +222,56 @@ func TestFailures(t *testing.T) {
 				t.Error("something was copied all the same")
 			}
 		})
+	}
+}
+
+// upload stores an object in parts.
+func upload(e *testenv.Env) *store.Object {
+	ctx := e.T.Context()
+	id, err := e.Store.CreateUpload(ctx, object.Version{Bucket: testenv.SrcBucket, Key: "k", Owner: testenv.Source}, "")
+	e.Must(err)
+	p, err := e.Store.PutPart(ctx, testenv.SrcBucket, "k", id, 1, strings.NewReader("x"), 1, nil)
+	e.Must(err)
+	o, err := e.Store.CompleteUpload(ctx, testenv.SrcBucket, "k", id, []store.Chosen{{Number: 1, ETag: p.ETag}}, nil, store.Condition{})
+	e.Must(err)
+	return o
+}
+
+// replicateNow replicates a version as a job does.
+func replicateNow(e *testenv.Env, o *store.Object) error {
+	src, err := e.Store.Bucket(o.Bucket)
+	if err != nil {
+		return err
+	}
+	_, err = e.Replicate.Replicate(e.T.Context(), src, []*store.Object{o})
+	return err
+}
+
+// TestFailuresAreDocumented: docs/failures.md tells of every code of AWS, and
+// says of those that occur what mends them.
+func TestFailuresAreDocumented(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("../../docs/failures.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here, never, _ := strings.Cut(string(data), "## Codes that do not occur")
+	count := 0
+	for line := range strings.Lines(string(data)) {
+		if code, _, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "`"); ok && strings.HasPrefix(line, "| `") {
+			count++
+			if _, given := replicate.Kinds[code]; given != strings.Contains(here, "| `"+code+"` |") || given == strings.Contains(never, "| `"+code+"` |") {
+				t.Errorf("%s: is it given or not?", code)
+			}
+		}
+	}
+	if count != 34 {
+		t.Errorf("%d codes, want AWS's 34", count)
+	}
+	for code := range replicate.Kinds {
+		if !strings.Contains(here, "| `"+code+"` |") {
+			t.Errorf("%s is not documented", code)
+		}
 	}
 }
 

@@ -12,12 +12,9 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/store"
-	"twinbucket/internal/vfs"
 	"twinbucket/object"
 	"twinbucket/role"
 )
-
-func newDisk() vfs.Mem { return vfs.Memory() }
 
 // of picks one of a list by chance.
 func of[T any](list []T, r uint64) T { return list[r%uint64(len(list))] }

@@ -131,13 +131,15 @@ func (h history) only(numbers map[int]bool) history {
 	return c
 }
 
-// shapes are how buckets replicate: which to which, by the numbers of their
+// shape is how buckets replicate: which to which, and the numbers of their
 // accounts.
-var shapes = []struct {
+type shape struct {
 	name  string
 	edges map[string][]string
 	of    map[string]int
-}{
+}
+
+var shapes = []shape{
 	{"one way", map[string][]string{"src": {"dst"}}, map[string]int{"src": 0, "dst": 1}},
 	{"fan-out", map[string][]string{"src": {"dst-a", "dst-b", "dst-c"}}, map[string]int{"src": 0, "dst-a": 1, "dst-b": 2, "dst-c": 0}},
 	{"chain", map[string][]string{"first": {"second"}, "second": {"third"}}, map[string]int{"first": 0, "second": 1, "third": 2}},
@@ -145,27 +147,31 @@ var shapes = []struct {
 	{"any", map[string][]string{"bk-a": {"bk-b", "bk-c"}, "bk-b": {"bk-c", "bk-a"}, "bk-c": {"bk-a"}, "bk-d": {"bk-a", "bk-b"}}, map[string]int{"bk-a": 0, "bk-b": 1, "bk-c": 2, "bk-d": 0}},
 }
 
-// world returns the settings that a history begins with, and what replicates
-// where.
-func (h history) world() (*settings, map[string][]string) {
-	rng := rand.New(rand.NewPCG(h.seed, 0))
-	shape := shapes[rng.IntN(len(shapes))]
+// settings are those of new buckets, of which all replicates.
+func (sh *shape) settings(locked, acls bool) *settings {
 	s := &settings{buckets: map[string]*bucketSettings{}, roles: map[string]*access{}}
 	for _, a := range accounts {
 		s.roles[a] = new(access)
 	}
-	locked, acls := rng.IntN(3) == 0, rng.IntN(3) == 0
-	for name, n := range shape.of {
+	for name, n := range sh.of {
 		s.buckets[name] = &bucketSettings{name: name, owner: accounts[n], locked: locked, acls: acls}
 	}
-	for name, to := range shape.edges {
+	for name, to := range sh.edges {
 		b := s.buckets[name]
 		for i, t := range to {
 			b.rules = append(b.rules, ruleSettings{id: fmt.Sprint("all-", i), priority: i, on: true, markers: true, to: t})
 		}
 	}
 	s.all = s.names()
-	return s, shape.edges
+	return s
+}
+
+// world returns the settings that a history begins with, and what replicates
+// where.
+func (h history) world() (*settings, map[string][]string) {
+	rng := rand.New(rand.NewPCG(h.seed, 0))
+	sh := shapes[rng.IntN(len(shapes))]
+	return sh.settings(rng.IntN(3) == 0, rng.IntN(3) == 0), sh.edges
 }
 
 var (

@@ -13,6 +13,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/identity"
+	"twinbucket/internal/vfs"
 	"twinbucket/role"
 )
 
@@ -42,11 +43,8 @@ type effect func(m *model, f *found) bool
 // play runs a history with so many workers and returns what the store holds in
 // the end, without the ids, which differ from run to run.
 func play(h history, workers int) (end string, trace []string, err error) {
-	r := &run{ctx: context.Background()}
 	s, edges := h.world()
-	r.edges = edges
-	r.model = &model{settings: s, versions: map[ident]*version{}, hard: map[ident]bool{}}
-	r.server = &server{disk: newDisk(), now: func() time.Time { return time.Now().Add(r.skew) }, workers: workers, free: h.free}
+	r := newRun(s, edges, workers, h.free)
 	if err = r.begin(); err == nil {
 		for _, r.step = range h.steps {
 			if err = r.take(); err != nil {
@@ -64,6 +62,13 @@ func play(h history, workers int) (end string, trace []string, err error) {
 		err = errors.Join(err, r.close())
 	}
 	return r.model.dump(), r.trace, err
+}
+
+func newRun(s *settings, edges map[string][]string, workers int, free bool) *run {
+	r := &run{ctx: context.Background(), edges: edges}
+	r.model = &model{settings: s, versions: map[ident]*version{}, hard: map[ident]bool{}, loose: free}
+	r.server = &server{disk: vfs.Memory(), now: func() time.Time { return time.Now().Add(r.skew) }, workers: workers, free: free}
+	return r
 }
 
 // begin makes the world that the history begins with.

@@ -12,6 +12,7 @@ import (
 
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/queue"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/store"
 	"twinbucket/internal/vfs"
@@ -81,9 +82,15 @@ func (s *server) start(ctx context.Context) {
 	if s.stop != nil {
 		return
 	}
-	s.queue, s.err = hold(s.free), nil
+	s.queue = hold(s.free)
+	s.startWith(ctx, s.queue)
+}
+
+// startWith has the engine work with a queue.
+func (s *server) startWith(ctx context.Context, q queue.Queue[replicate.Task]) {
+	s.err = nil
 	s.engine = replicate.New(replicate.Config{
-		Store: s.store, IAM: s.iam, Rules: s.rules, Log: silent, Now: s.now, Workers: s.workers, Queue: s.queue,
+		Store: s.store, IAM: s.iam, Rules: s.rules, Log: silent, Now: s.now, Workers: s.workers, Queue: q,
 	})
 	running, cancel := context.WithCancel(ctx)
 	s.stop = cancel

@@ -29,7 +29,7 @@ func (r *run) change(st step) error {
 	b, key := r.model.buckets[name], of(keys, st.r[1])
 	var have []*version // versions to change
 	for _, v := range r.model.sorted() {
-		if !v.Marker && !(r.free && v.Status == object.Replica) {
+		if !v.Marker && !(r.free && v.replica) {
 			have = append(have, v)
 		}
 	}
@@ -52,6 +52,10 @@ func (r *run) change(st step) error {
 		return r.deleteVersion(of(append(r.model.sorted(), nil), st.r[2]))
 	case "tag", "retain", "hold", "acl":
 		return r.patch(pick(), st)
+	case "retry":
+		return r.retry()
+	case "forget":
+		return r.forget(st)
 	case "rules", "no rules":
 		return r.configure(st)
 	case "role", "policy", "mend":
@@ -154,7 +158,7 @@ func (r *run) made(want object.Version, of body, got **store.Object) effect {
 // wanted.
 func stranger(m *model, f *found, want *object.Version) *object.Version {
 	for id, v := range f.versions {
-		if m.versions[id] == nil && id.bucket == want.Bucket && id.key == want.Key && v.ETag == want.ETag && v.Marker == want.Marker && v.Status != object.Replica {
+		if m.versions[id] == nil && id.bucket == want.Bucket && id.key == want.Key && v.ETag == want.ETag && v.Marker == want.Marker && !v.IsReplica() {
 			return v
 		}
 	}
@@ -265,13 +269,12 @@ func (r *run) patch(v *version, st step) error {
 	}
 	var change func() error
 	var then func(*object.Version)
-	var what object.Aspects
+	what := map[string]object.Aspects{"tag": object.AspectTags, "acl": object.AspectACL, "hold": object.AspectHold, "retain": object.AspectRetention}[st.doing]
 	switch st.doing {
 	case "tag":
 		tags := of(tagSets, st.r[3])
 		r.say("%s: %v", v.name(), tags)
 		change = func() error { _, err := r.store.SetTags(r.ctx, v.Bucket, v.Key, v.ID, tags); return err }
-		what = object.AspectTags
 		then = func(v *object.Version) { v.Tags = tags }
 	case "acl":
 		if !r.model.buckets[v.Bucket].acls {
@@ -280,7 +283,6 @@ func (r *run) patch(v *version, st step) error {
 		l := list(st.r[3])
 		r.say("%s: %v", v.name(), l)
 		change = func() error { _, err := r.store.SetACL(r.ctx, v.Bucket, v.Key, v.ID, l); return err }
-		what = object.AspectACL
 		then = func(v *object.Version) { v.ACL = l }
 	case "hold":
 		if !r.model.buckets[v.Bucket].locked {
@@ -289,7 +291,6 @@ func (r *run) patch(v *version, st step) error {
 		on := st.r[3]%2 == 0
 		r.say("%s: %v", v.name(), on)
 		change = func() error { _, err := r.store.SetLegalHold(r.ctx, v.Bucket, v.Key, v.ID, on); return err }
-		what = object.AspectHold
 		then = func(v *object.Version) { v.Lock.Hold, v.Lock.Released = on, !on }
 	case "retain":
 		if !r.model.buckets[v.Bucket].locked {
@@ -303,7 +304,6 @@ func (r *run) patch(v *version, st step) error {
 		}
 		r.say("%s: %+v", v.name(), to)
 		change = func() error { _, err := r.store.SetRetention(r.ctx, v.Bucket, v.Key, v.ID, to); return err }
-		what = object.AspectRetention
 		then = func(v *object.Version) { v.Lock.Mode, v.Lock.Until = to.Mode, to.Until }
 	}
 	id := identOf(&v.Version)
@@ -313,6 +313,54 @@ func (r *run) patch(v *version, st step) error {
 		}
 		return m.versions[id] != nil
 	})
+}
+
+// retry has all that failed tried again.
+func (r *run) retry() error {
+	var all []store.Retry
+	var ids []ident
+	for _, v := range r.model.sorted() {
+		if !slices.ContainsFunc(v.Deliveries, func(d object.Delivery) bool { return d.Status == object.Failed }) {
+			continue
+		}
+		o, err := r.store.Head(r.ctx, v.Bucket, v.Key, v.ID)
+		if err != nil {
+			return err
+		}
+		again := store.Retry{Source: o}
+		for _, d := range v.Deliveries {
+			again.Destinations = append(again.Destinations, d.Bucket)
+		}
+		all, ids = append(all, again), append(ids, identOf(&v.Version))
+	}
+	return r.try(func() error { _, err := r.store.Retry(r.ctx, all); return err }, func(m *model, _ *found) bool {
+		for _, id := range ids {
+			if m.versions[id] == nil {
+				return false
+			}
+			m.retry(id)
+		}
+		return true
+	})
+}
+
+// forget deletes a replica by its id and then changes its source.
+func (r *run) forget(st step) error {
+	var delivered []*version
+	for _, v := range r.model.sorted() {
+		if v.Status == object.Completed && !v.Marker && r.model.versions[ident{v.Deliveries[0].Bucket, v.Key, v.ID}] != nil {
+			delivered = append(delivered, v)
+		}
+	}
+	if len(delivered) == 0 {
+		return nil
+	}
+	v := of(delivered, st.r[2])
+	if err := r.deleteVersion(r.model.versions[ident{v.Deliveries[0].Bucket, v.Key, v.ID}]); err != nil {
+		return err
+	}
+	st.doing = "tag"
+	return r.patch(v, st)
 }
 
 // set changes the settings of a bucket.
@@ -372,7 +420,9 @@ func (r *run) configure(st step) error {
 			if x>>(36+k)%3 == 0 {
 				rl.tag, rl.markers = tag, false
 			}
+			rl.mods = x>>(40+k)%2 == 0
 			if legacy {
+				rl.mods = false
 				rl.priority, rl.tag, rl.markers = 0, object.Tag{}, true
 			}
 			rules = append(rules, rl)

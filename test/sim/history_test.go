@@ -61,6 +61,8 @@ var kinds = []struct {
 	{"retain", 4, true},
 	{"hold", 4, true},
 	{"acl", 4, true},
+	{"retry", 5, true},
+	{"forget", 2, false},
 	{"rules", 8, true},
 	{"no rules", 2, true},
 	{"role", 5, true},
@@ -159,7 +161,7 @@ func (sh *shape) settings(locked, acls bool) *settings {
 	for name, to := range sh.edges {
 		b := s.buckets[name]
 		for i, t := range to {
-			b.rules = append(b.rules, ruleSettings{id: fmt.Sprint("all-", i), priority: i, on: true, markers: true, to: t})
+			b.rules = append(b.rules, ruleSettings{id: fmt.Sprint("all-", i), priority: i, on: true, markers: true, to: t, mods: true})
 		}
 	}
 	s.all = s.names()

@@ -37,10 +37,23 @@ func identOf(v *object.Version) ident { return ident{v.Bucket, v.Key, v.ID} }
 // changing a copy.
 type version struct {
 	object.Version
-	label string // the step that made it: what it is called in every run
-	body  body
+	label   string // the step that made it: what it is called in every run
+	body    body
+	replica bool // it came by replication, whatever its status says
+	// edits say of each aspect when and where it was last changed.
+	edits map[object.Aspects]edit
 	// past is what else it was while the model was loose.
-	past []object.Version
+	past []*version
+}
+
+// edit is when and where an aspect was changed. Of two the later prevails.
+type edit struct {
+	time   time.Time
+	bucket string
+}
+
+func (e edit) before(other edit) bool {
+	return cmp.Or(e.time.Compare(other.time), cmp.Compare(e.bucket, other.bucket)) < 0
 }
 
 // moment is a time at which the engine may have worked, and the settings then.
@@ -55,10 +68,15 @@ func (m *model) clone() *model {
 
 // change replaces a version by a changed copy.
 func (m *model) change(id ident, do func(*version)) {
-	c := *m.versions[id]
-	c.Deliveries = slices.Clone(c.Deliveries)
-	do(&c)
-	m.versions[id] = &c
+	c := m.versions[id].clone()
+	do(c)
+	m.versions[id] = c
+}
+
+func (v *version) clone() *version {
+	c := *v
+	c.Deliveries, c.edits = slices.Clone(v.Deliveries), maps.Clone(v.edits)
+	return &c
 }
 
 // sorted returns the versions in an order that is the same in every run.
@@ -75,7 +93,7 @@ func (m *model) put(v *version) {
 	}
 	v.Status, v.Deliveries = object.None, nil
 	b := m.buckets[v.Bucket]
-	targets := b.targets(&v.Version)
+	targets := b.targets(v, false)
 	for _, to := range slices.Sorted(maps.Keys(targets)) {
 		v.Deliveries = append(v.Deliveries, object.Delivery{Bucket: to, Rule: targets[to], Status: object.Pending})
 	}
@@ -83,36 +101,110 @@ func (m *model) put(v *version) {
 	m.versions[identOf(&v.Version)] = v
 }
 
-// patch notes a change of what can be changed of a version: where it was
-// delivered and a rule still takes it there, it is to be delivered again.
+// patch notes a change of an aspect of a version.
 func (m *model) patch(id ident, what object.Aspects, do func(*object.Version)) {
 	m.change(id, func(v *version) {
 		if m.loose {
-			v.past = append(slices.Clone(v.past), v.Version)
+			v.past = append(slices.Clone(v.past), m.versions[id])
 		}
 		do(&v.Version)
-		v.Edit(what, m.now)
-		targets := m.buckets[v.Bucket].targets(&v.Version)
-		for i := range v.Deliveries {
-			// What failed to arrive itself waits for who tries it again.
-			if d := &v.Deliveries[i]; targets[d.Bucket] != "" && (d.Status == object.Completed || d.Changed != 0) {
-				d.Status, d.Code, d.Rule = object.Pending, "", targets[d.Bucket]
-				d.Changed |= what
-			}
+		if v.edits == nil {
+			v.edits = map[object.Aspects]edit{}
 		}
-		v.restate()
+		v.edits[what] = edit{m.now, v.Bucket}
+		v.resend(what, m.buckets[v.Bucket].targets(v, true))
 	})
 }
 
-func (v *version) restate() {
-	if v.Status != object.Replica {
-		v.Status = object.Sum(v.Deliveries)
+// resend has a change wait for where rules take it: where the version was
+// delivered or, of a replica, wherever they say. Where the version itself is
+// still to go, or failed to, the change goes with it.
+func (v *version) resend(what object.Aspects, targets map[string]string) {
+	for _, to := range slices.Sorted(maps.Keys(targets)) {
+		i := slices.IndexFunc(v.Deliveries, func(d object.Delivery) bool { return d.Bucket == to })
+		if i < 0 && v.replica {
+			i = len(v.Deliveries)
+			v.Deliveries = append(v.Deliveries, object.Delivery{Bucket: to, Status: object.Completed})
+		}
+		if i >= 0 && (v.Deliveries[i].Status == object.Completed || v.Deliveries[i].Changed != 0) {
+			v.Deliveries[i] = object.Delivery{Bucket: to, Rule: targets[to], Status: object.Pending, Changed: v.Deliveries[i].Changed | what}
+		}
 	}
+	v.sumUp()
+}
+
+// sumUp sets the status as AWS shows it. A replica's is of its own changes.
+func (v *version) sumUp() {
+	if !v.replica {
+		v.Status = object.Sum(v.Deliveries)
+		return
+	}
+	own := slices.DeleteFunc(slices.Clone(v.Deliveries), func(d object.Delivery) bool { return d.Changed == 0 })
+	if v.Status = object.Sum(own); v.Status != object.Pending && v.Status != object.Failed {
+		v.Status = object.Replica
+	}
+}
+
+// follow takes over those of the aspects that were changed later in another
+// bucket, and returns which they are. A retention in compliance mode gives way
+// to nothing weaker that was set during it.
+func (v *version) follow(other *version, what object.Aspects) (taken object.Aspects) {
+	stays := func(have, next object.Lock, at time.Time) bool {
+		return have.Mode == object.Compliance && at.Before(have.Until) && (next.Mode != have.Mode || next.Until.Before(have.Until))
+	}
+	for _, one := range []object.Aspects{object.AspectTags, object.AspectACL, object.AspectRetention, object.AspectHold} {
+		if what&one == 0 || one == object.AspectACL && v.Owner != other.Owner {
+			continue
+		}
+		ours, theirs := v.edits[one], other.edits[one]
+		prevails := ours.before(theirs)
+		if one == object.AspectRetention && prevails {
+			prevails = !stays(v.Lock, other.Lock, theirs.time)
+		} else if one == object.AspectRetention && theirs.before(ours) {
+			prevails = stays(other.Lock, v.Lock, ours.time)
+		}
+		if prevails {
+			v.take(other, one)
+			taken |= one
+		}
+	}
+	return taken
+}
+
+// take takes over an aspect of the same version in another bucket.
+func (v *version) take(other *version, one object.Aspects) {
+	switch one {
+	case object.AspectTags:
+		v.Tags = other.Tags
+	case object.AspectACL:
+		v.ACL = other.ACL
+	case object.AspectRetention:
+		v.Lock.Mode, v.Lock.Until = other.Lock.Mode, other.Lock.Until
+	case object.AspectHold:
+		v.Lock.Hold, v.Lock.Released = other.Lock.Hold, other.Lock.Released
+	}
+	v.edits = maps.Clone(v.edits)
+	if v.edits == nil {
+		v.edits = map[object.Aspects]edit{}
+	}
+	v.edits[one] = other.edits[one]
+}
+
+// retry has what failed wait again.
+func (m *model) retry(id ident) {
+	m.change(id, func(v *version) {
+		for i := range v.Deliveries {
+			if d := &v.Deliveries[i]; d.Status == object.Failed {
+				d.Status, d.Code = object.Pending, ""
+			}
+		}
+		v.sumUp()
+	})
 }
 
 // remove notes that a version was deleted by its id.
 func (m *model) remove(id ident) {
-	if m.versions[id].Status == object.Replica {
+	if m.versions[id].replica {
 		m.hard[id] = true
 	}
 	delete(m.versions, id)
@@ -226,7 +318,7 @@ func (v *version) diff(got *object.Version) string {
 // plain returns a version without what the model does not know, and with nil
 // for what is empty.
 func plain(v object.Version) object.Version {
-	v.Changes, v.Edits = 0, nil
+	v.Changes, v.Edits, v.Returning = 0, nil, false
 	v.Deliveries = slices.Clone(v.Deliveries)
 	for i := range v.Deliveries {
 		v.Deliveries[i].Time, v.Deliveries[i].Reason = time.Time{}, ""
@@ -277,12 +369,11 @@ func (m *model) matchSettings(f *found) error {
 // adopt takes over the deliveries of a version that have ended.
 func (m *model) adopt(v *version, f *found, when []moment) error {
 	got := f.versions[identOf(&v.Version)]
-	next := *v
-	next.Deliveries = slices.Clone(v.Deliveries)
+	next := v.clone()
 	for i := range next.Deliveries {
 		d := &next.Deliveries[i]
 		k := slices.IndexFunc(got.Deliveries, func(g object.Delivery) bool { return g.Bucket == d.Bucket })
-		if d.Status != object.Pending || k < 0 {
+		if d.Status != object.Pending || k < 0 || !m.loose && got.Deliveries[k].Status == object.Pending {
 			continue
 		}
 		end := got.Deliveries[k]
@@ -290,56 +381,79 @@ func (m *model) adopt(v *version, f *found, when []moment) error {
 		if err != nil {
 			return fmt.Errorf("the delivery to %s ended %s %s (%s): %w", d.Bucket, end.Status, end.Code, end.Reason, err)
 		}
-		m.deliver(v, *d, end, made, f)
-		d.Status, d.Code, d.Rule, d.Changed = end.Status, end.Code, end.Rule, end.Changed
+		changed := d.Changed
+		d.Status, d.Code, d.Rule = end.Status, end.Code, end.Rule
+		if m.loose {
+			d.Changed = end.Changed // some of it may have been carried before
+		}
+		if end.Status == object.Completed {
+			d.Changed = 0
+		}
+		m.deliver(v, end, changed, made, f)
 	}
-	next.restate()
-	m.versions[identOf(&v.Version)] = &next
+	next.sumUp()
+	m.versions[identOf(&v.Version)] = next
 	return nil
 }
 
-// making is how a replica may have been made: from what, by which rule, under
-// which settings.
+// making is how a replica may have been made or changed: from what, by which
+// rule, under which settings.
 type making struct {
-	of   *object.Version
+	of   *version
 	by   *ruleSettings
 	with *settings
 }
 
-// deliver notes the replica that was made of a version. Of one that was
-// delivered it is the last way to make it that there was; if the model is loose
-// it is whichever is found.
-func (m *model) deliver(v *version, was, end object.Delivery, ways []making, f *found) {
+// deliver notes the replica that was made of a version, or changed. Of one that
+// was delivered it is the last way to make it that there was; if the model is
+// loose it is whichever is found.
+func (m *model) deliver(v *version, end object.Delivery, changed object.Aspects, ways []making, f *found) {
 	to := ident{end.Bucket, v.Key, v.ID}
-	have := m.versions[to]
-	if have != nil && have.Status != object.Replica || have == nil && was.Changed != 0 {
-		return // where it all began, or a change of what is not there
-	}
 	if !m.loose && end.Status != object.Completed {
 		return
 	}
 	for _, w := range slices.Backward(ways) {
-		c := &version{label: v.label, body: v.body}
-		var old *object.Version
-		if have != nil {
-			old = &have.Version
-		}
-		if was.Changed != 0 {
-			c.Version = *old
-			c.Follow(w.of, w.with.carried(w.of, w.by, was.Changed))
-		} else if c.Version = w.with.replica(w.of, old, w.by, m.now); old != nil {
-			c.Deliveries = old.Deliveries
-		}
-		if got := f.versions[to]; !m.loose || got != nil && c.diff(got) == "" {
-			m.versions[to] = c
-			return
+		for _, whole := range []bool{changed == 0, changed != 0} {
+			c := m.carry(w, whole, changed)
+			if got := f.versions[to]; c != nil && (!m.loose || got != nil && c.diff(got) == "") {
+				m.versions[to] = c
+				return
+			}
+			if !m.loose {
+				break
+			}
 		}
 	}
 }
 
+// carry returns what a bucket holds after a delivery; nil if that is what it
+// held before.
+func (m *model) carry(w making, whole bool, changed object.Aspects) *version {
+	have := m.versions[ident{w.by.to, w.of.Key, w.of.ID}]
+	switch {
+	case whole && have != nil && !have.replica:
+		return nil // where it all began
+	case whole:
+		return w.with.replica(w.of, have, w.by, m.now)
+	case have == nil:
+		return nil
+	}
+	if changed == 0 {
+		changed = object.AllAspects
+	}
+	src, dst := w.with.buckets[w.of.Bucket], w.with.buckets[w.by.to]
+	c := have.clone()
+	if taken := c.follow(w.of, w.by.carried(src, dst, changed)); taken != 0 && !c.replica {
+		onward := dst.targets(c, true)
+		delete(onward, w.of.Bucket)
+		c.resend(taken, onward)
+	}
+	return c
+}
+
 // judge says whether a delivery may have ended so, and the ways in which a
 // replica may have been made.
-func (m *model) judge(v *version, was, end object.Delivery, when []moment) (ways []making, err error) {
+func (m *model) judge(v *version, d, end object.Delivery, when []moment) (ways []making, err error) {
 	// What is in the way at every moment keeps it from being delivered, what is
 	// there at one can make it fail.
 	var always map[string]bool
@@ -348,36 +462,33 @@ func (m *model) judge(v *version, was, end object.Delivery, when []moment) (ways
 		if at.buckets[v.Bucket] == nil {
 			continue
 		}
-		for _, seen := range append(slices.Clone(v.past), v.Version) {
-			r, obstacles := at.obstacles(&seen, end.Bucket, was.Changed)
-			to := ident{end.Bucket, v.Key, v.ID}
-			switch {
-			case was.Changed == 0 && m.hard[to]:
-				obstacles = append(obstacles, obstacle{"deleted by its id", []string{"DstObjectHardDeleted", "DstVersionNotFound"}})
-			case was.Changed != 0 && m.versions[to] == nil && r != nil && at.buckets[r.to] != nil && at.carried(&seen, r, was.Changed) != 0:
-				obstacles = append(obstacles, obstacle{"not there any more", []string{"DstVersionNotFound"}})
-			}
-			if end.Changed != was.Changed { // it changed once it was there
-				_, later := at.obstacles(&seen, end.Bucket, end.Changed)
-				for _, o := range later {
+		for _, seen := range append(slices.Clone(v.past), v) {
+			for _, changed := range []object.Aspects{d.Changed, end.Changed} {
+				r, obstacles := at.obstacles(seen, end.Bucket, changed)
+				to := ident{end.Bucket, v.Key, v.ID}
+				if changed == 0 && m.hard[to] {
+					obstacles = append(obstacles, obstacle{"deleted by its id", []string{"DstObjectHardDeleted"}})
+				}
+				if changed != 0 && m.versions[to] == nil && r != nil && r.carried(at.buckets[v.Bucket], &bucketSettings{acls: true}, changed) != 0 {
+					obstacles = append(obstacles, obstacle{"is not there", []string{"DstVersionNotFound"}})
+				}
+				here := map[string]bool{}
+				for _, o := range obstacles {
+					here[o.what] = true
 					for _, code := range o.codes {
 						sometimes[code] = o.what
 					}
 				}
-			}
-			here := map[string]bool{}
-			for _, o := range obstacles {
-				here[o.what] = true
-				for _, code := range o.codes {
-					sometimes[code] = o.what
+				if always == nil {
+					always = maps.Clone(here)
 				}
-			}
-			if always == nil {
-				always = maps.Clone(here)
-			}
-			maps.DeleteFunc(always, func(what string, _ bool) bool { return !here[what] })
-			if r != nil && at.buckets[r.to] != nil && (r.id == end.Rule || end.Status != object.Completed) {
-				ways = append(ways, making{&seen, r, at.settings})
+				maps.DeleteFunc(always, func(what string, _ bool) bool { return !here[what] })
+				if r != nil && at.buckets[r.to] != nil && (r.id == end.Rule || end.Status != object.Completed) {
+					ways = append(ways, making{seen, r, at.settings})
+				}
+				if !m.loose {
+					break // a delivery that ended says what it could not carry
+				}
 			}
 		}
 	}

@@ -106,6 +106,7 @@ func (r *run) createBucket(b *bucketSettings) error {
 func (r *run) take() error {
 	st := r.step
 	r.skew += time.Second
+	r.model.now = r.now()
 	r.say("%s", st.doing)
 	if t := st.trouble; t != nil {
 		if f := r.faults[t.kind]; t.lasting {

@@ -55,6 +55,7 @@ type ruleSettings struct {
 	account  string // "" if not named
 	override bool   // of the owner; account is named
 	class    string
+	mods     bool // changes of replicas are taken too
 }
 
 var accounts = []string{"111111111111", "222222222222", "333333333333"}
@@ -110,28 +111,42 @@ func (r *ruleSettings) matches(v *object.Version) bool {
 	return r.on && strings.HasPrefix(v.Key, r.prefix) && (r.tag.Key == "" || slices.Contains(v.Tags, r.tag))
 }
 
-// rule returns the rule that takes a version to a bucket; nil if none does.
-func (b *bucketSettings) rule(v *object.Version, to string) *ruleSettings {
+// best returns the rule that decides about a version and a bucket; nil if none
+// does.
+func (b *bucketSettings) best(v *object.Version, to string) *ruleSettings {
 	var best *ruleSettings
 	for i := range b.rules {
 		if r := &b.rules[i]; r.to == to && r.matches(v) && (best == nil || r.priority > best.priority) {
 			best = r
 		}
 	}
-	if best == nil || v.Marker && !best.markers || v.Class == "GLACIER" || v.Class == "DEEP_ARCHIVE" {
-		return nil
-	}
 	return best
 }
 
-// targets are where live replication takes a version, and by which rule.
-func (b *bucketSettings) targets(v *object.Version) map[string]string {
+// takes returns the rule that takes a version to a bucket or, if change is set,
+// a change of it; nil if none does. Replicas themselves are taken by jobs alone.
+func (b *bucketSettings) takes(v *version, to string, change bool) *ruleSettings {
+	r := b.best(&v.Version, to)
+	switch {
+	case r == nil, v.Marker && !r.markers:
+		return nil
+	case change && v.replica && !r.mods:
+		return nil
+	case !change && (v.Class == "GLACIER" || v.Class == "DEEP_ARCHIVE"):
+		return nil
+	}
+	return r
+}
+
+// targets are where live replication takes a version or a change of it, and by
+// which rules.
+func (b *bucketSettings) targets(v *version, change bool) map[string]string {
 	out := map[string]string{}
-	if v.Status == object.Replica || b.suspended {
+	if v.replica && !change || b.suspended {
 		return out
 	}
 	for _, r := range b.rules {
-		if best := b.rule(v, r.to); best != nil {
+		if best := b.takes(v, r.to, change); best != nil {
 			out[r.to] = best.id
 		}
 	}
@@ -145,17 +160,17 @@ type obstacle struct {
 	codes []string
 }
 
-// obstacles are all that is in the way of delivering a version, or if changed is
-// not 0 changes of it, to a bucket; r is the rule that takes it there, nil if
-// none does.
-func (s *settings) obstacles(v *object.Version, to string, changed object.Aspects) (r *ruleSettings, found []obstacle) {
+// obstacles are all that is in the way of delivering a version to a bucket, or
+// of what was changed of one that is there; r is the rule that takes it there,
+// nil if none does.
+func (s *settings) obstacles(v *version, to string, changed object.Aspects) (r *ruleSettings, found []obstacle) {
 	in := func(what string, codes ...string) { found = append(found, obstacle{what, codes}) }
 	src, dst := s.buckets[v.Bucket], s.buckets[to]
 	if len(src.rules) == 0 {
 		in("no configuration", "SrcBucketReplicationConfigMissing")
 		return nil, found
 	}
-	if r = src.rule(v, to); r == nil {
+	if r = src.takes(v, to, changed != 0); r == nil {
 		in("no rule", "SrcObjectNotEligible")
 		return nil, found
 	}
@@ -175,11 +190,11 @@ func (s *settings) obstacles(v *object.Version, to string, changed object.Aspect
 	if (src.locked || v.Lock != (object.Lock{})) && !dst.locked {
 		in("no object lock", "DstBucketObjectLockConfigMissing")
 	}
-	all := needs(src, dst, r, v)
+	required := needs(src, dst, r, &v.Version)
 	if changed != 0 {
-		all = changeNeeds(src, dst, v, s.carried(v, r, changed))
+		required = changeNeeds(src, dst, r.carried(src, dst, changed), v.Key)
 	}
-	for _, n := range all {
+	for _, n := range required {
 		if ok, denied := s.allowed(src.owner, n.action, n.bucket, n.key); !ok && (denied || !n.implied) {
 			in(n.action, n.codes...)
 		}
@@ -230,41 +245,40 @@ func needs(src, dst *bucketSettings, r *ruleSettings, v *object.Version) []need 
 	return out
 }
 
-// changeNeeds are the actions that the delivery of changes takes.
-func changeNeeds(src, dst *bucketSettings, v *object.Version, carried object.Aspects) []need {
+// carried are the aspects that a rule carries: no ACL where there is none.
+func (r *ruleSettings) carried(src, dst *bucketSettings, what object.Aspects) object.Aspects {
+	if !src.acls || !dst.acls || r.override {
+		what &^= object.AspectACL
+	}
+	return what
+}
+
+// changeNeeds are the actions that carrying changes takes.
+func changeNeeds(src, dst *bucketSettings, what object.Aspects, key string) []need {
 	out := []need{{action: "s3:GetReplicationConfiguration", bucket: src, codes: []string{"SrcBucketReplicationConfigMissing"}}}
-	for _, n := range []struct {
+	for _, a := range []struct {
 		aspect                         object.Aspects
 		read, unread, write, unwritten string
 	}{
 		{object.AspectTags, "s3:GetObjectVersionTagging", "SrcGetTaggingNotPermitted", "s3:ReplicateTags", "DstPutTaggingNotPermitted"},
-		{object.AspectACL, "s3:GetObjectVersionAcl", "SrcGetAclNotPermitted", "s3:ReplicateObject", "DstPutAclNotPermitted"},
+		{object.AspectACL, "s3:GetObjectVersionAcl", "SrcGetAclNotPermitted", "", "DstPutAclNotPermitted"},
 		{object.AspectRetention, "s3:GetObjectRetention", "SrcGetRetentionNotPermitted", "s3:PutObjectRetention", "DstPutRetentionNotPermitted"},
 		{object.AspectHold, "s3:GetObjectLegalHold", "SrcGetLegalHoldNotPermitted", "s3:PutObjectLegalHold", "DstPutLegalHoldNotPermitted"},
 	} {
-		if carried&n.aspect != 0 {
-			out = append(out, need{n.read, src, v.Key, false, []string{n.unread}},
-				need{"s3:ReplicateObject", dst, v.Key, false, []string{n.unwritten}},
-				need{n.write, dst, v.Key, true, []string{n.unwritten}})
+		if what&a.aspect != 0 {
+			out = append(out, need{a.read, src, key, false, []string{a.unread}}, need{"s3:ReplicateObject", dst, key, false, []string{a.unwritten}})
+			if a.write != "" {
+				out = append(out, need{a.write, dst, key, true, []string{a.unwritten}})
+			}
 		}
 	}
 	return out
 }
 
-// carried are those of the changes that a rule carries: no ACL where it has no
-// meaning at one end.
-func (s *settings) carried(v *object.Version, r *ruleSettings, changed object.Aspects) object.Aspects {
-	src, dst := s.buckets[v.Bucket], s.buckets[r.to]
-	if !src.acls || !dst.acls || r.override {
-		changed &^= object.AspectACL
-	}
-	return changed
-}
-
 // replica is what a bucket is to hold of a version that was delivered by a
 // rule; old is what it held before, nil if nothing.
-func (s *settings) replica(v, old *object.Version, r *ruleSettings, now time.Time) object.Version {
-	c := *v
+func (s *settings) replica(v, old *version, r *ruleSettings, now time.Time) *version {
+	c := &version{Version: v.Version, label: v.label, body: v.body, edits: v.edits, replica: true}
 	src, dst := s.buckets[v.Bucket], s.buckets[r.to]
 	c.Bucket, c.Status, c.Deliveries = r.to, object.Replica, nil
 	if !src.acls {
@@ -276,22 +290,29 @@ func (s *settings) replica(v, old *object.Version, r *ruleSettings, now time.Tim
 	if r.class != "" {
 		c.Class = r.class
 	}
-	// The source's lock goes before the destination's default; and what was
-	// there is not taken away, nor weakened where the source has no say in it or
-	// nobody may.
+	// The source's lock goes before the destination's default.
 	if c.Lock.Mode == "" && dst.retention != "" && !v.Marker {
 		c.Lock.Mode, c.Lock.Until = dst.retention, v.Modified.AddDate(0, 0, 1)
 	}
 	if old == nil {
 		return c
 	}
-	kept := old.Lock
-	weaker := c.Lock.Mode != kept.Mode || c.Lock.Until.Before(kept.Until)
-	if c.Lock.Mode == "" || (kept.Mode == object.Compliance || v.Lock.Mode == "") && now.Before(kept.Until) && weaker {
-		c.Lock.Mode, c.Lock.Until = kept.Mode, kept.Until
+	c.Deliveries = old.Deliveries
+	// What was there is not taken away, nor weakened where the source has no say
+	// in it or nobody may; but what was changed later prevails.
+	if later := old.clone().follow(c, object.AspectRetention); later == 0 {
+		kept := old.Lock
+		weaker := c.Lock.Mode != kept.Mode || c.Lock.Until.Before(kept.Until)
+		if c.Lock.Mode == "" || (kept.Mode == object.Compliance || v.Lock.Mode == "") && now.Before(kept.Until) && weaker {
+			c.take(old, object.AspectRetention)
+		}
 	}
-	if !v.Lock.Hold && !v.Lock.Released {
-		c.Lock.Hold, c.Lock.Released = kept.Hold, kept.Released
+	if later := old.clone().follow(c, object.AspectHold); later == 0 && !v.Lock.Hold && !v.Lock.Released {
+		c.take(old, object.AspectHold)
+	}
+	c.sumUp()
+	if c.Status != object.Replica {
+		c.follow(old, object.AllAspects) // what has not come back yet stays
 	}
 	return c
 }
@@ -385,6 +406,9 @@ func (b *bucketSettings) replication() []byte {
 			} else {
 				fmt.Fprintf(&x, "<Filter><And><Prefix>%s</Prefix><Tag><Key>%s</Key><Value>%s</Value></Tag></And></Filter>", r.prefix, r.tag.Key, r.tag.Value)
 			}
+		}
+		if r.mods {
+			x.WriteString("<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria>")
 		}
 		fmt.Fprintf(&x, "<Destination><Bucket>arn:aws:s3:::%s</Bucket>", r.to)
 		if r.account != "" {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -10,7 +11,7 @@ import (
 )
 
 // heldMost is how many tasks a queue holds back at most.
-const heldMost = 64
+const heldMost = 1024
 
 // held is a queue that holds its tasks back until the history lets them go, in
 // whatever order, twice or not at all.
@@ -58,6 +59,8 @@ func (h *held) take(r uint64) (t replicate.Task, ok bool) {
 	if len(h.tasks) == 0 {
 		return t, false
 	}
+	// Lanes come in no order.
+	slices.SortFunc(h.tasks, func(a, b replicate.Task) int { return cmp.Or(a.Lane.Compare(b.Lane), cmp.Compare(a.After, b.After)) })
 	i := int(r % uint64(len(h.tasks)))
 	t = h.tasks[i]
 	h.tasks = slices.Delete(h.tasks, i, i+1)

@@ -419,6 +419,31 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// TestKeysThatAreNotKnown: a role that may use some keys is not told to be
+// refused where the keys are not known.
+func TestKeysThatAreNotKnown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.configure(strings.NewReplacer(
+		"<Destination>", "<SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria><Destination>",
+		"</Destination>", "<EncryptionConfiguration><ReplicaKmsKeyID>arn:aws:kms:us-east-1:222222222222:alias/mine</ReplicaKmsKeyID></EncryptionConfiguration></Destination>",
+	).Replace(ruleXML("all", "", "Enabled", "dst")))
+	w.must(w.src.PutRolePolicy(t.Context(), "repl", "keys", grants("", "kms:Decrypt,kms:Encrypt arn:aws:kms:us-east-1:111111111111:key/k")))
+	var got []string
+	for _, l := range w.check().Lines {
+		if l.Status != check.OK {
+			got = append(got, string(l.Status)+" "+l.What)
+		}
+	}
+	want := []string{
+		"unknown kms:Decrypt on the keys that it is about",
+		"refused kms:Encrypt on arn:aws:kms:*:222222222222:key/*", "unknown the key policy of arn:aws:kms:*:222222222222:key/* allows kms:Encrypt",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
 // TestKeysOfKMS: what a rule needs of keys is asked for and mended; what their
 // own policies say is not known.
 func TestKeysOfKMS(t *testing.T) {

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -222,12 +223,16 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	return nil
 }
 
-// sealing says how the replica of v is encrypted. A key that the rule names in
-// another way than by its ARN can be any key of the destination's account.
+// sealing says how the replica of v is encrypted. A key that the rule names by
+// an alias can be any of its account, which without an ARN is the source's.
 func sealing(r *rule.Rule, src, dst *place, v *object.Version) object.Encryption {
 	under := r.Replica(v, &src.Bucket, &dst.Bucket).Encryption
 	if under.Algorithm == object.KMS && !isKey(under.KeyARN) {
-		under.KeyARN = anyKey(dst)
+		account := src.Owner
+		if a, err := arn.Parse(under.KeyARN); err == nil {
+			account = a.Account
+		}
+		under.KeyARN = anyKey(account)
 	}
 	return under
 }
@@ -238,8 +243,8 @@ func isKey(s string) bool {
 	return err == nil && a.Service == "kms" && strings.HasPrefix(a.Resource, "key/")
 }
 
-// anyKey matches the keys of a bucket's account.
-func anyKey(p *place) string { return "arn:aws:kms:*:" + p.Owner + ":key/*" }
+// anyKey matches the keys of an account.
+func anyKey(account string) string { return "arn:aws:kms:*:" + account + ":key/*" }
 
 // fits checks what the destination must be, whatever policies say.
 func (c *checker) fits(part string, src, dst *place, r *rule.Rule) {
@@ -278,7 +283,7 @@ func (c *checker) needs(src, dst *place, r *rule.Rule) []rule.Need {
 		v.Lock.Mode, v.Lock.Hold = "GOVERNANCE", true
 	}
 	if r.SseKmsEncryptedObjects == rule.Enabled {
-		v.Encryption = object.Encryption{Algorithm: object.KMS, KeyARN: anyKey(src)}
+		v.Encryption = object.Encryption{Algorithm: object.KMS, KeyARN: anyKey(src.Owner)}
 		if e := src.EncryptionRule(); isKey(e.KeyID) {
 			v.Encryption.KeyARN, v.Encryption.BucketKey = e.KeyID, e.BucketKey
 		}
@@ -305,9 +310,40 @@ func (c *checker) keys(who *actor, needs []rule.Need, part string) {
 		context := maps.Clone(n.KeyFacts)
 		context["kms:viaservice"] = []string{"s3." + n.Bucket.Region + ".amazonaws.com"}
 		context["kms:calleraccount"] = []string{who.Account}
-		c.ask(who, question{part: part, action: n.Action, instead: n.Instead, resource: n.Resource, account: who.Account, code: n.Code, context: context})
+		q := question{part: part, action: n.Action, instead: n.Instead, resource: n.Resource, account: who.Account, code: n.Code, context: context}
+		if key := c.usable(who, q); key != "" {
+			c.add(Line{Part: part, What: q.action + " on the keys that it is about", Account: who.Account, Status: Unknown, Reason: "which these are is not known; it is allowed on " + key})
+			continue
+		}
+		c.ask(who, q)
 		c.add(Line{Part: part, What: "the key policy of " + n.Resource + " allows " + n.Action, Account: who.Account, Status: Unknown, Reason: "key policies are not read: look at aws kms get-key-policy"})
 	}
+}
+
+// usable returns a key on which the policies of a role allow what is asked for
+// keys that are not known; "" if there is none, or all are allowed or named.
+func (c *checker) usable(who *actor, q question) string {
+	if !q.whole() || policy.Decide(q.request(who, c.now), who.sources).Allowed {
+		return ""
+	}
+	keys := q.resource
+	for _, src := range who.sources {
+		if src.Document == nil {
+			continue
+		}
+		for i := range src.Document.Len() {
+			var s statement
+			if json.Unmarshal(src.Document.Statement(i), &s) != nil {
+				continue
+			}
+			for _, q.resource = range values(s.Resource) {
+				if arn.Match(keys, q.resource) && policy.Decide(q.request(who, c.now), who.sources).Allowed {
+					return q.resource
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // operator checks that the owner of the credentials may hand the role over

@@ -173,7 +173,7 @@ func TestFailures(t *testing.T) {
 			_, err := e.Store.Delete(e.T.Context(), testenv.DstBucket, o.Key, o.ID, testenv.Destination)
 			e.Must(err)
 			e.Must(replicateNow(e, o))
-		}, code: "DstObjectHardDeleted", reason: "was deleted by its version id"},
+		}, code: "DstObjectHardDeleted", reason: "copy the source object onto itself"},
 		{name: "the lock needs no right of its own at the destination", broken: func(e *testenv.Env) { lockBoth(e, lockGrants...) }, code: ""},
 		{name: "tags need no right of their own", broken: without("s3:ReplicateTags"), code: ""},
 		{name: "the right to read versions will do", broken: func(e *testenv.Env) {

@@ -309,6 +309,9 @@ func carried(c *deliverCommand, src *Object) (n ledger.Counts) {
 	return n
 }
 
+// copyAnew is the way out of what stands in the way of one version.
+const copyAnew = "copy the source object onto itself, which makes a version with another id"
+
 // fail makes the outcome a failure.
 func (c *deliverCommand) fail(code, reason string) {
 	c.outcome.Status, c.outcome.Code, c.outcome.Reason = object.Failed, code, reason
@@ -334,7 +337,7 @@ func (c *deliverCommand) update(a *applier, at journal.Position) {
 	r := c.replica
 	have := a.find(r.Bucket, r.Key, r.ID)
 	if have == nil || !have.Modified.Equal(r.Modified) {
-		c.fail("DstVersionNotFound", "the version is not in destination bucket "+r.Bucket+" any more: a change does not make it again")
+		c.fail("DstVersionNotFound", "the version is not in destination bucket "+r.Bucket+" any more: a change does not make it again; "+copyAnew)
 		return
 	}
 	taken := have.Follow(&r.Version, c.outcome.Changed)
@@ -355,11 +358,11 @@ func (c *deliverCommand) admitted(a *applier) bool {
 	dst := a.bucket(r.Bucket)
 	switch {
 	case dst == nil, !c.into.IsZero() && !dst.Same(&bucket.Bucket{Created: c.into, Owner: c.intoOwner}):
-		c.fail("DstBucketNotFound", "destination bucket "+r.Bucket+" does not exist")
+		c.fail("DstBucketNotFound", "destination bucket "+r.Bucket+" does not exist; create it with versioning enabled, or name another one in the rule")
 	case dst.Versioning != bucket.Enabled:
-		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket)
+		c.fail("DstBucketUnversioned", "versioning is not enabled on destination bucket "+r.Bucket+"; enable it")
 	case r.Lock != (object.Lock{}) && !dst.Locked():
-		c.fail("DstBucketObjectLockConfigMissing", "Object Lock is not enabled on destination bucket "+r.Bucket)
+		c.fail("DstBucketObjectLockConfigMissing", "Object Lock is not enabled on destination bucket "+r.Bucket+"; enable it: PutObjectLockConfiguration")
 	default:
 		return true
 	}
@@ -371,11 +374,11 @@ func (c *deliverCommand) admitted(a *applier) bool {
 func (c *deliverCommand) replaces(a *applier) bool {
 	switch r := c.replica; {
 	case a.has(layout.Deleted(r.Bucket, r.Key, r.ID)):
-		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket)
+		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket+"; "+copyAnew)
 	case r.ID == object.NullID && a.hasOwn(r):
-		c.fail("DstPutObjectNotPermitted", "destination bucket "+r.Bucket+" has a null version of its own under this key, which the replica would replace; copy the source object onto itself to give it a version id")
+		c.fail("DstPutObjectNotPermitted", "destination bucket "+r.Bucket+" has a null version of its own under this key, which the replica would replace; "+copyAnew)
 	case r.ID == object.NullID && a.holds(r, c.outcome.Time):
-		c.fail("DstPutObjectNotPermitted", "object lock protects the null version of this key in destination bucket "+r.Bucket+", which the replica would replace")
+		c.fail("DstPutObjectNotPermitted", "object lock protects the null version of this key in destination bucket "+r.Bucket+", which the replica would replace; "+copyAnew)
 	default:
 		return true
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"twinbucket/fault"
 )
@@ -22,6 +23,41 @@ type Lane struct {
 	Completed      int64 `json:"operationsCompleted"` // since the lane began
 	CompletedBytes int64 `json:"bytesCompleted"`
 	Failures       int64 `json:"operationsFailed"` // since the lane began
+}
+
+// Replication is how the replication of a bucket stands.
+type Replication struct {
+	Rules    []Lane     `json:"rules"`
+	Verified []Verified `json:"verified"` // by destination; none if nobody has looked yet
+}
+
+// Verified is what the server saw when it last looked at every replica of a bucket
+// at one destination.
+type Verified struct {
+	Destination string    `json:"destination"`
+	Began       time.Time `json:"began"`
+	Finished    time.Time `json:"finished"`
+	Replicas    int64     `json:"replicas"` // that had to be there
+	Differ      int64     `json:"differ"`
+	Removed     int64     `json:"removed"` // deleted at the destination by their ids
+	Missing     int64     `json:"missing"`
+	Findings    []Spoilt  `json:"findings,omitempty"` // the first ones
+}
+
+// Spoilt is a replica that is not as it has to be.
+type Spoilt struct {
+	Kind        string       `json:"kind"` // "differs", "removed" or "missing"
+	Key         string       `json:"key"`
+	VersionID   string       `json:"versionId"`
+	Rule        string       `json:"rule"`
+	Differences []Difference `json:"differences,omitempty"`
+}
+
+// Difference is an aspect in which a replica differs from what it has to be.
+type Difference struct {
+	Aspect      string `json:"aspect"`
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
 }
 
 // Retry says which failed replications are to be tried again: those that agree
@@ -54,18 +90,15 @@ type Cause struct {
 	Reason      string `json:"reason"`
 }
 
-// Replication returns where the lanes of a bucket stand: Twinbucket's own API.
-// Error on AWS: Unsupported.
-func (c *Client) Replication(ctx context.Context, name string) ([]Lane, error) {
+// Replication returns how the replication of a bucket stands: Twinbucket's own
+// API. Error on AWS: Unsupported.
+func (c *Client) Replication(ctx context.Context, name string) (*Replication, error) {
 	k, err := c.own("Replication", http.MethodGet, name, "")
 	if err != nil {
 		return nil, err
 	}
-	var answer struct {
-		Rules []Lane `json:"rules"`
-	}
-	err = c.json(ctx, k, &answer)
-	return answer.Rules, err
+	answer := new(Replication)
+	return answer, c.json(ctx, k, answer)
 }
 
 // RetryReplication has failed replications of a bucket tried again, step by

@@ -44,26 +44,33 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	lanes, err := server.Replication(ctx, name)
+	state, err := server.Replication(ctx, name)
 	switch {
 	case err != nil:
 		return err
 	case c.JSON:
 		return printJSON(s.out, struct {
-			Bucket string        `json:"bucket"`
-			Rules  []client.Lane `json:"rules"`
-		}{name, lanes})
-	case len(lanes) == 0:
+			Bucket string `json:"bucket"`
+			*client.Replication
+		}{name, state})
+	case len(state.Rules) == 0:
 		_, err = fmt.Fprintf(s.out, "%s has no replication configuration\n", name)
 		return err
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RULE\tDESTINATION\tPENDING\tBYTES\tBEHIND\tFAILED\tDONE")
-	for _, l := range lanes {
+	for _, l := range state.Rules {
 		behind := time.Duration(l.Latency * float64(time.Second)).Round(time.Millisecond)
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%v\t%d\t%d\n", l.Rule, l.Destination, l.Pending, l.Bytes, behind, l.Failed, l.Completed)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, v := range state.Verified {
+		fmt.Fprintf(s.out, "last verified at %s: %s, %d replicas: %d differ, %d missing, %d removed there\n",
+			v.Destination, v.Finished.Local().Format(time.DateTime), v.Replicas, v.Differ, v.Missing, v.Removed)
+	}
+	return nil
 }
 
 type retryCommand struct {

@@ -20,6 +20,7 @@ type serveCommand struct {
 	Account           []string      `placeholder:"NAME=ID" help:"An account that must be there; may be repeated. Without one, a new store gets the account default=000000000000."`
 	Domain            []string      `placeholder:"HOST" help:"A host below which a bucket's name may stand, as in BUCKET.HOST; may be repeated."`
 	Scrub             time.Duration `name:"scrub-interval" default:"720h" placeholder:"DURATION" help:"How long after one reading of everything stored, to find damage, the next begins; 0 is never (${default})."`
+	Prove             time.Duration `name:"prove-interval" default:"24h" placeholder:"DURATION" help:"How long after one look at all replicas of a bucket, whether they are there and equal, the next begins; 0 is never (${default})."`
 	RetryFailed       bool          `help:"Have replications that FAILED tried again once their cause is gone; as on AWS, without it they stay FAILED until twinbucket retry or a batch job."`
 	LifecycleInterval time.Duration `default:"24h" placeholder:"TIME" help:"The longest time between two passes of lifecycle rules, which also come at midnight UTC (${default})."`
 	LifecycleDay      time.Duration `default:"24h" hidden:"" placeholder:"TIME" help:"How long a day of lifecycle rules lasts. For tests of clients that cannot wait."`
@@ -33,7 +34,7 @@ type serveCommand struct {
 // Run serves until ctx is done.
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	conf := config.Server{
-		Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub, RetryFailed: c.RetryFailed,
+		Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub, ProveEvery: c.Prove, RetryFailed: c.RetryFailed,
 		LifecycleInterval: c.LifecycleInterval, LifecycleDay: c.LifecycleDay, Ownership: bucket.Ownership(c.Ownership),
 	}
 	if conf.Data == "" {

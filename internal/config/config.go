@@ -32,6 +32,9 @@ type Server struct {
 	// ScrubEvery is how long after one reading of everything stored the next
 	// begins; never if it is 0.
 	ScrubEvery time.Duration
+	// ProveEvery is how long after one look at a bucket's replicas the next
+	// begins; never if it is 0.
+	ProveEvery time.Duration
 	// RetryFailed has failed replications tried again once their cause is gone.
 	RetryFailed bool
 	// LifecycleInterval is the longest time between two passes of lifecycle

@@ -3,7 +3,7 @@
 // signed like those to AWS, for the service "twinbucket"; answers are JSON, and
 // errors have S3's shape.
 //
-//	GET  /_twinbucket/replication/BUCKET        {"bucket": ..., "rules": [...]}
+//	GET  /_twinbucket/replication/BUCKET        {"bucket": ..., "rules": [...], "verified": [...]}
 //	POST /_twinbucket/replication/BUCKET/retry  {"prefix", "ruleId", ...}: {"retried": ..., "next": ...}
 //
 // The first needs s3:GetReplicationConfiguration on the bucket. The second is for
@@ -23,6 +23,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/prove"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
@@ -43,9 +44,16 @@ type Engine interface {
 	Retry(ctx context.Context, src *bucket.Bucket, which replicate.Failures, after replicate.Place, dry bool, may func(*store.Object) error) (replicate.Retried, error)
 }
 
+// Proofs remember when the replicas of a bucket were last seen whole;
+// *prove.Engine is one.
+type Proofs interface {
+	Last(bucket string) ([]prove.Verified, error)
+}
+
 // Config is what the door needs.
 type Config struct {
 	Engine Engine
+	Proofs Proofs
 	Store  *store.Store
 	IAM    *iam.Service
 	Region string       // of this endpoint, such as "us-east-1"
@@ -130,6 +138,8 @@ func (c *call) allow(action, resource string, facts map[string][]string) error {
 type status struct {
 	Bucket string `json:"bucket"`
 	Rules  []lane `json:"rules"`
+	// Verified is what was seen of the replicas when they were last looked at.
+	Verified []prove.Verified `json:"verified"`
 }
 
 // lane is where one rule's way to its destination stands.
@@ -146,7 +156,11 @@ func (c *call) standings() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := status{Bucket: c.bucket.Name, Rules: make([]lane, len(all))}
+	last, err := c.Proofs.Last(c.bucket.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := status{Bucket: c.bucket.Name, Rules: make([]lane, len(all)), Verified: append([]prove.Verified{}, last...)}
 	for i, s := range all {
 		out.Rules[i] = lane{s, s.Latency.Seconds()}
 	}

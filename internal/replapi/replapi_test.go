@@ -1,11 +1,14 @@
 package replapi
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -14,6 +17,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/client"
 	"twinbucket/fault"
+	"twinbucket/internal/prove"
 	"twinbucket/internal/testenv"
 	"twinbucket/object"
 )
@@ -37,7 +41,7 @@ func open(t *testing.T) *door {
 	for i, tags := range [][]object.Tag{{{Key: "k", Value: "v"}}, {{Key: "k", Value: "w"}}, nil} {
 		e.Settled(e.Put(testenv.SrcBucket, fmt.Sprintf("key %d", i), "12345", tags...))
 	}
-	s := httptest.NewServer(New(Config{Engine: e.Replicate, Store: e.Store, IAM: e.IAM, Region: testenv.Region}))
+	s := httptest.NewServer(New(Config{Engine: e.Replicate, Proofs: prove.New(prove.Config{Store: e.Store, Catalog: e.Catalog}), Store: e.Store, IAM: e.IAM, Region: testenv.Region}))
 	t.Cleanup(s.Close)
 	return &door{e, s.URL, s.Client()}
 }
@@ -61,15 +65,45 @@ func TestReplication(t *testing.T) {
 	d := open(t)
 	got, err := d.as(testenv.Source).Replication(t.Context(), testenv.SrcBucket)
 	d.Must(err)
+	if len(got.Verified) > 0 {
+		t.Errorf("before any look: %+v", got.Verified)
+	}
 	want := []client.Lane{{
 		Source: testenv.SrcBucket, Destination: testenv.DstBucket, Rule: "all",
 		Failed: 2, Completed: 1, CompletedBytes: 5, Failures: 2,
 	}}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got.Rules); diff != "" {
 		t.Error(diff)
 	}
-	if got, err := d.as(testenv.Destination).Replication(t.Context(), testenv.DstBucket); err != nil || len(got) != 0 {
+	if got, err := d.as(testenv.Destination).Replication(t.Context(), testenv.DstBucket); err != nil || len(got.Rules) != 0 {
 		t.Errorf("of a bucket without a configuration: %v, %v", got, err)
+	}
+}
+
+// TestVerified: what a pass has seen of the replicas is told.
+func TestVerified(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	o, err := d.Store.SetTags(t.Context(), testenv.DstBucket, "key 2", d.Head(testenv.SrcBucket, "key 2", "").ID, []object.Tag{{Key: "a", Value: "b"}})
+	d.Must(err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- prove.New(prove.Config{Store: d.Store, Catalog: d.Catalog, Every: time.Millisecond, Log: slog.New(slog.DiscardHandler)}).Run(ctx, t.Context())
+	}()
+	got := testenv.Wait(t, func() (*client.Replication, bool) {
+		got, err := d.as(testenv.Source).Replication(t.Context(), testenv.SrcBucket)
+		d.Must(err)
+		return got, len(got.Verified) > 0
+	})
+	stop()
+	d.Must(<-ended)
+	want := []client.Verified{{Destination: testenv.DstBucket, Replicas: 1, Differ: 1, Findings: []client.Spoilt{{
+		Kind: "differs", Key: "key 2", VersionID: o.ID, Rule: "all",
+		Differences: []client.Difference{{Aspect: "tags", Destination: `a="b"`}},
+	}}}}
+	if diff := cmp.Diff(want, got.Verified, cmpopts.IgnoreFields(client.Verified{}, "Began", "Finished")); diff != "" || got.Verified[0].Finished.IsZero() {
+		t.Error(diff)
 	}
 }
 

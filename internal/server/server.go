@@ -19,6 +19,7 @@ import (
 	"twinbucket/internal/iam"
 	"twinbucket/internal/iamapi"
 	"twinbucket/internal/keyring"
+	"twinbucket/internal/prove"
 	"twinbucket/internal/replapi"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/run"
@@ -96,6 +97,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log, Mend: c.RetryFailed})
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
+	proofs := prove.New(prove.Config{Store: s.store, Catalog: cat, Every: c.ProveEvery, Yield: replication.Yield, Log: s.log})
 	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Ownership: c.Ownership, Log: s.log})
 
 	s.parts.Grace = grace
@@ -105,6 +107,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("lifecycle", rounds.Run)
 	s.parts.Add("stacks", stacks.Run)
 	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: scrub.Noted(cat), Every: c.ScrubEvery, Yield: replication.Yield, Log: s.log}).Run)
+	s.parts.Add("proofs", proofs.Run)
 	if s.admin.listener != nil {
 		s.admin.answer(adminapi.New(s.iam, s.log), s.log)
 		s.parts.Add("admin", s.admin.serve)
@@ -113,7 +116,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.public.answer(&dispatcher{
 		s3:          s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
 		control:     s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
-		replication: replapi.New(replapi.Config{Engine: replication, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
+		replication: replapi.New(replapi.Config{Engine: replication, Proofs: proofs, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
 		iam:         iamapi.New(s.iam, c.Region),
 		stacks:      cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
 		broken:      s.store.Err,

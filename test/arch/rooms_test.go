@@ -66,12 +66,13 @@ var rooms = map[string]string{
 	"internal/replicate": "internal/iam internal/ledger internal/store internal/queue internal/run rule setting policy object bucket acl arn fault",
 	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
 	"internal/scrub":     "internal/store internal/catalog fault",
+	"internal/prove":     "internal/compare internal/store internal/catalog rule object acl bucket fault",
 	"internal/sweep":     "internal/store lifecycle object bucket arn fault",
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.
 	"internal/s3api":     "internal/checksum internal/form internal/grants internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
-	"internal/replapi":   "internal/wire internal/ledger internal/store internal/iam internal/replicate NOUNS",
+	"internal/replapi":   "internal/wire internal/ledger internal/store internal/iam internal/replicate internal/prove NOUNS",
 	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/adminapi":  "internal/wire internal/iam fault",
@@ -88,7 +89,7 @@ var rooms = map[string]string{
 }
 
 var groups = map[string][]string{
-	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub"},
+	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub", "internal/prove"},
 	"DOORS":   {"internal/s3api", "internal/replapi", "internal/s3control", "internal/iamapi", "internal/cfnapi", "internal/adminapi"},
 }
 

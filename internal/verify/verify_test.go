@@ -235,7 +235,7 @@ func TestWhatBecameOfAVersion(t *testing.T) {
 			w.Document(testenv.DstBucket, bucket.Policy, "")
 			w.Must(w.src.PutObjectTagging(w.T.Context(), testenv.SrcBucket, "k", v.ID, []object.Tag{{Key: "a", Value: "b"}}))
 			w.Settled(w.Head(testenv.SrcBucket, "k", v.ID))
-		}, want: "failed 1", verdict: Different, code: "DstPutObjectNotPermitted"},
+		}, want: "failed 1", verdict: Different, code: "DstPutTaggingNotPermitted"},
 		{name: "from before the rule", do: func(w *world) {
 			w.Document(testenv.SrcBucket, bucket.Replication, "")
 			w.there("k", object.Version{})

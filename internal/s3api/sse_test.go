@@ -124,6 +124,7 @@ func TestKeysOfKMS(t *testing.T) {
 		t.Error(managed)
 	}
 	w.fails(400, "KMS.NotFoundException", "PUT", "/bkt/x", sse, "aws:kms", sse+"-aws-kms-key-id", "no-key")
+	w.fails(400, "KMS.DisabledException", "PUT", "/bkt/x", sse, "aws:kms", sse+"-aws-kms-key-id", "off")
 	w.fails(400, "InvalidArgument", "PUT", "/bkt/x", sse+"-aws-kms-key-id", "my-key")
 	w.fails(400, "InvalidArgument", "PUT", "/bkt/x", sse, "AES256", sse+"-aws-kms-key-id", "my-key")
 	w.fails(400, "InvalidArgument", "PUT", "/bkt/x", sse, "aws:kms", sse+"-context", "nonsense")
@@ -148,6 +149,16 @@ func TestKeysOfKMS(t *testing.T) {
 	}
 	w.call(200, "PUT", "/bkt?encryption", encryption("aws:kms", "gone", ""))
 	w.fails(400, "KMS.NotFoundException", "PUT", "/bkt/x")
+
+	// A policy can tell for which object a key is used, or with a bucket key
+	// for which bucket.
+	w.hire()
+	for context, status := range map[string]int{"arn:aws:s3:::bkt/k": 200, "arn:aws:s3:::bkt": 403} {
+		w.grant(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"},{"Effect":"Allow","Action":"kms:*","Resource":"*",` +
+			`"Condition":{"StringEquals":{"kms:EncryptionContext:aws:s3:arn":"` + context + `"}}}]}`)
+		w.callAs(worker, status, "PUT", "/bkt/k", "x", sse, "aws:kms", sse+"-aws-kms-key-id", "my-key", sse+"-bucket-key-enabled", "false")
+		w.callAs(worker, 603-status, "PUT", "/bkt/k", "x", sse, "aws:kms", sse+"-aws-kms-key-id", "my-key", sse+"-bucket-key-enabled", "true")
+	}
 
 	// Who may read the object may not use the key for that.
 	w.call(204, "PUT", "/bkt?policy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"s3:*","Resource":["arn:aws:s3:::bkt","arn:aws:s3:::bkt/*"]}]}`)

@@ -232,7 +232,7 @@ func upload(e *testenv.Env) *store.Object {
 	e.Must(err)
 	p, err := e.Store.PutPart(ctx, testenv.SrcBucket, "k", id, 1, strings.NewReader("x"), 1, nil)
 	e.Must(err)
-	o, err := e.Store.CompleteUpload(ctx, testenv.SrcBucket, "k", id, []store.Chosen{{Number: 1, ETag: p.ETag}}, nil, store.Condition{})
+	o, err := e.Store.CompleteUpload(ctx, testenv.SrcBucket, "k", id, []store.Chosen{{Number: 1, ETag: p.ETag}}, nil, object.Condition{})
 	e.Must(err)
 	return o
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"twinbucket/fault"
-	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
 	"twinbucket/object"
 )
@@ -42,29 +41,29 @@ func checkCopyConditions(h http.Header, v *object.Version) error {
 }
 
 // writeCondition returns the condition on which a write depends.
-func (c *call) writeCondition() (store.Condition, error) {
+func (c *call) writeCondition() (object.Condition, error) {
 	match, none := c.r.Header["If-Match"], c.r.Header["If-None-Match"]
 	switch {
 	case len(match) > 0 && len(none) > 0:
-		return store.Condition{}, fault.New(fault.Unsupported, "NotImplemented", "A header you provided implies functionality that is not implemented").
+		return object.Condition{}, fault.New(fault.Unsupported, "NotImplemented", "A header you provided implies functionality that is not implemented").
 			With("Header", "If-None-Match").WithHint("a write has If-Match or If-None-Match, not both")
 	case len(match) > 0:
 		return matchCondition(match[0])
 	case len(none) > 0:
 		cond, err := matchCondition(none[0])
-		return store.Condition{NoneMatch: cond.Match}, err
+		return object.Condition{NoneMatch: cond.Match}, err
 	}
-	return store.Condition{}, nil
+	return object.Condition{}, nil
 }
 
 // matchCondition returns the condition that an object has one ETag, or is
 // there at all if the value is "*".
-func matchCondition(value string) (store.Condition, error) {
+func matchCondition(value string) (object.Condition, error) {
 	etag := wire.Unquote(strings.TrimSpace(value))
 	if etag == "" || strings.Contains(etag, ",") {
-		return store.Condition{}, unsupported("the condition of a write is one ETag or *")
+		return object.Condition{}, unsupported("the condition of a write is one ETag or *")
 	}
-	return store.Condition{Match: etag}, nil
+	return object.Condition{Match: etag}, nil
 }
 
 // span is a part of a body.

@@ -125,7 +125,7 @@ type wanted struct {
 }
 
 // finishUpload makes the chosen parts an object.
-func (c *call) finishUpload(doc *completion, chosen []store.Chosen, cond store.Condition, want wanted) (*store.Object, error) {
+func (c *call) finishUpload(doc *completion, chosen []store.Chosen, cond object.Condition, want wanted) (*store.Object, error) {
 	u, err := c.upload()
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
+	"twinbucket/object"
 )
 
 // deleteObject is DeleteObject: a marker in a versioned bucket, the end of a
@@ -36,10 +37,10 @@ func (c *call) deleteObject() error {
 
 // deleteCondition returns the condition on which a delete depends. To compare
 // an ETag is to read something of the object, and needs the right to.
-func (c *call) deleteCondition() (store.Condition, error) {
+func (c *call) deleteCondition() (object.Condition, error) {
 	v := c.r.Header["If-Match"]
 	if len(v) == 0 {
-		return store.Condition{}, nil
+		return object.Condition{}, nil
 	}
 	cond, err := matchCondition(v[0])
 	if err != nil || cond.Match == "*" {

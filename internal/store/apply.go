@@ -15,6 +15,7 @@ import (
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 	"twinbucket/object"
 )
 
@@ -246,7 +247,7 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	if c.sight != nil && !a.sees(o.Bucket, o.Key, c.sight) {
 		return changedMeanwhile(o.Key)
 	}
-	if c.cond != (Condition{}) {
+	if c.cond != (object.Condition{}) {
 		if err := a.check(c); err != nil {
 			return err
 		}
@@ -296,12 +297,12 @@ func (a *applier) check(c *putCommand) error {
 // decide decides the condition against the current version.
 func (c *putCommand) decide(cur *Object) error {
 	if c.o.Marker {
-		return c.cond.checkDeletion(cur, "")
+		return c.cond.CheckDeletion(cur.version(), "")
 	}
 	if cur != nil && cur.Marker {
 		cur = nil
 	}
-	return c.cond.check(cur)
+	return c.cond.Check(cur.version())
 }
 
 // overtaken refuses a conditional put that came behind a later version of its
@@ -320,7 +321,7 @@ func (c *deleteCommand) apply(a *applier, at, _ journal.Position) error {
 		return changedMeanwhile(c.key)
 	}
 	o := a.find(c.bucket, c.key, c.id)
-	if err := (Condition{Match: c.match}).checkDeletion(o, c.id); err != nil {
+	if err := (object.Condition{Match: c.match}).CheckDeletion(o.version(), c.id); err != nil {
 		return err
 	}
 	if o == nil {
@@ -375,7 +376,7 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 	if b == nil {
 		return noSuchBucket(c.name)
 	}
-	filled, err := anyRow(a.b, layout.Prefix(layout.KindVersion, c.name, ""))
+	filled, err := scan.Any(a.b, layout.Prefix(layout.KindVersion, c.name, ""))
 	if a.fail(err) == nil && filled {
 		return notEmpty(b)
 	}
@@ -396,19 +397,4 @@ func (c *deleteBucketCommand) apply(a *applier, _, _ journal.Position) error {
 	a.s.ledger.Forget(c.name)
 	a.changeBucket(c.name, nil)
 	return a.broken
-}
-
-// anyRow reports whether a row begins with prefix.
-func anyRow(r pebble.Reader, prefix []byte) (bool, error) {
-	return anyBetween(r, prefix, layout.After(prefix))
-}
-
-// anyBetween reports whether there is a row from lower on and below upper.
-func anyBetween(r pebble.Reader, lower, upper []byte) (bool, error) {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
-	if err != nil {
-		return false, err
-	}
-	found := it.First()
-	return found, it.Close()
 }

@@ -13,6 +13,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 )
 
 // errRevision says that a record was changed by another since it was read.
@@ -137,7 +138,7 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		filled, err := anyRow(s.db, layout.Prefix(layout.KindVersion, name, ""))
+		filled, err := scan.Any(s.db, layout.Prefix(layout.KindVersion, name, ""))
 		if err != nil {
 			return fault.Wrap("store.deletebucket", name, err)
 		}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"encoding/binary"
 	"errors"
 
@@ -17,29 +16,6 @@ import (
 func older(format uint32, each checkpoint.Each) (checkpoint.Each, func() error, bool) {
 	f := &filer{each, ledger.New()}
 	return f.row, f.end, format == 2
-}
-
-// eachRow calls each for every row of r that begins with prefix, in order. The
-// bytes are valid until it returns.
-func eachRow(ctx context.Context, r pebble.Reader, prefix []byte, each func(key, value []byte) error) error {
-	opt := &pebble.IterOptions{}
-	if len(prefix) > 0 {
-		opt.LowerBound, opt.UpperBound = prefix, layout.After(prefix)
-	}
-	it, err := r.NewIter(opt)
-	if err != nil {
-		return err
-	}
-	n := 0
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		if n++; n%1024 == 0 {
-			err = ctx.Err()
-		}
-		if err == nil {
-			err = each(it.Key(), it.Value())
-		}
-	}
-	return errors.Join(err, it.Error(), it.Close())
 }
 
 // restore fills an empty index from the checkpoint, if there is one. The row

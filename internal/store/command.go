@@ -182,45 +182,6 @@ func parseCommand(record []byte) (c command, body int, err error) {
 	return c, body, fields.Each(record[1+w:body], c.decode)
 }
 
-// Condition is what a caller requires of the current version of a key. ETags
-// are given without quotes; "*" is any.
-type Condition struct{ Match, NoneMatch string }
-
-// check reports whether the condition holds for the current version; cur is
-// nil if there is none or it is a delete marker.
-func (c Condition) check(cur *Object) error {
-	if c.Match != "" {
-		if cur == nil {
-			return fault.New(fault.NotFound, "NoSuchKey", "The specified key does not exist.")
-		}
-		if c.Match != "*" && c.Match != cur.ETag {
-			return preconditionFailed()
-		}
-	}
-	if c.NoneMatch != "" && cur != nil && (c.NoneMatch == "*" || c.NoneMatch == cur.ETag) {
-		return preconditionFailed()
-	}
-	return nil
-}
-
-// checkDeletion is check for a delete of the version o, which is nil if there
-// is none: a delete marker is there, but is no object that could match.
-func (c Condition) checkDeletion(o *Object, id string) error {
-	switch {
-	case c.Match == "":
-		return nil
-	case o == nil && id != "" && id != object.NullID:
-		return noSuchVersion(id)
-	case o != nil && o.Marker:
-		return preconditionFailed()
-	}
-	return c.check(o)
-}
-
-func preconditionFailed() error {
-	return fault.New(fault.Precondition, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
-}
-
 // Fields of commands beside those of a version; from 100 on.
 const (
 	fVersion fields.Number = iota + 100
@@ -275,7 +236,7 @@ const (
 // that multipart upload.
 type putCommand struct {
 	o      *Object
-	cond   Condition
+	cond   object.Condition
 	late   bool  // the condition may hold for what does not become the current version: in old records
 	inline int64 // stored length of the body that stands behind the command; 0: none
 	crc    uint32
@@ -293,7 +254,7 @@ func (c *putCommand) encode(w *fields.Writer) {
 	w.Message(fVersion, c.o.encode)
 	w.Text(fMatch, c.cond.Match)
 	w.Text(fNoneMatch, c.cond.NoneMatch)
-	w.Bool(fInOrder, c.cond != Condition{} && !c.late)
+	w.Bool(fInOrder, c.cond != object.Condition{} && !c.late)
 	w.Uint(fInline, uint64(c.inline))
 	w.Uint(fInlineCRC, uint64(c.crc))
 	c.seal.Encode(w, fInlineSeal)

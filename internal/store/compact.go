@@ -12,6 +12,7 @@ import (
 	"twinbucket/internal/checkpoint"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 	"twinbucket/internal/span"
 )
 
@@ -109,7 +110,7 @@ func (c *compaction) run(ctx context.Context) error {
 	s := c.s
 	c.snap = s.db.NewSnapshot()
 	defer func() { _ = c.snap.Close() }() // of memory
-	at, err := getUint(c.snap, layout.Applied)
+	at, err := scan.Uint(c.snap, layout.Applied)
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func (c *compaction) run(ctx context.Context) error {
 	now := s.db.NewSnapshot()
 	defer func() { _ = now.Close() }()
 	for _, kind := range []byte{layout.KindPart, layout.KindVersion, layout.KindDetail} {
-		if err := eachRow(ctx, now, []byte{kind}, func(row, value []byte) error { return c.move(ctx, row, value) }); err != nil {
+		if err := scan.Each(ctx, now, []byte{kind}, func(row, value []byte) error { return c.move(ctx, row, value) }); err != nil {
 			return err
 		}
 	}
@@ -240,7 +241,7 @@ func (c *compaction) measure(ctx context.Context, segments []journal.Segment) ([
 	}
 	cell := max(64, size/maxCells+1)
 	seen := make([]uint64, size/cell/64+1)
-	err := eachRow(ctx, c.snap, nil, func(row, value []byte) error {
+	err := scan.Each(ctx, c.snap, nil, func(row, value []byte) error {
 		c.rows += int64(len(row) + len(value))
 		body, err := extentsOf(row, value)
 		for _, e := range body {
@@ -289,7 +290,7 @@ func (c *compaction) checkpoint(ctx context.Context) error {
 		return nil
 	}
 	if freed >= c.rows/2 {
-		err := c.s.copies.Write(ctx, c.at, func(each checkpoint.Each) error { return eachRow(ctx, c.snap, nil, each) })
+		err := c.s.copies.Write(ctx, c.at, func(each checkpoint.Each) error { return scan.Each(ctx, c.snap, nil, each) })
 		if !errors.Is(err, fault.NoSpace) {
 			return err
 		}
@@ -331,7 +332,7 @@ func (c *compaction) keep(pos journal.Position, why error) {
 
 // moveBody moves one reference; the body itself moves with the first.
 func (c *compaction) moveBody(m *moveCommand, e bodies.Extent) error {
-	moved, err := getUint(c.s.db, layout.Moved(e.Pos))
+	moved, err := scan.Uint(c.s.db, layout.Moved(e.Pos))
 	if err != nil {
 		return err
 	}

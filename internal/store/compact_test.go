@@ -98,7 +98,7 @@ func TestCompactionFreesWhatIsNotUsed(t *testing.T) {
 			t.Errorf("%d: %d bytes", n, len(got))
 		}
 	}
-	if _, err := s.CompleteUpload(t.Context(), "bkt", "upload", id, []Chosen{{1, part.ETag}}, nil, Condition{}); err != nil {
+	if _, err := s.CompleteUpload(t.Context(), "bkt", "upload", id, []Chosen{{1, part.ETag}}, nil, object.Condition{}); err != nil {
 		t.Error(err)
 	}
 	check(t, s, fs)
@@ -170,7 +170,7 @@ func TestReadsGoOnWhileTheJournalIsCompacted(t *testing.T) {
 		}
 		chosen = append(chosen, Chosen{n + 1, p.ETag})
 	}
-	o, err := s.CompleteUpload(t.Context(), "bkt", "k", id, chosen, nil, Condition{})
+	o, err := s.CompleteUpload(t.Context(), "bkt", "k", id, chosen, nil, object.Condition{})
 	if err != nil {
 		t.Fatal(err)
 	}

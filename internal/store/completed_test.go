@@ -6,6 +6,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
 )
@@ -31,7 +32,7 @@ func TestCompletedUploadIsRemembered(t *testing.T) {
 			t.Error("a part without a time")
 		}
 		list = []Chosen{{7, p.ETag}}
-		if o, err = s.CompleteUpload(t.Context(), name, "k", id, list, nil, Condition{}); err != nil {
+		if o, err = s.CompleteUpload(t.Context(), name, "k", id, list, nil, object.Condition{}); err != nil {
 			t.Fatal(err)
 		}
 		return id, list, o
@@ -65,7 +66,7 @@ func TestCompletedUploadIsRemembered(t *testing.T) {
 	put(t, s, "plain", "k", "replaced")
 	again("plain", plainID, plainList, nil)
 	for _, name := range []string{"bkt", "plain"} {
-		err := eachRow(t.Context(), s.db, layout.Prefix(layout.KindDone, name, ""), func(row, _ []byte) error {
+		err := scan.Each(t.Context(), s.db, layout.Prefix(layout.KindDone, name, ""), func(row, _ []byte) error {
 			t.Errorf("%q is remembered without its version", row)
 			return nil
 		})

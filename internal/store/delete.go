@@ -17,7 +17,7 @@ type Deletion struct {
 	Bypass      bool   // delete although the version is retained in governance mode
 	// If is what is required of the version named or, without an ID, of the
 	// current one. With a condition, what is not there is an error.
-	If Condition
+	If object.Condition
 }
 
 // Deleted says what a delete did.
@@ -56,7 +56,7 @@ func (s *Store) DeleteWith(ctx context.Context, d Deletion) (Deleted, error) {
 	}
 	if _, err := lookup(s.db, d.Bucket, d.Key, version); err != nil {
 		if errors.Is(err, fault.NotFound) {
-			return Deleted{ID: d.ID}, d.If.checkDeletion(nil, d.ID)
+			return Deleted{ID: d.ID}, d.If.CheckDeletion(nil, d.ID)
 		}
 		return Deleted{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 	"twinbucket/object"
 )
 
@@ -127,7 +128,7 @@ func (a *applier) sees(bucket, key string, w *sight) bool {
 // hasOlder reports whether there is an older version of o's key.
 func (a *applier) hasOlder(o *Object) bool {
 	row := layout.Version(o.Bucket, o.Key, o.ID, o.Modified.UnixNano())
-	found, err := anyBetween(a.b, append(row, 0), layout.After(layout.Key(nil, layout.KindVersion, o.Bucket, o.Key)))
+	found, err := scan.Between(a.b, append(row, 0), layout.After(layout.Key(nil, layout.KindVersion, o.Bucket, o.Key)))
 	return a.fail(err) != nil || found
 }
 

@@ -121,7 +121,7 @@ func (tr *trial) parts(ctx context.Context, one, two string) {
 		if last == nil {
 			continue
 		}
-		_, err = tr.s.CompleteUpload(ctx, "plain", key, id, []Chosen{{1, last.ETag}}, nil, Condition{})
+		_, err = tr.s.CompleteUpload(ctx, "plain", key, id, []Chosen{{1, last.ETag}}, nil, object.Condition{})
 		body := two
 		if last.Size == int64(len(one)) {
 			body = one

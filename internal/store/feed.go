@@ -271,7 +271,7 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		}
 		if ok := true; c.seals != nil {
 			if r.body, ok = r.body.Under(c.seals); !ok {
-				return noSuchVersion(c.id)
+				return object.NoSuchVersion(c.id)
 			}
 		}
 		var err error

@@ -18,10 +18,6 @@ func noSuchKey(key string) error {
 	return fault.New(fault.NotFound, "NoSuchKey", "The specified key does not exist.").On(key)
 }
 
-func noSuchVersion(id string) error {
-	return fault.New(fault.NotFound, "NoSuchVersion", "The specified version does not exist.").On(id)
-}
-
 // Head returns a version of a key; id "" is the current one, which may be a
 // delete marker. What is not there is fault.NotFound with AWS's code.
 func (s *Store) Head(ctx context.Context, bucket, key, id string) (*Object, error) {
@@ -58,7 +54,7 @@ func lookup(r pebble.Reader, bucket, key, id string) (*Object, error) {
 	}
 	v, closer, err := r.Get(layout.Version(bucket, key, id, nanos))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, noSuchVersion(id)
+		return nil, object.NoSuchVersion(id)
 	}
 	if err != nil {
 		return nil, fault.Wrap("store.find", key, err)
@@ -75,7 +71,7 @@ func timeOf(r pebble.Reader, bucket, key, id string) (int64, error) {
 	}
 	v, closer, err := r.Get(layout.ID(bucket, key, id))
 	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, noSuchVersion(id)
+		return 0, object.NoSuchVersion(id)
 	}
 	if err != nil {
 		return 0, fault.Wrap("store.find", key, err)

@@ -16,6 +16,7 @@ import (
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
 	"twinbucket/internal/ledger"
+	"twinbucket/internal/scan"
 	"twinbucket/internal/span"
 	"twinbucket/object"
 )
@@ -161,7 +162,7 @@ func (c *checker) journal(ctx context.Context) error {
 
 // rows goes through all versions and parts and their bodies.
 func (c *checker) rows(ctx context.Context) error {
-	return eachRow(ctx, c.snap, nil, func(row, value []byte) error {
+	return scan.Each(ctx, c.snap, nil, func(row, value []byte) error {
 		var p Problem
 		var body bodies.Body
 		var err error
@@ -294,7 +295,7 @@ func (c *checker) inline(ctx context.Context, p Problem, e bodies.Extent) error 
 func (c *checker) file(ctx context.Context, e bodies.Extent) (string, error) {
 	what, err := c.s.bodies.Compare(ctx, e, func(n int) error { return c.read(ctx, n) })
 	if errors.Is(err, fs.ErrNotExist) {
-		if users, err := getUint(c.s.db, layout.File(e.File)); err != nil || users == 0 {
+		if users, err := scan.Uint(c.s.db, layout.File(e.File)); err != nil || users == 0 {
 			return "", err // deleted meanwhile
 		}
 		return "the file is missing", nil
@@ -305,7 +306,7 @@ func (c *checker) file(ctx context.Context, e bodies.Extent) (string, error) {
 // feed looks whether what is in the feed is there and stands at one place.
 func (c *checker) feed(ctx context.Context) error {
 	where := c.s.path("index")
-	return eachRow(ctx, c.snap, []byte{layout.KindPending}, func(row, value []byte) error {
+	return scan.Each(ctx, c.snap, []byte{layout.KindPending}, func(row, value []byte) error {
 		pos := place(row)
 		v, closer, err := c.snap.Get(value)
 		if errors.Is(err, pebble.ErrNotFound) {
@@ -328,7 +329,7 @@ func (c *checker) feed(ctx context.Context) error {
 // ledger compares what is counted of lanes with what their versions say.
 func (c *checker) ledger(ctx context.Context) error {
 	kept := ledger.New()
-	if err := eachRow(ctx, c.snap, []byte{layout.KindLane}, kept.Load); err != nil {
+	if err := scan.Each(ctx, c.snap, []byte{layout.KindLane}, kept.Load); err != nil {
 		return err
 	}
 	c.lanes.Enter()
@@ -347,7 +348,7 @@ func (c *checker) ledger(ctx context.Context) error {
 // counts compares how often files are used with what the index counts.
 func (c *checker) counts(ctx context.Context) error {
 	counted := 0
-	err := eachRow(ctx, c.snap, []byte{layout.KindFile}, func(row, value []byte) error {
+	err := scan.Each(ctx, c.snap, []byte{layout.KindFile}, func(row, value []byte) error {
 		id := binary.BigEndian.Uint64(row[1:])
 		n, _ := binary.Uvarint(value)
 		uses := 0

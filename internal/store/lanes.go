@@ -13,6 +13,7 @@ import (
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
 	"twinbucket/internal/ledger"
+	"twinbucket/internal/scan"
 	"twinbucket/object"
 )
 
@@ -102,7 +103,7 @@ func (a *applier) restate(o *Object, before []object.Delivery, at journal.Positi
 
 // loadLanes reads the ledger from the index.
 func (s *Store) loadLanes() error {
-	return fault.Wrap("store.open", s.dir, eachRow(context.Background(), s.db, []byte{layout.KindLane}, s.ledger.Load))
+	return fault.Wrap("store.open", s.dir, scan.Each(context.Background(), s.db, []byte{layout.KindLane}, s.ledger.Load))
 }
 
 // filer gives the rows of an index without lanes to each, with lanes made from

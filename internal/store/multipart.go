@@ -471,7 +471,7 @@ func readUploads(r pebble.Reader, bucket, prefix, afterKey, afterID string, max 
 
 // CompleteUpload makes the chosen parts, in their order, the body of a new
 // version. finish is as Put's; the version has its Parts and ETag by then.
-func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chosen []Chosen, finish func(*object.Version) error, cond Condition) (*Object, error) {
+func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chosen []Chosen, finish func(*object.Version) error, cond object.Condition) (*Object, error) {
 	u, err := s.upload(ctx, bucket, key, id)
 	if err != nil {
 		return nil, err

@@ -194,7 +194,7 @@ func (r *Retention) decode(f fields.Field) error {
 func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 	o := a.find(c.bucket, c.key, c.id)
 	if o == nil {
-		return noSuchVersion(c.id)
+		return object.NoSuchVersion(c.id)
 	}
 	var what object.Aspects
 	if r := c.retention; r != nil {

@@ -34,7 +34,7 @@ func TestADeletedVersionIsReadToItsEnd(t *testing.T) {
 		want += body
 		chosen = append(chosen, Chosen{p.Number, p.ETag})
 	}
-	o, err := s.CompleteUpload(t.Context(), "bkt", "k", id, chosen, nil, Condition{})
+	o, err := s.CompleteUpload(t.Context(), "bkt", "k", id, chosen, nil, object.Condition{})
 	if err != nil {
 		t.Fatal(err)
 	}

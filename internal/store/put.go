@@ -28,7 +28,7 @@ type Put struct {
 	// and ETag are known, before anything is stored. It may set Checksums; an
 	// error from it ends the put.
 	Finish func(*object.Version) error
-	If     Condition
+	If     object.Condition
 	// CustomerKey is the key that encrypts the body, 32 bytes, if
 	// Version.Encryption names its MD5.
 	CustomerKey []byte
@@ -91,14 +91,14 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, e object
 // precheck refuses a conditional put before its body is read; the condition is
 // decided again, for good, when the command is applied.
 func (s *Store) precheck(ctx context.Context, p Put) error {
-	if p.If == (Condition{}) {
+	if p.If == (object.Condition{}) {
 		return nil
 	}
 	cur, err := s.head(ctx, p.Version.Bucket, p.Version.Key, "")
 	if err != nil || cur.Marker {
 		cur = nil
 	}
-	return p.If.check(cur)
+	return p.If.Check(cur.version())
 }
 
 // stamp gives a new version its id, time and replication status, under the

@@ -109,7 +109,7 @@ func (c client) step(bkt, key string) error {
 		if err != nil {
 			return err
 		}
-		_, err = s.CompleteUpload(ctx, bkt, key, id, []Chosen{{1, p.ETag}}, nil, Condition{NoneMatch: []string{"", "*"}[c.rng.IntN(2)]})
+		_, err = s.CompleteUpload(ctx, bkt, key, id, []Chosen{{1, p.ETag}}, nil, object.Condition{NoneMatch: []string{"", "*"}[c.rng.IntN(2)]})
 		return err
 	case 3:
 		ps, err := s.Pending(ctx, lane, 0, 0, 5)
@@ -173,11 +173,11 @@ func TestAConditionHoldsForWhatBecomesCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	del := func(cond Condition) error {
+	del := func(cond object.Condition) error {
 		_, err := s.DeleteWith(t.Context(), Deletion{Bucket: "bkt", Key: "k", Owner: owner, If: cond})
 		return err
 	}
-	write := func(cond Condition) error {
+	write := func(cond object.Condition) error {
 		_, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "bkt", Key: "k"}, If: cond})
 		return err
 	}
@@ -185,18 +185,18 @@ func TestAConditionHoldsForWhatBecomesCurrent(t *testing.T) {
 		makeBucket(t, s, "bkt", v)
 		code := map[bucket.Versioning]string{bucket.Enabled: "ConditionalRequestConflict"}[v]
 		slow <- func() {
-			if err := errors.Join(write(Condition{NoneMatch: "*"}), del(Condition{})); err != nil {
+			if err := errors.Join(write(object.Condition{NoneMatch: "*"}), del(object.Condition{})); err != nil {
 				t.Error(err)
 			}
 		}
-		wantCode(t, write(Condition{NoneMatch: "*"}), code)
+		wantCode(t, write(object.Condition{NoneMatch: "*"}), code)
 		if v == bucket.Enabled {
 			slow <- func() {
-				if err := write(Condition{}); err != nil {
+				if err := write(object.Condition{}); err != nil {
 					t.Error(err)
 				}
 			}
-			wantCode(t, del(Condition{Match: "*"}), code)
+			wantCode(t, del(object.Condition{Match: "*"}), code)
 		}
 		if o, err := s.Head(t.Context(), "bkt", "k", ""); err != nil || o.Marker {
 			t.Errorf("%+v, %v", o, err)

@@ -235,7 +235,7 @@ func TestAPartSentAgainIsTheSamePart(t *testing.T) {
 		}
 		return p
 	}
-	o, err := s.CompleteUpload(t.Context(), "bkt", "k", id, []Chosen{{1, send().ETag}}, func(*object.Version) error { send(); return nil }, Condition{})
+	o, err := s.CompleteUpload(t.Context(), "bkt", "k", id, []Chosen{{1, send().ETag}}, func(*object.Version) error { send(); return nil }, object.Condition{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
 	"twinbucket/internal/span"
+	"twinbucket/object"
 )
 
 // Compaction drops segments of the journal after the inline bodies in them
@@ -183,7 +184,7 @@ func (a *applier) adopt(row []byte, body bodies.Body) (bodies.Body, error) {
 	for i, e := range body {
 		if e.File != 0 {
 			if !a.has(layout.File(e.File)) {
-				return nil, noSuchVersion("")
+				return nil, object.NoSuchVersion("")
 			}
 			continue
 		}

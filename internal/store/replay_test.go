@@ -69,8 +69,8 @@ func (h *history) body() string {
 	return strings.Repeat("x", rapid.SampledFrom([]int{0, 1, 5000, fewInline + 1}).Draw(h.rt, "size"))
 }
 
-func (h *history) condition() Condition {
-	return rapid.SampledFrom([]Condition{{}, {}, {NoneMatch: "*"}, {Match: "*"}}).Draw(h.rt, "condition")
+func (h *history) condition() object.Condition {
+	return rapid.SampledFrom([]object.Condition{{}, {}, {NoneMatch: "*"}, {Match: "*"}}).Draw(h.rt, "condition")
 }
 
 func (h *history) upload() (bkt, key, id string) {

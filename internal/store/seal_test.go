@@ -326,7 +326,7 @@ func TestPartsWithKeysOfTheirOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		want = append(want, "the end"...)
-		if _, err := s.CompleteUpload(t.Context(), "bkt", "whole", id, append(chosen, Chosen{end.Number, end.ETag}), nil, Condition{}); err != nil {
+		if _, err := s.CompleteUpload(t.Context(), "bkt", "whole", id, append(chosen, Chosen{end.Number, end.ETag}), nil, object.Condition{}); err != nil {
 			t.Fatal(err)
 		}
 		o := found(t, s, "whole")
@@ -412,7 +412,7 @@ func TestBodiesFromBeforeTheyWereSealed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.CompleteUpload(t.Context(), "old", "upload", ups[0].ID, []Chosen{{1, parts[0].ETag}}, nil, Condition{}); err != nil {
+	if _, err := s.CompleteUpload(t.Context(), "old", "upload", ups[0].ID, []Chosen{{1, parts[0].ETag}}, nil, object.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 	closeStore(t, s)

@@ -8,6 +8,7 @@ import (
 
 	"twinbucket/fault"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 	"twinbucket/object"
 )
 
@@ -49,7 +50,7 @@ func (s *Store) Stats(ctx context.Context) (*Stats, error) {
 	st := new(Stats)
 	c := &compaction{s: s, snap: s.db.NewSnapshot()}
 	defer func() { _ = c.snap.Close() }() // of memory
-	err := eachRow(ctx, c.snap, nil, st.row)
+	err := scan.Each(ctx, c.snap, nil, st.row)
 	if err == nil {
 		err = st.disk(ctx, c)
 	}
@@ -118,7 +119,7 @@ func (st *Stats) disk(ctx context.Context, c *compaction) error {
 		}
 		st.Checkpoint.Bytes = info.Size()
 	}
-	return eachRow(ctx, c.snap, []byte{layout.KindFile}, func(row, _ []byte) error {
+	return scan.Each(ctx, c.snap, []byte{layout.KindFile}, func(row, _ []byte) error {
 		info, err := s.fs.Stat(s.bodies.Path(binary.BigEndian.Uint64(row[1:])))
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // deleted meanwhile

@@ -37,6 +37,7 @@ import (
 	"twinbucket/internal/layout"
 	"twinbucket/internal/ledger"
 	"twinbucket/internal/reserve"
+	"twinbucket/internal/scan"
 	"twinbucket/internal/span"
 	"twinbucket/internal/vfs"
 	"twinbucket/internal/wake"
@@ -133,6 +134,14 @@ type Object struct {
 	upload    string           // the multipart upload that was completed to make it
 }
 
+// version is the version without where its body is; nil if o is nil.
+func (o *Object) version() *object.Version {
+	if o == nil {
+		return nil
+	}
+	return &o.Version
+}
+
 // Open opens the store in dir, making one if there is none.
 func Open(fs vfs.FS, dir string, opt Options) (*Store, error) {
 	if opt.Now == nil {
@@ -197,7 +206,7 @@ func (s *Store) open() (err error) {
 	if err != nil {
 		return err
 	}
-	latest, err := getUint(s.db, layout.Latest)
+	latest, err := scan.Uint(s.db, layout.Latest)
 	if err != nil {
 		return fault.Wrap("store.open", s.dir, err)
 	}
@@ -323,11 +332,11 @@ func (s *Store) readSources() error {
 
 // usable says why an index cannot be gone on with; nil if it can.
 func (s *Store) usable(db *pebble.DB) error {
-	format, err := getUint(db, layout.Format)
+	format, err := scan.Uint(db, layout.Format)
 	if err != nil || format != indexFormat && format != 0 {
 		return errors.Join(err, fmt.Errorf("index format %d, want %d", format, indexFormat))
 	}
-	applied, err := getUint(db, layout.Applied)
+	applied, err := scan.Uint(db, layout.Applied)
 	if err != nil {
 		return err
 	}
@@ -363,20 +372,8 @@ func (l indexLog) Fatalf(format string, args ...any) {
 	panic("index: " + fmt.Sprintf(format, args...))
 }
 
-func getUint(db pebble.Reader, row []byte) (uint64, error) {
-	b, closer, err := db.Get(row)
-	if errors.Is(err, pebble.ErrNotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	v, _ := binary.Uvarint(b)
-	return v, closer.Close()
-}
-
 func (s *Store) applied() (journal.Position, error) {
-	v, err := getUint(s.db, layout.Applied)
+	v, err := scan.Uint(s.db, layout.Applied)
 	return journal.Position(v), fault.Wrap("store.open", s.dir, err)
 }
 
@@ -427,7 +424,7 @@ func (s *Store) openBodies() error {
 		if s.closing.Load() {
 			return false, fault.New(fault.Closed, "", "the store is closed")
 		}
-		users, err := getUint(s.db, layout.File(file))
+		users, err := scan.Uint(s.db, layout.File(file))
 		return users > 0, err
 	})
 	return nil

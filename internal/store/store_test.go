@@ -361,30 +361,30 @@ func TestConditions(t *testing.T) {
 	s := open(t, vfs.Memory())
 	defer closeStore(t, s)
 	makeBucket(t, s, "bkt", bucket.Enabled)
-	try := func(key string, c Condition) error {
+	try := func(key string, c object.Condition) error {
 		_, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "bkt", Key: key}, Body: strings.NewReader("x"), Size: 1, If: c})
 		return err
 	}
-	if err := try("k", Condition{NoneMatch: "*"}); err != nil {
+	if err := try("k", object.Condition{NoneMatch: "*"}); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, try("k", Condition{NoneMatch: "*"}), "PreconditionFailed")
-	wantCode(t, try("k", Condition{Match: "other"}), "PreconditionFailed")
-	wantCode(t, try("none", Condition{Match: "*"}), "NoSuchKey")
+	wantCode(t, try("k", object.Condition{NoneMatch: "*"}), "PreconditionFailed")
+	wantCode(t, try("k", object.Condition{Match: "other"}), "PreconditionFailed")
+	wantCode(t, try("none", object.Condition{Match: "*"}), "NoSuchKey")
 	sum := md5.Sum([]byte("x"))
-	if err := try("k", Condition{Match: hex.EncodeToString(sum[:])}); err != nil {
+	if err := try("k", object.Condition{Match: hex.EncodeToString(sum[:])}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Delete(t.Context(), "bkt", "k", "", owner); err != nil {
 		t.Fatal(err)
 	}
-	if err := try("k", Condition{NoneMatch: "*"}); err != nil {
+	if err := try("k", object.Condition{NoneMatch: "*"}); err != nil {
 		t.Fatalf("over a delete marker: %v", err)
 	}
 	// Of many that want the key for the first time one gets it.
 	won := make(chan error, 16)
 	for range cap(won) {
-		go func() { won <- try("race", Condition{NoneMatch: "*"}) }()
+		go func() { won <- try("race", object.Condition{NoneMatch: "*"}) }()
 	}
 	n := 0
 	for range cap(won) {
@@ -452,7 +452,7 @@ func TestMultipart(t *testing.T) {
 	closeStore(t, s)
 	s = open(t, fs)
 	complete := func(c ...Chosen) (*Object, error) {
-		return s.CompleteUpload(t.Context(), "bkt", "k", id, c, nil, Condition{})
+		return s.CompleteUpload(t.Context(), "bkt", "k", id, c, nil, object.Condition{})
 	}
 	_, err = complete(b, a)
 	wantCode(t, err, "InvalidPartOrder")
@@ -501,7 +501,7 @@ func TestMultipart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := s.CompleteUpload(t.Context(), "bkt", "copy", id, []Chosen{{1, p.ETag}}, nil, Condition{})
+	c, err := s.CompleteUpload(t.Context(), "bkt", "copy", id, []Chosen{{1, p.ETag}}, nil, object.Condition{})
 	if err != nil || read(t, s, c) != "111222" {
 		t.Fatalf("%v", err)
 	}

@@ -77,7 +77,7 @@ func TestEvents(t *testing.T) {
 		}, "ObjectCreated:Copy"},
 		{"multipart", func(t *testing.T, s *Store) { multipart(t, s, "src") }, "ObjectCreated:CompleteMultipartUpload"},
 		{"a refused put", func(t *testing.T, s *Store) {
-			_, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "src", Key: "k"}, If: Condition{Match: "x"}})
+			_, err := s.Put(t.Context(), Put{Version: object.Version{Bucket: "src", Key: "k"}, If: object.Condition{Match: "x"}})
 			wantCode(t, err, "NoSuchKey")
 		}, ""},
 		{"delete marker, and its end", func(t *testing.T, s *Store) {
@@ -233,7 +233,7 @@ func multipart(t *testing.T, s *Store, name string) *Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := s.CompleteUpload(t.Context(), name, "parts", id, []Chosen{{1, p.ETag}}, nil, Condition{})
+	o, err := s.CompleteUpload(t.Context(), name, "parts", id, []Chosen{{1, p.ETag}}, nil, object.Condition{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -200,7 +200,7 @@ func (r *run) upload(b *bucketSettings, key string, st step) error {
 		if err != nil {
 			return err
 		}
-		got, err = r.store.CompleteUpload(r.ctx, b.name, key, id, []store.Chosen{{Number: 1, ETag: part.ETag}}, nil, store.Condition{})
+		got, err = r.store.CompleteUpload(r.ctx, b.name, key, id, []store.Chosen{{Number: 1, ETag: part.ETag}}, nil, object.Condition{})
 		return err
 	}, r.made(want, of, &got))
 }

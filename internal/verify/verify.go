@@ -99,7 +99,18 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		err = r.settle(ctx)
 	}
 	r.sum.finish(err == nil, time.Now())
-	return r.sum, err
+	return r.sum, r.unlisted(err)
+}
+
+// unlisted makes what may not be listed one of the things that are not known,
+// and no error.
+func (r *run) unlisted(err error) error {
+	var e *fault.Error
+	if !errors.As(err, &e) || e.Kind != fault.Denied {
+		return err
+	}
+	r.sum.Unknown = add(r.sum.Unknown, Tally{Action: "s3:ListBucketVersions", Bucket: e.Thing})
+	return nil
 }
 
 // prepare checks the options and fills in what they leave open.

@@ -240,11 +240,19 @@ func (m *model) match(f *found, when []moment) error {
 	if err := m.matchSettings(f); err != nil {
 		return err
 	}
-	for _, v := range m.sorted() {
-		if f.versions[identOf(&v.Version)] != nil && v.pending() {
-			if err := m.adopt(v, f, when); err != nil {
+	// What arrives somewhere may go on from there.
+	for more := true; more; {
+		more = false
+		for _, v := range m.sorted() {
+			id := identOf(&v.Version)
+			if v = m.versions[id]; f.versions[id] == nil || !v.pending() {
+				continue // v is as what came before left it
+			}
+			ended, err := m.adopt(v, f, when)
+			if err != nil {
 				return fmt.Errorf("%s: %w", v.name(), err)
 			}
+			more = more || ended
 		}
 	}
 	var errs []error
@@ -315,6 +323,14 @@ func (v *version) diff(got *object.Version) string {
 	return gocmp.Diff(want, is)
 }
 
+// alike reports whether what is there is the version, wherever it is to go
+// from there.
+func (v *version) alike(got *object.Version) bool {
+	want, is := plain(v.Version), plain(*got)
+	want.Status, want.Deliveries, is.Status, is.Deliveries = "", nil, "", nil
+	return reflect.DeepEqual(want, is)
+}
+
 // plain returns a version without what the model does not know, and with nil
 // for what is empty.
 func plain(v object.Version) object.Version {
@@ -366,8 +382,9 @@ func (m *model) matchSettings(f *found) error {
 	return nil
 }
 
-// adopt takes over the deliveries of a version that have ended.
-func (m *model) adopt(v *version, f *found, when []moment) error {
+// adopt takes over the deliveries of a version that have ended, and reports
+// whether there was one.
+func (m *model) adopt(v *version, f *found, when []moment) (ended bool, err error) {
 	got := f.versions[identOf(&v.Version)]
 	next := v.clone()
 	for i := range next.Deliveries {
@@ -379,8 +396,9 @@ func (m *model) adopt(v *version, f *found, when []moment) error {
 		end := got.Deliveries[k]
 		made, err := m.judge(v, *d, end, when)
 		if err != nil {
-			return fmt.Errorf("the delivery to %s ended %s %s (%s): %w", d.Bucket, end.Status, end.Code, end.Reason, err)
+			return false, fmt.Errorf("the delivery to %s ended %s %s (%s): %w", d.Bucket, end.Status, end.Code, end.Reason, err)
 		}
+		ended = ended || end.Status != object.Pending
 		changed := d.Changed
 		d.Status, d.Code, d.Rule = end.Status, end.Code, end.Rule
 		if m.loose {
@@ -393,7 +411,7 @@ func (m *model) adopt(v *version, f *found, when []moment) error {
 	}
 	next.sumUp()
 	m.versions[identOf(&v.Version)] = next
-	return nil
+	return ended, nil
 }
 
 // making is how a replica may have been made or changed: from what, by which
@@ -415,7 +433,7 @@ func (m *model) deliver(v *version, end object.Delivery, changed object.Aspects,
 	for _, w := range slices.Backward(ways) {
 		for _, whole := range []bool{changed == 0, changed != 0} {
 			c := m.carry(w, whole, changed)
-			if got := f.versions[to]; c != nil && (!m.loose || got != nil && c.diff(got) == "") {
+			if got := f.versions[to]; c != nil && (!m.loose || got != nil && c.alike(got)) {
 				m.versions[to] = c
 				return
 			}

@@ -268,6 +268,16 @@ func (r *run) known() {
 // end lets all that waits end, and looks whether it did, whether the store
 // finds itself sound, and whether an index made anew holds the same.
 func (r *run) end() error {
+	if r.troubled { // what is in doubt shows after a restart, and may wait then
+		if err := r.crash(r.ctx, crash{keep: 100}); err != nil {
+			return err
+		}
+		if err := r.observe(); err != nil {
+			return err
+		}
+		r.troubled, r.doubts = false, nil
+		r.known()
+	}
 	if r.queue.lost {
 		r.halt() // nobody knows of them but the feed
 	}
@@ -288,8 +298,6 @@ func (r *run) end() error {
 		}
 	}
 	for range 2 {
-		r.troubled, r.doubts = false, nil
-		r.known()
 		for _, v := range r.model.sorted() {
 			if err := r.read(r.ctx, v); err != nil {
 				return fmt.Errorf("%s: %w", v.name(), err)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"twinbucket/acl"
 	"twinbucket/bucket"
 	"twinbucket/object"
 )
@@ -194,12 +195,25 @@ func (s *settings) obstacles(v *version, to string, changed object.Aspects) (r *
 	if changed != 0 {
 		required = changeNeeds(src, dst, r.carried(src, dst, changed), v.Key)
 	}
+	for p, code := range map[acl.Permission]string{acl.Read: "SrcGetObjectNotPermitted", acl.ReadACP: "SrcGetAclNotPermitted"} {
+		asked := changed == 0 || p == acl.ReadACP && r.carried(src, dst, changed)&object.AspectACL != 0
+		if asked && src.acls && !v.Marker && v.Owner != src.owner && !lent(v.ACL, src.owner, p) {
+			in("the owner does not grant "+string(p), code)
+		}
+	}
 	for _, n := range required {
 		if ok, denied := s.allowed(src.owner, n.action, n.bucket, n.key); !ok && (denied || !n.implied) {
 			in(n.action, n.codes...)
 		}
 	}
 	return r, found
+}
+
+// lent reports whether a list lets an account read.
+func lent(l acl.List, account string, p acl.Permission) bool {
+	return slices.ContainsFunc(l, func(g acl.Grant) bool {
+		return (g.Permission == p || g.Permission == acl.FullControl) && (g.Group == acl.AllUsers || g.ID == acl.CanonicalID(account))
+	})
 }
 
 type need struct {

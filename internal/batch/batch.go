@@ -204,6 +204,16 @@ func (e *Engine) List(account string, states []job.State, after string, limit in
 	return out, "", nil
 }
 
+// Census counts the jobs of all accounts by their states.
+func (e *Engine) Census() (map[job.State]int, error) {
+	all, err := e.all("")
+	count := make(map[job.State]int)
+	for i := range all {
+		count[all[i].State]++
+	}
+	return count, err
+}
+
 // all returns the records whose names begin with prefix.
 func (e *Engine) all(prefix string) ([]record, error) {
 	var out []record

@@ -16,6 +16,7 @@ import (
 type serveCommand struct {
 	Data              string        `default:"./twinbucket-data" placeholder:"DIR" help:"Directory of the store; made if it is not there (${default})."`
 	Listen            string        `default:"127.0.0.1:9000" placeholder:"HOST:PORT" help:"Where to listen (${default})."`
+	MetricsListen     string        `placeholder:"HOST:PORT" help:"Where to answer metrics, which name buckets, without credentials; may be what --listen is. By default that is where they are, if it is a loopback address."`
 	Region            string        `default:"us-east-1" help:"Region of every bucket and endpoint (${default})."`
 	Account           []string      `placeholder:"NAME=ID" help:"An account that must be there; may be repeated. Without one, a new store gets the account default=000000000000."`
 	Domain            []string      `placeholder:"HOST" help:"A host below which a bucket's name may stand, as in BUCKET.HOST; may be repeated."`
@@ -34,7 +35,7 @@ type serveCommand struct {
 // Run serves until ctx is done.
 func (c *serveCommand) Run(ctx context.Context, s streams) error {
 	conf := config.Server{
-		Data: c.Data, Listen: c.Listen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub, ProveEvery: c.Prove, RetryFailed: c.RetryFailed,
+		Data: c.Data, Listen: c.Listen, MetricsListen: c.MetricsListen, Region: c.Region, Domains: c.Domain, ScrubEvery: c.Scrub, ProveEvery: c.Prove, RetryFailed: c.RetryFailed,
 		LifecycleInterval: c.LifecycleInterval, LifecycleDay: c.LifecycleDay, Ownership: bucket.Ownership(c.Ownership),
 	}
 	if conf.Data == "" {

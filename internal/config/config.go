@@ -20,12 +20,16 @@ const (
 
 // Server is what a server is told.
 type Server struct {
-	Data     string    // directory of the store
-	Listen   string    // HOST:PORT
-	Region   string    // of every bucket and endpoint
-	Accounts []Account // that must be there; the store may have more
-	Keys     []Key     // that stand for keys of KMS
-	Domains  []string  // hosts below which a bucket's name may stand, as in BUCKET.DOMAIN
+	Data   string // directory of the store
+	Listen string // HOST:PORT
+	// MetricsListen is the HOST:PORT at which metrics are answered. If it is
+	// empty they are answered at Listen, provided that it is a loopback address:
+	// they name buckets, and ask for no credentials.
+	MetricsListen string
+	Region        string    // of every bucket and endpoint
+	Accounts      []Account // that must be there; the store may have more
+	Keys          []Key     // that stand for keys of KMS
+	Domains       []string  // hosts below which a bucket's name may stand, as in BUCKET.DOMAIN
 	// Ownership is the Object Ownership of new buckets that name none;
 	// BucketOwnerEnforced if empty.
 	Ownership bucket.Ownership

@@ -19,12 +19,19 @@ import (
 type dispatcher struct {
 	s3, control, iam, stacks http.Handler
 	replication              http.Handler
+	metrics                  http.Handler
 	broken                   func() error  // why the server cannot go on; nil: it can
 	patience                 time.Duration // with clients that stall; 0: without end
+	// answered is told of each request: the API, the method, the status and how
+	// long it took. nil: nobody is.
+	answered func(api, method string, status int, took time.Duration)
 }
 
 // healthPath answers 200 when the server is ready, 503 when it cannot go on.
 const healthPath = "/_twinbucket/health"
+
+// metricsPath answers what Prometheus asks for.
+const metricsPath = "/_twinbucket/metrics"
 
 // controlPath begins the paths of S3 Control.
 const controlPath = "/v20180820/"
@@ -41,25 +48,54 @@ func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
 		w.WriteHeader(http.StatusContinue)
 	}
-	d.door(r).ServeHTTP(w, r)
+	api, door := d.door(r)
+	if d.answered == nil {
+		door.ServeHTTP(w, r)
+		return
+	}
+	begun := time.Now()
+	a := &answer{ResponseWriter: w, status: http.StatusOK}
+	door.ServeHTTP(a, r)
+	d.answered(api, r.Method, a.status, time.Since(begun))
 }
 
-func (d *dispatcher) door(r *http.Request) http.Handler {
+// answer remembers its status.
+type answer struct {
+	http.ResponseWriter
+	status int
+}
+
+// WriteHeader sends the status.
+func (a *answer) WriteHeader(status int) {
+	if status >= http.StatusOK { // those before are not the last
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController through.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// door returns the name of the API that a request is for, and its door.
+func (d *dispatcher) door(r *http.Request) (string, http.Handler) {
 	service, signed := sigv4.ServiceOf(r)
 	switch {
 	case service == "iam" || service == "sts":
-		return d.iam
+		return "iam", d.iam
 	case service == "cloudformation":
-		return d.stacks
+		return "cloudformation", d.stacks
 	case service == replapi.Service:
-		return d.replication
-	case r.URL.Path == healthPath && !signed:
-		return http.HandlerFunc(d.health) // signed, it is an object of a bucket that the host names
+		return "twinbucket", d.replication
+	case signed: // what is the server's own otherwise is an object of a bucket that the host names
+	case r.URL.Path == healthPath:
+		return "server", http.HandlerFunc(d.health)
+	case r.URL.Path == metricsPath:
+		return "server", d.metrics
 	}
 	if strings.HasPrefix(r.URL.Path, controlPath) && (hasAccountPrefix(r.Host) || r.Header.Get("X-Amz-Account-Id") != "") {
-		return d.control
+		return "s3control", d.control
 	}
-	return d.s3
+	return "s3", d.s3
 }
 
 // hasAccountPrefix reports whether a host begins with an account id, as S3

@@ -6,8 +6,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"twinbucket/fault"
 )
 
 // endpoint answers the requests that come to a listener.
@@ -16,6 +20,20 @@ type endpoint struct {
 	http     http.Server
 	fresh    fresh
 	handling handling
+}
+
+// listen binds an address that a flag names; example shows how.
+func listen(ctx context.Context, address, example string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err == nil {
+		return l, nil
+	}
+	hint := "listen on an address of this machine, as in " + example
+	if errors.Is(err, syscall.EADDRINUSE) {
+		flag, _, _ := strings.Cut(example, " ")
+		hint = "another program uses the port; choose another with " + flag + " HOST:PORT"
+	}
+	return nil, &fault.Error{Op: "server.listen", Thing: address, Err: err, Hint: hint}
 }
 
 // answer has h answer the requests.

@@ -86,6 +86,7 @@ func TestHostileRequests(t *testing.T) {
 		{"a great chunk header", put("x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\nx-amz-decoded-content-length: 5\r\nContent-Length: 20000\r\n\r\n" + strings.Repeat("5", 20000)), "IncompleteBody"},
 		{"another expectation", put("Expect: 200-ok\r\nContent-Length: 1\r\n\r\na"), "HTTP/1.1 417 "},
 		{"entities", "PUT /bkt?tagging HTTP/1.1\r\n" + h + "Content-Length: 81\r\n\r\n" + `<!DOCTYPE t [<!ENTITY a "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa">]><Tagging>&a;</T>`[:81], "MalformedXML"},
+		{"metrics, posted", "POST /_twinbucket/metrics HTTP/1.1\r\n" + h + "Content-Length: 0\r\n\r\n", "HTTP/1.1 405 "},
 		{"health, posted", "POST /_twinbucket/health HTTP/1.1\r\n" + h + "Content-Length: 0\r\n\r\n", "HTTP/1.1 405 "},
 	} {
 		answer := exchangeRaw(t, s, c.text)

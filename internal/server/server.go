@@ -6,11 +6,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
-	"syscall"
 	"time"
 
-	"twinbucket/fault"
 	"twinbucket/internal/adminapi"
 	"twinbucket/internal/batch"
 	"twinbucket/internal/catalog"
@@ -19,6 +16,7 @@ import (
 	"twinbucket/internal/iam"
 	"twinbucket/internal/iamapi"
 	"twinbucket/internal/keyring"
+	"twinbucket/internal/metrics"
 	"twinbucket/internal/prove"
 	"twinbucket/internal/replapi"
 	"twinbucket/internal/replicate"
@@ -34,13 +32,14 @@ import (
 
 // Server is a server with its store open and its port bound; Run serves.
 type Server struct {
-	config config.Server
-	log    *slog.Logger
-	store  *store.Store
-	iam    *iam.Service
-	parts  run.Group
-	public endpoint
-	admin  endpoint // of who runs the server
+	config  config.Server
+	log     *slog.Logger
+	store   *store.Store
+	iam     *iam.Service
+	parts   run.Group
+	public  endpoint
+	admin   endpoint // of who runs the server
+	metrics endpoint // if they have one of their own
 }
 
 // grace is how long a part may take to stop by itself.
@@ -65,12 +64,13 @@ func Open(ctx context.Context, c config.Server, log *slog.Logger) (*Server, erro
 func (s *Server) open(ctx context.Context) (err error) {
 	c := s.config
 	// The port first: if another server has it, nothing is touched.
-	if s.public.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen); err != nil {
-		hint := "listen on an address of this machine, as in --listen 127.0.0.1:9000"
-		if errors.Is(err, syscall.EADDRINUSE) {
-			hint = "another program uses the port; choose another with --listen HOST:PORT"
+	if s.public.listener, err = listen(ctx, c.Listen, "--listen 127.0.0.1:9000"); err != nil {
+		return err
+	}
+	if c.MetricsListen != "" && c.MetricsListen != c.Listen {
+		if s.metrics.listener, err = listen(ctx, c.MetricsListen, "--metrics-listen 127.0.0.1:9001"); err != nil {
+			return err
 		}
-		return &fault.Error{Op: "server.listen", Thing: c.Listen, Err: err, Hint: hint}
 	}
 	rules := new(replicate.Rules)
 	keys := make([]keyring.Key, len(c.Keys))
@@ -106,12 +106,15 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("batch jobs", jobs.Run)
 	s.parts.Add("lifecycle", rounds.Run)
 	s.parts.Add("stacks", stacks.Run)
-	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: scrub.Noted(cat), Every: c.ScrubEvery, Yield: replication.Yield, Log: s.log}).Run)
+	passes := scrub.Noted(cat)
+	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: passes, Every: c.ScrubEvery, Yield: replication.Yield, Log: s.log}).Run)
 	s.parts.Add("proofs", proofs.Run)
 	if s.admin.listener != nil {
 		s.admin.answer(adminapi.New(s.iam, s.log), s.log)
 		s.parts.Add("admin", s.admin.serve)
 	}
+	all := metrics.New(metrics.Config{Store: s.store, Replication: replication, Jobs: jobs, Scrubs: passes, Log: s.log})
+	s.showMetrics(all)
 	s.parts.Add("http", s.public.serve)
 	s.public.answer(&dispatcher{
 		s3:          s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
@@ -119,8 +122,10 @@ func (s *Server) open(ctx context.Context) (err error) {
 		replication: replapi.New(replapi.Config{Engine: replication, Proofs: proofs, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
 		iam:         iamapi.New(s.iam, c.Region),
 		stacks:      cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
+		metrics:     s.publicMetrics(all),
 		broken:      s.store.Err,
 		patience:    patience,
+		answered:    all.Answered,
 	}, s.log)
 	return nil
 }
@@ -156,7 +161,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) Close() error { return s.close() }
 
 func (s *Server) close() error {
-	errs := []error{s.public.close(), s.admin.close()}
+	errs := []error{s.public.close(), s.admin.close(), s.metrics.close()}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
 	}

@@ -249,7 +249,7 @@ func TestDispatch(t *testing.T) {
 	door := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Door", name) })
 	}
-	d := &dispatcher{s3: door("s3"), control: door("s3control"), iam: door("iam"), stacks: door("cloudformation"), broken: func() error { return nil }}
+	d := &dispatcher{s3: door("s3"), control: door("s3control"), iam: door("iam"), stacks: door("cloudformation"), metrics: door("metrics"), broken: func() error { return nil }}
 	for _, tt := range []struct{ method, url, host, service, header, want string }{
 		{"GET", "/", "localhost:9000", "s3", "", "s3"},
 		{"GET", "/", "localhost:9000", "", "", "s3"},
@@ -262,6 +262,8 @@ func TestDispatch(t *testing.T) {
 		{"PUT", "/v20180820/jobs", "localhost:9000", "s3", "", "s3"}, // a bucket of that name
 		{"GET", "/key", "111111111111.localhost:9000", "s3", "", "s3"},
 		{"GET", "/_twinbucket/health", "localhost:9000", "", "", ""},
+		{"GET", "/_twinbucket/metrics", "localhost:9000", "", "", "metrics"},
+		{"GET", "/_twinbucket/metrics", "bucket.localhost:9000", "s3", "", "s3"},
 		{"PUT", "/_twinbucket/health", "bucket.localhost:9000", "s3", "", "s3"},
 		{"GET", "http://111111111111.any/v20180820/jobs", "", "s3", "", "s3control"},
 	} {

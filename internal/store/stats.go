@@ -45,6 +45,26 @@ type Stats struct {
 	} `json:"checkpoint"`
 }
 
+// Usage is what a store takes, as far as it is known without going through it.
+type Usage struct {
+	Buckets int
+	Written uint64 // bytes that were ever appended to the journal
+	Journal int64  // bytes of its segments
+	Index   int64  // bytes on disk
+	Full    bool   // the disk is full, and the reserve is given up
+}
+
+// Usage returns what the store takes now.
+func (s *Store) Usage() Usage {
+	u := Usage{Buckets: len(s.Buckets()), Written: uint64(s.journal.End()), Index: s.indexBytes(), Full: s.reserve.Short()}
+	for _, seg := range s.journal.Segments() {
+		u.Journal += seg.Size()
+	}
+	return u
+}
+
+func (s *Store) indexBytes() int64 { return int64(s.db.Metrics().DiskSpaceUsage()) }
+
 // Stats goes through the index and counts.
 func (s *Store) Stats(ctx context.Context) (*Stats, error) {
 	st := new(Stats)
@@ -106,7 +126,7 @@ func (st *Stats) disk(ctx context.Context, c *compaction) error {
 		st.Journal.Used += used[i]
 	}
 	st.Index.Format = indexFormat
-	st.Index.Bytes = int64(s.db.Metrics().DiskSpaceUsage())
+	st.Index.Bytes = s.indexBytes()
 	all, err := s.copies.All()
 	if err != nil {
 		return err

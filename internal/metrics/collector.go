@@ -1,0 +1,141 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"twinbucket/fault"
+	"twinbucket/internal/replicate"
+	"twinbucket/internal/scrub"
+	"twinbucket/internal/store"
+	"twinbucket/job"
+)
+
+// of is a metric that is read from a T.
+type of[T any] struct {
+	desc  *prometheus.Desc
+	kind  prometheus.ValueType
+	value func(T) float64
+}
+
+func gauge[T any](name, help string, value func(T) float64, labels ...string) of[T] {
+	return of[T]{prometheus.NewDesc("twinbucket_"+name, help, labels, nil), prometheus.GaugeValue, value}
+}
+
+func counter[T any](name, help string, value func(T) float64, labels ...string) of[T] {
+	return of[T]{prometheus.NewDesc("twinbucket_"+name, help, labels, nil), prometheus.CounterValue, value}
+}
+
+// lane are the labels of what is told of each rule and destination: the
+// dimensions of Amazon's metrics.
+var lane = []string{"source_bucket", "destination_bucket", "rule_id"}
+
+var (
+	ofLanes = []of[replicate.Standing]{
+		gauge("replication_bytes_pending", "Bytes of objects that wait for replication (Amazon S3: BytesPendingReplication).",
+			func(s replicate.Standing) float64 { return float64(s.PendingBytes) }, lane...),
+		gauge("replication_operations_pending", "Objects, delete markers and changes of metadata that wait for replication (Amazon S3: OperationsPendingReplication).",
+			func(s replicate.Standing) float64 { return float64(s.Pending) }, lane...),
+		gauge("replication_latency_seconds", "How far the destination is behind: how long the first operation has waited; 0 if none waits (Amazon S3: ReplicationLatency).",
+			func(s replicate.Standing) float64 { return s.Latency.Seconds() }, lane...),
+		gauge("replication_failed_versions", "Versions that are FAILED now, until they are retried or deleted.",
+			func(s replicate.Standing) float64 { return float64(s.Failed) }, lane...),
+		counter("replication_operations_failed_total", "Operations that failed, those of batch jobs included (Amazon S3: OperationsFailedReplication).",
+			func(s replicate.Standing) float64 { return float64(s.Failures) }, lane...),
+		counter("replication_operations_completed_total", "Operations that were completed, those of batch jobs included.",
+			func(s replicate.Standing) float64 { return float64(s.Completed) }, lane...),
+		counter("replication_bytes_completed_total", "Bytes of the objects that were replicated, by batch jobs too.",
+			func(s replicate.Standing) float64 { return float64(s.CompletedBytes) }, lane...),
+	}
+	ofEngine = []of[*replicate.Engine]{
+		gauge("replication_tasks_in_flight", "Tasks of live replication, of up to 256 versions each, that are on their way or being worked on.",
+			func(e *replicate.Engine) float64 { return float64(e.InFlight()) }),
+	}
+	ofStore = []of[store.Usage]{
+		gauge("buckets", "Buckets of all accounts.",
+			func(u store.Usage) float64 { return float64(u.Buckets) }),
+		counter("journal_written_bytes_total", "Bytes that were ever appended to the journal.",
+			func(u store.Usage) float64 { return float64(u.Written) }),
+		gauge("journal_size_bytes", "Size of the journal on disk.",
+			func(u store.Usage) float64 { return float64(u.Journal) }),
+		gauge("index_size_bytes", "Size of the index on disk.",
+			func(u store.Usage) float64 { return float64(u.Index) }),
+		gauge("disk_full", "1 while the disk is full, the reserve is given up and only deletes are taken; else 0.",
+			func(u store.Usage) float64 {
+				if u.Full {
+					return 1
+				}
+				return 0
+			}),
+	}
+	ofScrub = []of[scrub.Pass]{
+		gauge("scrub_last_pass_timestamp_seconds", "When the last reading of everything stored ended, as Unix time; absent before the first.",
+			func(p scrub.Pass) float64 { return float64(p.Finished.UnixNano()) / float64(time.Second) }),
+		gauge("scrub_last_pass_duration_seconds", "How long the last reading of everything stored took.",
+			func(p scrub.Pass) float64 { return p.Finished.Sub(p.Began).Seconds() }),
+		gauge("scrub_last_pass_bytes", "Bytes that the last reading of everything stored read.",
+			func(p scrub.Pass) float64 { return float64(p.Checked.Bytes) }),
+		gauge("scrub_last_pass_problems", "Damage that the last reading of everything stored found.",
+			func(p scrub.Pass) float64 { return float64(p.Checked.Problems) }),
+	}
+	ofJobs = gauge("batch_jobs", "Batch jobs of all accounts, by state. Suspended jobs wait for their user's confirmation.",
+		func(n int) float64 { return float64(n) }, "state")
+)
+
+// collector reads the metrics that are kept elsewhere, when it is asked.
+type collector struct{ Config }
+
+// Describe tells what there are.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	describe(ch, ofLanes)
+	describe(ch, ofEngine)
+	describe(ch, ofStore)
+	describe(ch, ofScrub)
+	ch <- ofJobs.desc
+}
+
+func describe[T any](ch chan<- *prometheus.Desc, metrics []of[T]) {
+	for _, m := range metrics {
+		ch <- m.desc
+	}
+}
+
+func collect[T any](ch chan<- prometheus.Metric, metrics []of[T], from T, labels ...string) {
+	for _, m := range metrics {
+		v, err := prometheus.NewConstMetric(m.desc, m.kind, m.value(from), labels...)
+		if err != nil {
+			v = prometheus.NewInvalidMetric(m.desc, err)
+		}
+		ch <- v
+	}
+}
+
+// Collect reads them. What cannot be read fails the scrape.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	standings, err := c.Replication.Standings(context.Background(), "")
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(ofLanes[0].desc, err)
+	}
+	for _, s := range standings {
+		collect(ch, ofLanes, s, s.Source, s.Destination, s.Rule)
+	}
+	collect(ch, ofEngine, c.Replication)
+	collect(ch, ofStore, c.Store.Usage())
+	switch pass, err := c.Scrubs.Last(); {
+	case err == nil:
+		collect(ch, ofScrub, pass)
+	case !errors.Is(err, fault.NotFound):
+		ch <- prometheus.NewInvalidMetric(ofScrub[0].desc, err)
+	}
+	jobs, err := c.Jobs.Census()
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(ofJobs.desc, err)
+		return
+	}
+	for _, state := range job.States() {
+		collect(ch, []of[int]{ofJobs}, jobs[state], string(state))
+	}
+}

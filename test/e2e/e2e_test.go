@@ -1,6 +1,6 @@
 // Package e2e holds the whole server against programs that others wrote: the
 // aws command line in both its versions, boto3, the SDKs for Go and JavaScript,
-// rclone, s3cmd, mc and curl. It builds the binary, starts it, and knows nothing of what is inside.
+// rclone, s3cmd, mc, promtool and curl. It builds the binary, starts it, and knows nothing of what is inside.
 // A program that is missing fails the test that needs it.
 package e2e
 

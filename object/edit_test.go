@@ -179,12 +179,12 @@ func TestResend(t *testing.T) {
 		{"another change failed", Version{Deliveries: []Delivery{{Bucket: "b", Status: Failed, Code: "c", Changed: AspectACL}}}, &Delivery{Bucket: "b", Rule: "r", Status: Pending, Changed: AspectACL | AspectTags}},
 		{"delivered elsewhere", Version{Deliveries: []Delivery{{Bucket: "c", Status: Completed}}}, nil},
 	} {
-		waits := tt.v.Resend(AspectTags, to, time.Time{})
+		waits := tt.v.Resend(AspectTags, "", to, time.Time{})
 		var got *Delivery
 		for i := range tt.v.Deliveries {
 			if d := &tt.v.Deliveries[i]; d.Bucket == "b" {
 				got = d
-			} else if d.Status != Completed {
+			} else if d.Status != Completed || d.Changed != AspectTags {
 				t.Errorf("%s: %+v", tt.name, d)
 			}
 		}

@@ -106,8 +106,8 @@ type Delivery struct {
 	Code   string    // when Failed: AWS's failure code, such as "DstPutObjectNotPermitted"
 	Reason string    // when Failed: which document, which statement, what would fix it
 	Time   time.Time // when Status was reached
-	// Changed is what is to be carried there, or failed to be, of a version that
-	// is there already; 0: the version itself.
+	// Changed is what is to be carried there, failed to be, or if Completed was
+	// not taken by a rule, of a version that is there already; 0: the version itself.
 	Changed Aspects
 	// Missed says that who asked was told that it is Pending for too long.
 	Missed bool `json:",omitempty"`
@@ -152,8 +152,17 @@ func (v *Version) SumUp() {
 // Resend makes the deliveries carry changed aspects to where the rules take
 // them; it reports whether there is one that now waits. Where the version
 // itself is still to go, or failed to, the change goes with it; a replica's
-// changes go where the version is supposed to be.
-func (v *Version) Resend(what Aspects, to []Delivery, now time.Time) (waits bool) {
+// changes go where the version is supposed to be. The bucket from, if not "",
+// is where the change came from.
+func (v *Version) Resend(what Aspects, from string, to []Delivery, now time.Time) (waits bool) {
+	if !v.IsReplica() {
+		// Where no rule takes it any more it goes with the next change that one takes.
+		for i := range v.Deliveries {
+			if d := &v.Deliveries[i]; d.Bucket != from && (d.Status == Completed || d.Changed != 0) {
+				d.Changed |= what
+			}
+		}
+	}
 	for _, t := range to {
 		i := slices.IndexFunc(v.Deliveries, func(d Delivery) bool { return d.Bucket == t.Bucket })
 		if i < 0 && v.IsReplica() {

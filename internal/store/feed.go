@@ -345,7 +345,7 @@ func (c *deliverCommand) update(a *applier, at journal.Position) {
 		return
 	}
 	before := slices.Clone(have.Deliveries)
-	if !have.IsReplica() && have.Resend(taken, c.resend, c.outcome.Time) {
+	if !have.IsReplica() && have.Resend(taken, c.bucket, c.resend, c.outcome.Time) {
 		a.restate(have, before, at)
 	}
 	a.write(have)

@@ -224,7 +224,7 @@ func (c *patchCommand) apply(a *applier, at, _ journal.Position) error {
 	}
 	before := slices.Clone(o.Deliveries)
 	o.Edit(what, c.now)
-	o.Resend(what, c.resend, c.now)
+	o.Resend(what, "", c.resend, c.now)
 	a.restate(o, before, at)
 	a.write(o)
 	a.tellChanged(at, c, o, relisted)

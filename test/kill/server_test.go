@@ -45,7 +45,7 @@ func serve(dir string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{process: exec.Command(self, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", "one="+account, "--log-level", "warn")}
+	s := &server{process: exec.Command(self, "serve", "--data", dir, "--listen", "127.0.0.1:0", "--account", "one="+account, "--account", "two="+second, "--log-level", "warn")}
 	s.process.Env = append(os.Environ(), childEnv+"=1")
 	s.process.Stderr = &s.log
 	out, err := s.process.StdoutPipe()
@@ -94,6 +94,9 @@ func (s *server) stop() error {
 func credentials(name string) (c client.Credentials, err error) {
 	data, err := os.ReadFile(name)
 	for line := range strings.Lines(string(data)) {
+		if strings.HasPrefix(line, "[") && c.Secret != "" {
+			break
+		}
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " = ")
 		switch key {
 		case "aws_access_key_id":

@@ -112,14 +112,20 @@ func (m *model) patch(id ident, what object.Aspects, do func(*object.Version)) {
 			v.edits = map[object.Aspects]edit{}
 		}
 		v.edits[what] = edit{m.now, v.Bucket}
-		v.resend(what, m.buckets[v.Bucket].targets(v, true))
+		v.resend(what, "", m.buckets[v.Bucket].targets(v, true))
 	})
 }
 
 // resend has a change wait for where rules take it: where the version was
 // delivered or, of a replica, wherever they say. Where the version itself is
-// still to go, or failed to, the change goes with it.
-func (v *version) resend(what object.Aspects, targets map[string]string) {
+// still to go, or failed to, the change goes with it; and where no rule takes the
+// change, it goes with the next that one takes. Where it came from has it.
+func (v *version) resend(what object.Aspects, from string, targets map[string]string) {
+	for i := range v.Deliveries {
+		if d := &v.Deliveries[i]; !v.replica && d.Bucket != from && (d.Status == object.Completed || d.Changed != 0) {
+			d.Changed |= what
+		}
+	}
 	for _, to := range slices.Sorted(maps.Keys(targets)) {
 		i := slices.IndexFunc(v.Deliveries, func(d object.Delivery) bool { return d.Bucket == to })
 		if i < 0 && v.replica {
@@ -464,7 +470,7 @@ func (m *model) carry(w making, whole bool, changed object.Aspects) *version {
 	if taken := c.follow(w.of, w.by.carried(src, dst, changed)); taken != 0 && !c.replica {
 		onward := dst.targets(c, true)
 		delete(onward, w.of.Bucket)
-		c.resend(taken, onward)
+		c.resend(taken, w.of.Bucket, onward)
 	}
 	return c
 }

@@ -37,7 +37,7 @@ func ways(e *testenv.Env, names []string, ways ...way) {
 		if w.both {
 			modifications = "<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria>"
 		}
-		docs[w.from] += fmt.Sprintf("<Rule><ID>to %s</ID><Priority>%d</Priority><Filter/><Status>Enabled</Status>%s<DeleteMarkerReplication><Status>Enabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::%s</Bucket></Destination></Rule>", w.to, i, modifications, w.to)
+		docs[w.from] += fmt.Sprintf("<Rule><ID>to %s</ID><Priority>%d</Priority><Filter/><Status>Enabled</Status>%s<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::%s</Bucket></Destination></Rule>", w.to, i, modifications, w.to)
 	}
 	for _, name := range names {
 		e.Bucket(name, testenv.Source)

@@ -156,9 +156,13 @@ func (v *Version) take(other *Version, one Aspects) {
 }
 
 // Change returns what the same version in another bucket is to follow in these
-// aspects, without the rest.
+// aspects, without the rest. Without the ACL it has no owner, so that none follows
+// its ACL.
 func (v *Version) Change(what Aspects, bucket string) *Version {
-	c := &Version{Bucket: bucket, Key: v.Key, ID: v.ID, Modified: v.Modified, Owner: v.Owner, Edits: v.Edits}
+	c := &Version{Bucket: bucket, Key: v.Key, ID: v.ID, Modified: v.Modified, Edits: v.Edits}
+	if what&AspectACL != 0 {
+		c.Owner = v.Owner
+	}
 	for _, one := range what.Each() {
 		c.take(v, one)
 	}

@@ -50,7 +50,7 @@ func (e *Engine) change(src *bucket.Bucket, role string, r *rule.Rule, o *store.
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
 	out := store.Delivery{Source: o, Into: dst, Outcome: d}
 	if carried != 0 {
-		out.Replica, out.Outcome.Changed = o.Change(carried, dst.Name), carried
+		out.Replica = o.Change(carried, dst.Name)
 	}
 	return out
 }

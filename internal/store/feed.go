@@ -283,7 +283,7 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 		}
 	}
 	to := at
-	if src.Changes == c.seen || !c.again(src) {
+	if !c.again(src) {
 		to = 0 // what else waits keeps its place
 	}
 	before := slices.Clone(src.Deliveries)
@@ -321,7 +321,15 @@ func (c *deliverCommand) fail(code, reason string) {
 // whether it is to be.
 func (c *deliverCommand) again(src *Object) bool {
 	// What came here by replication is sent on by a job, which sends it whole.
+	var left object.Aspects // of what waits: a delivery that came late may have undone it
+	for _, d := range src.Deliveries {
+		if d.Bucket == c.outcome.Bucket {
+			left = d.Changed &^ c.outcome.Changed
+		}
+	}
 	switch whole := c.outcome.Changed == 0; {
+	case src.Changes == c.seen && (whole || left == 0 || c.outcome.Status != object.Completed):
+		return false
 	case whole && c.outcome.Status != object.Completed:
 		return false
 	case whole && c.replica != nil && !src.IsReplica():

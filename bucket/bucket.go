@@ -139,6 +139,11 @@ func (b *Bucket) Ownership() Ownership {
 // ACLs are off.
 func (b *Bucket) OwnerEnforced() bool { return b.Ownership() == BucketOwnerEnforced }
 
+// RequesterPays reports whether other accounts pay for what they ask of the bucket.
+func (b *Bucket) RequesterPays() bool {
+	return bytes.Contains(b.Documents[RequestPayment], []byte("<Payer>Requester<"))
+}
+
 // CheckName reports what is wrong with a bucket's name under the rules of the
 // S3 User Guide, "Bucket naming rules"; nil if nothing is.
 func CheckName(name string) error {

@@ -27,6 +27,23 @@ const (
 // Customer reports whether the body is encrypted under a customer's key (SSE-C).
 func (e *Encryption) Customer() bool { return e.CustomerKeyMD5 != "" }
 
+// WriteFacts returns the condition keys of writing an object that is encrypted
+// so (Service Authorization Reference, s3:ReplicateObject).
+func (e *Encryption) WriteFacts() map[string][]string {
+	facts := map[string][]string{}
+	if e.Customer() {
+		facts["s3:x-amz-server-side-encryption-customer-algorithm"] = []string{AES256}
+		return facts
+	}
+	if e.Algorithm != "" {
+		facts["s3:x-amz-server-side-encryption"] = []string{e.Algorithm}
+	}
+	if e.KeyARN != "" {
+		facts["s3:x-amz-server-side-encryption-aws-kms-key-id"] = []string{e.KeyARN}
+	}
+	return facts
+}
+
 // KeyFacts returns the condition keys of using the key of KMS that encrypts an
 // object: those of the encryption context, in which S3 names the object, or its
 // bucket if a bucket key is used (S3 User Guide, "Using server-side encryption

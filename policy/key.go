@@ -166,6 +166,8 @@ func (k *key) lookup(r *Request) values {
 			return oneIf(strconv.FormatInt(r.Time.Unix(), 10))
 		}
 	}
-	many := r.Context[k.name]
-	return values{many: many, n: len(many)}
+	if many, ok := r.Context[k.name]; ok {
+		return values{many: many, n: len(many)}
+	}
+	return oneIf(p.Facts[k.name])
 }

@@ -52,6 +52,20 @@ type Principal struct {
 	// SourceIdentity is who began the chain of role sessions, as it was said
 	// then: aws:SourceIdentity.
 	SourceIdentity string
+	// Facts are condition keys, in lower case, of whatever the principal asks for,
+	// where the request says nothing else.
+	Facts map[string]string
+}
+
+// ServiceFacts are the facts of what a service of AWS asks for in a region,
+// itself or in the session of a role (IAM User Guide, "AWS global condition
+// context keys"): over TLS, and for nobody who called it.
+func ServiceFacts(region string) map[string]string {
+	return map[string]string{
+		"aws:securetransport": "true",
+		"aws:viaawsservice":   "false",
+		"aws:requestedregion": region,
+	}
 }
 
 // Identity returns the ARN that policies are written for: the role of a

@@ -121,6 +121,10 @@ func (r *Rule) Fits(src, dst *bucket.Bucket) error {
 		return fault.Newf(fault.Denied, "DstPutObjectNotPermitted", "the rule names account %s, and the destination bucket %s does not belong to it", account, name).
 			WithHint("set Destination.Account of rule %s to the account that owns %s", r.ID, name)
 	}
+	if dst.Owner != src.Owner && dst.RequesterPays() {
+		return fault.Newf(fault.Denied, "DstPutObjectNotPermitted", "requesters pay for the destination bucket %s, which belongs to another account", name).
+			WithHint("have its owner pay for %s: PutBucketRequestPayment with BucketOwner", name)
+	}
 	if dst.Versioning != bucket.Enabled {
 		return fault.Newf(fault.Conflict, "DstBucketUnversioned", "versioning is not enabled on the destination bucket %s", name).
 			WithHint("enable versioning on %s", name)

@@ -1,7 +1,6 @@
 package setting
 
 import (
-	"bytes"
 	"strings"
 
 	"twinbucket/bucket"
@@ -15,11 +14,6 @@ var paymentKind = kind{
 var accelerateKind = kind{
 	root:  group("AccelerateConfiguration", needed(word("Status", "Enabled", "Suspended"))),
 	limit: 64 << 10,
-}
-
-// RequesterPays reports whether those who ask have to say that they pay.
-func RequesterPays(b *bucket.Bucket) bool {
-	return bytes.Contains(b.Documents[bucket.RequestPayment], []byte("<Payer>Requester<"))
 }
 
 func checkAccelerated(b *bucket.Bucket) error {

@@ -338,6 +338,11 @@ func TestChecks(t *testing.T) {
 			},
 		},
 		{
+			name: "destination asks for TLS and its region", object: true, marker: true, broken: func(w *world) {
+				w.must(w.dst.PutBucketPolicy(w.Context(), "dst", []byte(strings.Replace(grants(replRole, write), `"Resource"`, `"Condition":{"Bool":{"aws:SecureTransport":"true"},"StringEquals":{"aws:RequestedRegion":"us-east-1"}},"Resource"`, 1))))
+			},
+		},
+		{
 			name: "the role is denied what has a tag", code: "SrcGetObjectNotPermitted", marker: true, broken: func(w *world) {
 				w.must(w.src.PutRolePolicy(w.Context(), "repl", "p", tagged(grants("", find, write, read, "!s3:GetObjectVersion,s3:GetObjectVersionForReplication arn:aws:s3:::src/*"), 3)))
 			},

@@ -190,7 +190,10 @@ func (c *checker) role(ctx context.Context, roleARN string) (*actor, error) {
 	who.trust = policy.Source{Kind: policy.TrustPolicy, Name: "the trust policy of role " + name, Account: id}
 	who.targets[who.trust.Name] = target{account: id, kind: trustDocument, name: name}
 	c.roles[roleARN] = who
-	defer func() { who.Principal = r.Session("s3-replication") }()
+	defer func() {
+		who.Principal = r.Session("s3-replication")
+		who.Facts = policy.ServiceFacts(c.accounts[0].Region())
+	}()
 	a := c.account(id)
 	if a == nil {
 		who.unread = append(who.unread, fault.Newf(fault.Denied, "", "no credentials of account %s were given", id))

@@ -174,7 +174,7 @@ func (c *checker) assumable(ctx context.Context, part, roleARN, service, code st
 	c.add(l)
 	// The service decides by the trust policy alone.
 	trust := &actor{kind: who.kind, name: who.name, sources: []policy.Source{who.trust}, targets: who.targets}
-	trust.Principal = policy.Principal{Type: policy.ServicePrincipal, Service: service}
+	trust.Principal = policy.Principal{Type: policy.ServicePrincipal, Service: service, Facts: policy.ServiceFacts(c.accounts[0].Region())}
 	c.ask(trust, question{part: part, action: "sts:AssumeRole", resource: roleARN, account: who.Account, code: code, context: context, what: service + " may assume the role"})
 	return who, nil
 }
@@ -218,7 +218,12 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	}
 	ask(from, src, object.TagFacts(object.ExistingTag, tags))
 	c.fits(to, src, dst, r)
-	ask(to, dst, nil)
+	var writing map[string][]string
+	if v != nil {
+		under := sealing(r, src, dst, v)
+		writing = under.WriteFacts()
+	}
+	ask(to, dst, writing)
 	c.keys(who, needs, part+"keys")
 	return nil
 }

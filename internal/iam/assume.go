@@ -291,13 +291,13 @@ func (s *Service) AssumeForService(roleARN, service, sessionName string, context
 		return nil, noRole(name).WithHint("there is no role %s (the path is part of the ARN)", roleARN)
 	}
 	req := &policy.Request{
-		Principal: policy.Principal{Type: policy.ServicePrincipal, Service: service},
+		Principal: policy.Principal{Type: policy.ServicePrincipal, Service: service, Facts: s.errands},
 		Action:    "sts:AssumeRole", Resource: roleARN, ResourceAccount: account, Context: context, Time: s.now(),
 	}
 	if err := policy.Decide(req, []policy.Source{k.trust}).Err(req); err != nil {
 		return nil, err
 	}
 	p := k.role.Session(sessionName)
-	p.Issued = s.now()
+	p.Issued, p.Facts = s.now(), s.errands
 	return &Caller{Principal: p}, nil
 }

@@ -325,6 +325,43 @@ func TestAssumeForService(t *testing.T) {
 	}
 }
 
+// TestServicesAskOverTLS: the conditions that hold for what a service asks for,
+// when it assumes a role and in its session.
+func TestServicesAskOverTLS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.SetRegion("eu-west-1")
+	r := w.role("repl", trustS3)
+	for condition, want := range map[string]bool{
+		`"Bool":{"aws:SecureTransport":"true"}`:              true,
+		`"Bool":{"aws:ViaAWSService":"false"}`:               true,
+		`"StringEquals":{"aws:RequestedRegion":"eu-west-1"}`: true,
+		`"StringEquals":{"aws:RequestedRegion":"us-east-1"}`: false,
+		`"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}`:           false,
+	} {
+		trusting := w.role("trusting", strings.Replace(trustS3, `"Action"`, `"Condition":{`+condition+`},"Action"`, 1))
+		if _, err := w.AssumeForService(trusting.ARN(), "s3.amazonaws.com", "x", nil); (err == nil) != want {
+			t.Errorf("%s to assume the role: %v", condition, err)
+		}
+		c, err := w.AssumeForService(r.ARN(), "s3.amazonaws.com", "x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, facts := range map[string]map[string][]string{"without facts": nil, "with facts": {"s3:prefix": {"a"}}} {
+			err := w.Authorize(c, Access{
+				Action: "s3:GetObject", Resource: "arn:aws:s3:::src/a", ResourceAccount: src, Context: facts,
+				Policy: []byte(`{"Statement":{"Effect":"Allow","Principal":{"AWS":"` + r.ARN() + `"},"Action":"s3:*","Resource":"arn:aws:s3:::src/*","Condition":{` + condition + `}}}`),
+			})
+			if (err == nil) != want {
+				t.Errorf("%s in the session, %s: %v", condition, name, err)
+			}
+		}
+		if err := w.DeleteRole(t.Context(), src, "trusting"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPassRole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

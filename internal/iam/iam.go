@@ -56,8 +56,9 @@ type Service struct {
 	users    *catalog.Table[identity.User]
 	groups   *catalog.Table[identity.Group]
 	policies *catalog.Table[Policy]
-	seal     []byte // seals session tokens
-	region   string // "" for any
+	seal     []byte            // seals session tokens
+	region   string            // "" for any
+	errands  map[string]string // facts of what this server's services ask for
 	publish  func([]Account) error
 
 	writing  sync.Mutex   // held from reading what a change rests on until it is in memory
@@ -95,6 +96,7 @@ type knownPolicy struct {
 func New(c *catalog.Catalog, now func() time.Time) (*Service, error) {
 	s := &Service{
 		now:      now,
+		errands:  policy.ServiceFacts(""),
 		catalog:  c,
 		accounts: catalog.Of[Account](c, accountKind),
 		roles:    catalog.Of[role.Role](c, roleKind),
@@ -164,7 +166,9 @@ func (s *Service) loadSeal(c *catalog.Catalog) error {
 // SetRegion makes Authenticate refuse signatures for other regions; the global
 // services IAM and STS may also be signed for us-east-1. Without it any region
 // will do. Call it before the first request.
-func (s *Service) SetRegion(region string) { s.region = region }
+func (s *Service) SetRegion(region string) {
+	s.region, s.errands = region, policy.ServiceFacts(region)
+}
 
 // Revision grows with every change of an identity or a policy; whoever caches
 // a decision keys it by this.

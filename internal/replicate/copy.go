@@ -21,7 +21,7 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 	if err := e.findKeys(caller, &o.Version, c); err != nil {
 		return failed(o, d, err)
 	}
-	if err := e.permit(caller, src, r.Needs(src, dst, &o.Version, c.Encryption), o); err != nil {
+	if err := e.permit(caller, src, r.Needs(src, dst, &o.Version, c.Encryption), o, c.Encryption.WriteFacts()); err != nil {
 		return failed(o, d, err)
 	}
 	if err := lent(src, caller.Account, &o.Version, acl.Read, acl.ReadACP); err != nil {
@@ -39,7 +39,7 @@ func (e *Engine) change(src *bucket.Bucket, role string, r *rule.Rule, o *store.
 		return failed(o, d, err)
 	}
 	carried := r.Carried(src, dst, d.Changed)
-	if err := e.permit(caller, src, r.ChangeNeeds(src, dst, &o.Version, carried), o); err != nil {
+	if err := e.permit(caller, src, r.ChangeNeeds(src, dst, &o.Version, carried), o, nil); err != nil {
 		return failed(o, d, err)
 	}
 	if carried&object.AspectACL != 0 {
@@ -68,8 +68,9 @@ func (e *Engine) ends(src *bucket.Bucket, role string, r *rule.Rule) (*iam.Calle
 	return caller, dst, r.Fits(src, dst)
 }
 
-// permit reports whether a session may do all that carrying o needs.
-func (e *Engine) permit(c *iam.Caller, src *bucket.Bucket, needs []rule.Need, o *store.Object) error {
+// permit reports whether a session may do all that carrying o needs; writing are
+// the condition keys of what is asked at the destination.
+func (e *Engine) permit(c *iam.Caller, src *bucket.Bucket, needs []rule.Need, o *store.Object, writing map[string][]string) error {
 	var facts map[string][]string // of the version, for what is asked at the source
 	if len(o.Tags) > 0 {
 		facts = object.TagFacts(object.ExistingTag, o.Tags)
@@ -77,7 +78,7 @@ func (e *Engine) permit(c *iam.Caller, src *bucket.Bucket, needs []rule.Need, o 
 	for _, n := range needs {
 		known := facts
 		if n.Bucket != src {
-			known = nil
+			known = writing
 		}
 		if err := e.roles.permit(c, n, known); err != nil {
 			return err

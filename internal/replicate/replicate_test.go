@@ -149,6 +149,9 @@ func TestFailures(t *testing.T) {
 			e.Document(testenv.DstBucket, bucket.PublicAccessBlock, "<PublicAccessBlockConfiguration><RestrictPublicBuckets>true</RestrictPublicBuckets></PublicAccessBlockConfiguration>")
 		}, code: "DstPutObjectNotPermitted", reason: "RestrictPublicBuckets"},
 		{name: "destination has suspended versioning", broken: func(e *testenv.Env) { e.Versioning(testenv.DstBucket, bucket.Suspended) }, code: "DstBucketUnversioned", reason: "enable versioning on dst-bucket"},
+		{name: "requesters pay for another account's destination", broken: func(e *testenv.Env) {
+			e.Document(testenv.DstBucket, bucket.RequestPayment, "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>")
+		}, code: "DstPutObjectNotPermitted", reason: "requesters pay for the destination bucket dst-bucket"},
 		{name: "destination is gone", broken: func(e *testenv.Env) { e.Must(e.Store.DeleteBucket(e.T.Context(), testenv.DstBucket)) }, code: "DstBucketNotFound", reason: "create dst-bucket"},
 		{name: "destination is another account's", broken: func(e *testenv.Env) {
 			e.Must(e.Store.UpdateBucket(e.T.Context(), testenv.DstBucket, func(b *bucket.Bucket) error { b.Owner = testenv.Source; return nil }))

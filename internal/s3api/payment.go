@@ -6,12 +6,11 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/policy"
-	"twinbucket/setting"
 )
 
 // requesterPays reports whether the caller has to pay for using a bucket.
 func (c *call) requesterPays(b *bucket.Bucket) bool {
-	return b.Documents[bucket.RequestPayment] != nil && c.caller.Account != b.Owner && setting.RequesterPays(b)
+	return c.caller.Account != b.Owner && b.RequesterPays()
 }
 
 // payFor refuses those who have to pay for a bucket and do not say that they

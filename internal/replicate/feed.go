@@ -49,9 +49,9 @@ func newFeeder(s *store.Store, q queue.Queue[Task]) *feeder {
 func (f *feeder) run(ctx context.Context) error {
 	for {
 		changed := f.store.Changed()
-		f.look()
 		for fed := true; fed; {
 			fed = false
+			f.look() // each round, so that a new lane waits for no more than one
 			for _, t := range f.buckets {
 				ok, err := f.serve(ctx, t)
 				if err != nil {

@@ -290,17 +290,19 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 	a.tellDelivered(at, c, src)
 	src.settle(c.outcome)
 	a.restate(src, before, to)
-	a.s.ledger.Add(src.lane(&c.outcome), carried(c, src))
+	a.s.ledger.Add(src.lane(&c.outcome), c.carried(src, before))
 	a.write(src)
 	return a.broken
 }
 
-// carried is what the outcome of a delivery counts as for good.
-func carried(c *deliverCommand, src *Object) (n ledger.Counts) {
-	switch c.outcome.Status {
-	case object.Failed:
+// carried is what the outcome of a delivery counts as for good. One that is made
+// a second time counts once.
+func (c *deliverCommand) carried(src *Object, before []object.Delivery) (n ledger.Counts) {
+	done := func(d object.Delivery) bool { return d.Bucket == c.outcome.Bucket && d.Status == object.Completed }
+	switch {
+	case c.outcome.Status == object.Failed:
 		n.Failures = 1
-	case object.Completed:
+	case c.outcome.Status == object.Completed && !slices.ContainsFunc(before, done):
 		n.Completed = 1
 		if c.replica != nil && c.outcome.Changed == 0 {
 			n.CompletedBytes = src.Size

@@ -76,6 +76,8 @@ func TestLanesAreCounted(t *testing.T) {
 	settle(t, s, a, lane, object.Completed)
 	want[lane] = ledger.Counts{Pending: 1, PendingBytes: 3, Completed: 1, CompletedBytes: 5}
 	hold("one is carried one way")
+	settle(t, s, a, lane, object.Completed)
+	hold("and once more, by a task that came twice")
 	ps, err := s.Pending(t.Context(), lane2, 0, 0, 100)
 	if err != nil || len(ps) != 2 || ps[0].Object.Key != "a" || ps[0].Delivery.Bucket != "dst2" {
 		t.Fatalf("the other way it keeps its place: %+v, %v", ps, err)

@@ -75,15 +75,47 @@ var events = []string{
 
 const eventsOverlap = "Configurations overlap. Configurations on the same bucket cannot share a common event type."
 
-// notification is one configuration that sends events somewhere.
-type notification struct {
+// Notice is one configuration of a notification document: it has a destination
+// told of events.
+type Notice struct {
+	ID   string
+	ARN  string // of the destination
+	Kind string // "Topic", "Queue" or "CloudFunction"
+
 	events         []string
 	filtered       bool
 	prefix, suffix string
 }
 
+// Takes reports whether the destination is to be told of an event, such as
+// "ObjectCreated:Put", of a key. Of the notices of a document at most one does.
+func (n *Notice) Takes(event, key string) bool {
+	return strings.HasPrefix(key, n.prefix) && strings.HasSuffix(key, n.suffix) &&
+		slices.ContainsFunc(n.events, func(e string) bool { return shareEvent(e, "s3:"+event) })
+}
+
+// ToEventBridge reports whether a notification document asks for all events to
+// go to EventBridge.
+func (d *Document) ToEventBridge() bool { return d.root.at("EventBridgeConfiguration") != nil }
+
+// Notices returns the configurations of a notification document.
+func (d *Document) Notices() ([]Notice, error) {
+	var all []Notice
+	for _, kind := range destinations {
+		for _, n := range d.root.all(kind.element) {
+			one, err := readNotification(n)
+			if err != nil {
+				return nil, err
+			}
+			one.ID, one.ARN, one.Kind = n.value("Id"), n.value(kind.arn), kind.arn
+			all = append(all, one)
+		}
+	}
+	return all, nil
+}
+
 func checkNotification(root *node) error {
-	var all []notification
+	var all []Notice
 	ids := map[string]bool{}
 	for _, d := range destinations {
 		for _, n := range root.all(d.element) {
@@ -139,8 +171,8 @@ func (n *node) hash(write func([]byte) (int, error)) {
 	_, _ = write([]byte{1})
 }
 
-func readNotification(n *node) (notification, error) {
-	one := notification{events: n.values("Event")}
+func readNotification(n *node) (Notice, error) {
+	one := Notice{events: n.values("Event")}
 	for i, e := range one.events {
 		if !slices.Contains(events, e) {
 			return one, invalidArgument("Event", "The event is not supported for notifications").With("ArgumentValue", e)
@@ -190,7 +222,7 @@ func shareEvent(a, b string) bool {
 }
 
 // apart reports, as a fault, that an event could go to both configurations.
-func (n notification) apart(other notification) error {
+func (n Notice) apart(other Notice) error {
 	common := slices.ContainsFunc(n.events, func(a string) bool {
 		return slices.ContainsFunc(other.events, func(b string) bool { return shareEvent(a, b) })
 	})

@@ -27,6 +27,7 @@ type serveCommand struct {
 	LifecycleDay      time.Duration `default:"24h" hidden:"" placeholder:"TIME" help:"How long a day of lifecycle rules lasts. For tests of clients that cannot wait."`
 	KMSKey            []string      `name:"kms-key" placeholder:"[ACCOUNT/]ID[=ALIAS]" help:"A key that stands for one of KMS, in one account or in each; may be repeated. Every account has alias/aws/s3."`
 	DisableKey        []string      `name:"disable-kms-key" placeholder:"[ACCOUNT/]ID" help:"One of these keys that is disabled, as KMS says: what is under it cannot be read; may be repeated."`
+	EventTarget       []string      `name:"event-target" sep:"none" placeholder:"ARN=URL" help:"Who stands for a queue, topic or function that event notifications name: a webhook (http://, https://), a subject of NATS (nats://), a queue with the API of SQS (sqs+http://, sqs+https://); may be repeated."`
 	Ownership         string        `name:"object-ownership" default:"BucketOwnerEnforced" enum:"BucketOwnerEnforced,BucketOwnerPreferred,ObjectWriter" placeholder:"SETTING" help:"Object Ownership of new buckets that name none: ${enum} (${default})."`
 	LogLevel          slog.Level    `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	LogJSON           bool          `name:"log-json" help:"Log as JSON."`
@@ -65,6 +66,13 @@ func (c *serveCommand) Run(ctx context.Context, s streams) error {
 		if err := config.DisableKey(conf.Keys, name); err != nil {
 			return err
 		}
+	}
+	for _, text := range c.EventTarget {
+		target, err := config.ParseEventTarget(text)
+		if err != nil {
+			return err
+		}
+		conf.EventTargets = append(conf.EventTargets, target)
 	}
 	srv, err := server.Open(ctx, conf, newLog(s.err, c.LogLevel, c.LogJSON))
 	if err != nil {

@@ -46,6 +46,22 @@ type Server struct {
 	LifecycleInterval time.Duration
 	// LifecycleDay is how long a day of lifecycle rules lasts; 24 hours if 0.
 	LifecycleDay time.Duration
+	// EventTargets are who can be told of events.
+	EventTargets []EventTarget
+}
+
+// EventTarget stands for a queue, topic or function of AWS that notification
+// configurations name.
+type EventTarget struct{ ARN, URL string }
+
+// ParseEventTarget reads ARN=URL.
+func ParseEventTarget(s string) (EventTarget, error) {
+	name, target, ok := strings.Cut(s, "=")
+	if !ok || !strings.HasPrefix(name, "arn:") || target == "" {
+		return EventTarget{}, fault.New(fault.Invalid, "", "this is not an event target").
+			WithHint("an event target is ARN=URL, such as arn:aws:sqs:us-east-1:111111111111:events=http://127.0.0.1:8080/events")
+	}
+	return EventTarget{name, target}, nil
 }
 
 // Account names an account; clients use the name as their profile.

@@ -97,6 +97,56 @@ func Stored(v *object.Version, how How) string {
 	return map[How]string{ByPut: CreatedPut, ByPost: CreatedPost, ByCopy: CreatedCopy, ByUpload: CreatedComplete}[how]
 }
 
+// Deleted returns the events of a version that was removed for good, by a
+// lifecycle rule if it expired.
+func Deleted(v *object.Version, expired bool) []Event {
+	name := RemovedDelete
+	if expired {
+		name = ExpiredDelete
+	}
+	all := []Event{Of(name, v)}
+	for _, d := range v.Deliveries {
+		if d.Status == object.Pending {
+			all = append(all, OfDelivery(ReplicationNotTracked, v, d, d.Time))
+		}
+	}
+	return all
+}
+
+// Tagged returns the event of a version that has other tags now.
+func Tagged(v *object.Version) Event {
+	if len(v.Tags) == 0 {
+		return Of(TaggingDelete, v)
+	}
+	return Of(TaggingPut, v)
+}
+
+// Replicated returns the event of a replica at its destination.
+func Replicated(v *object.Version) Event {
+	if len(v.Parts) > 0 {
+		return Of(Stored(v, ByUpload), v)
+	}
+	return Of(Stored(v, ByPut), v)
+}
+
+// Delivered returns the event of the end of a delivery at its source, whose
+// Deliveries are those before it; false if nobody is to be told of it.
+func Delivered(v *object.Version, outcome object.Delivery) (Event, bool) {
+	requested := outcome.Time // of what did not wait: a job brings it
+	for _, d := range v.Deliveries {
+		if d.Bucket == outcome.Bucket && d.Status == object.Pending {
+			requested = d.Time
+		}
+	}
+	switch {
+	case outcome.Status == object.Failed:
+		return OfDelivery(ReplicationFailed, v, outcome, requested), true
+	case outcome.Status == object.Completed && outcome.Time.Sub(requested) > Threshold:
+		return OfDelivery(ReplicationLate, v, outcome, requested), true
+	}
+	return Event{}, false
+}
+
 // Fields of an event in its row.
 const (
 	fName fields.Number = iota + 1

@@ -155,3 +155,42 @@ func (t *Told) Apply(b *pebble.Batch) error {
 		}
 	}))
 }
+
+// Missed is a change that notes that a delivery waits for too long.
+type Missed struct {
+	Bucket, Key, ID string
+	Destination     string
+	Origin          *event.Origin
+}
+
+// Fields of a missed delivery; those of a version stand beside them.
+const (
+	fDestination fields.Number = 117
+	fOrigin      fields.Number = 180
+)
+
+// Encode writes the change.
+func (m *Missed) Encode(w *fields.Writer) {
+	w.Text(fields.Bucket, m.Bucket)
+	w.Text(fields.Key, m.Key)
+	w.Text(fields.ID, m.ID)
+	w.Text(fDestination, m.Destination)
+	m.Origin.Encode(w, fOrigin)
+}
+
+// Read takes one field of what Encode wrote.
+func (m *Missed) Read(f fields.Field) (err error) {
+	switch f.Number {
+	case fields.Bucket:
+		m.Bucket = f.Text()
+	case fields.Key:
+		m.Key = f.Text()
+	case fields.ID:
+		m.ID = f.Text()
+	case fDestination:
+		m.Destination = f.Text()
+	case fOrigin:
+		m.Origin, err = event.ReadOrigin(f.Bytes)
+	}
+	return err
+}

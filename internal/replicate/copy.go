@@ -28,7 +28,7 @@ func (e *Engine) copy(src *bucket.Bucket, role string, r *rule.Rule, o *store.Ob
 		return failed(o, d, err)
 	}
 	d.Status, d.Code, d.Reason = object.Completed, "", ""
-	return store.Delivery{Source: o, Replica: c, Into: dst, Outcome: d}
+	return store.Delivery{Source: o, Replica: c, Into: dst, By: "AWS:" + caller.UserID, Outcome: d}
 }
 
 // change plans the delivery of changes of a version to a destination that has

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"twinbucket/fault"
+	"twinbucket/internal/event"
 	"twinbucket/internal/form"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/wire"
@@ -60,6 +61,7 @@ func (c *call) postObject() error {
 	if err := c.refuseHeaders(); err != nil {
 		return err
 	}
+	c.originate(event.ByPost)
 	c.form, c.body, c.length = f, f.File(), -1
 	return c.putObject()
 }

@@ -23,8 +23,10 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/checksum"
+	"twinbucket/internal/event"
 	"twinbucket/internal/form"
 	"twinbucket/internal/iam"
+	"twinbucket/internal/notify"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
 	"twinbucket/internal/wire"
@@ -44,8 +46,10 @@ type Config struct {
 	// Ownership is the setting of new buckets that name none;
 	// BucketOwnerEnforced if empty.
 	Ownership bucket.Ownership
-	Log       *slog.Logger     // nil: slog.Default()
-	Now       func() time.Time // nil: time.Now
+	// Events knows who can be told of events; nil: nobody can.
+	Events *notify.Engine
+	Log    *slog.Logger     // nil: slog.Default()
+	Now    func() time.Time // nil: time.Now
 }
 
 // server is the door.
@@ -55,6 +59,7 @@ type server struct {
 	region     string
 	domains    []string
 	ownership  bucket.Ownership // of new buckets that name none
+	events     *notify.Engine
 	log        *slog.Logger
 	now        func() time.Time
 	publics    bucket.Derived[bool] // whether strangers are kept out
@@ -67,6 +72,9 @@ type server struct {
 // http.ServeMux before it would clean them and so change keys.
 func New(c Config) http.Handler {
 	s := &server{store: c.Store, iam: c.IAM, region: c.Region, ownership: c.Ownership, log: c.Log, now: c.Now}
+	if s.events = c.Events; s.events == nil {
+		s.events = notify.New(notify.Config{Store: c.Store})
+	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -160,6 +168,7 @@ func (c *call) serve() error {
 		if c.bucket, err = c.lookup(c.name, "X-Amz-Expected-Bucket-Owner"); err != nil {
 			return err
 		}
+		c.originate(event.ByPut)
 	}
 	return op.run(c)
 }

@@ -27,6 +27,7 @@ import (
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/keyring"
+	"twinbucket/internal/notify"
 	"twinbucket/internal/s3api"
 	"twinbucket/internal/sigv4"
 	"twinbucket/internal/store"
@@ -65,7 +66,7 @@ const (
 func newWorld(t testing.TB, set ...func(*s3api.Config)) *world {
 	t.Helper()
 	clock := func() time.Time { return start }
-	st, err := store.Open(vfs.Memory(), "data", store.Options{Now: clock, Select: selectRules, Keys: []keyring.Key{{Account: "111111111111", ID: "my-key", Alias: "mine"}, {ID: "off", Disabled: true}}, Log: slog.New(slog.DiscardHandler)})
+	st, err := store.Open(vfs.Memory(), "data", store.Options{Now: clock, Select: selectRules, Tell: new(notify.Teller).Tell, Keys: []keyring.Key{{Account: "111111111111", ID: "my-key", Alias: "mine"}, {ID: "off", Disabled: true}}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

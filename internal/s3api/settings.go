@@ -21,6 +21,8 @@ type kept struct {
 	noneMessage string
 	// empty is the answer where there is none and that is no fault.
 	empty string
+	// asked, if not nil, is asked whether a document may be stored that is valid.
+	asked func(*call, *setting.Document) error
 	// told answers PUT with a word on what the document does not do here.
 	told func(*call, *setting.Document)
 }
@@ -40,7 +42,12 @@ var (
 	keptNotification = kept{
 		name: bucket.Notification, get: "s3:GetBucketNotification", put: "s3:PutBucketNotification",
 		empty: "<NotificationConfiguration xmlns=\"" + namespace + "\"></NotificationConfiguration>",
-		told:  (*call).tellNotification,
+		asked: (*call).checkDestinations,
+		told: func(c *call, d *setting.Document) {
+			if d.ToEventBridge() {
+				c.hint("the configuration is stored; there is no EventBridge here, and nothing is sent to it")
+			}
+		},
 	}
 	keptLogging = kept{
 		name: bucket.Logging, get: "s3:GetBucketLogging", put: "s3:PutBucketLogging",
@@ -88,6 +95,11 @@ func (k *kept) store(c *call) error {
 	d, err := c.setting(k.name, k.digest)
 	if err != nil {
 		return err
+	}
+	if k.asked != nil {
+		if err := k.asked(c, d); err != nil {
+			return err
+		}
 	}
 	// The other buckets are looked up where the document is stored.
 	err = c.store.ChangeBucket(c.r.Context(), c.bucket, func(b *bucket.Bucket) error {
@@ -140,12 +152,3 @@ func missingDigest() error {
 
 // hint tells the client, in an answer that is no error, what it may not expect.
 func (c *call) hint(text string) { wire.Set(c.h, wire.HintHeader, text) }
-
-// tellNotification says that no event is sent yet.
-func (c *call) tellNotification(d *setting.Document) {
-	if d.Empty() {
-		return
-	}
-	c.hint("the configuration is stored and its destinations were not asked; events are not sent yet")
-	c.log.WarnContext(c.r.Context(), "event notifications were configured; no event is sent yet", "bucket", c.name)
-}

@@ -17,6 +17,7 @@ import (
 	"twinbucket/internal/iamapi"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/metrics"
+	"twinbucket/internal/notify"
 	"twinbucket/internal/prove"
 	"twinbucket/internal/replapi"
 	"twinbucket/internal/replicate"
@@ -77,7 +78,14 @@ func (s *Server) open(ctx context.Context) (err error) {
 	for i, k := range c.Keys {
 		keys[i] = keyring.Key(k)
 	}
-	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, SelectChanges: rules.SelectChanges, Log: s.log, Region: c.Region, Keys: keys}); err != nil {
+	targets := map[string]notify.Target{}
+	for _, t := range c.EventTargets {
+		if targets[t.ARN], err = notify.Dial(t.ARN, t.URL); err != nil {
+			return err
+		}
+	}
+	teller := new(notify.Teller)
+	if s.store, err = store.Open(vfs.OS(), c.Data, store.Options{Select: rules.Select, SelectChanges: rules.SelectChanges, Tell: teller.Tell, Log: s.log, Region: c.Region, Keys: keys}); err != nil {
 		return err
 	}
 	cat := catalog.New(s.store)
@@ -98,6 +106,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
 	proofs := prove.New(prove.Config{Store: s.store, Catalog: cat, Every: c.ProveEvery, Yield: replication.Yield, Log: s.log})
+	events := notify.New(notify.Config{Store: s.store, Targets: targets, Region: c.Region, Log: s.log})
 	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Ownership: c.Ownership, Log: s.log})
 
 	s.parts.Grace = grace
@@ -105,6 +114,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("replication", replication.Run)
 	s.parts.Add("batch jobs", jobs.Run)
 	s.parts.Add("lifecycle", rounds.Run)
+	s.parts.Add("events", events.Run)
 	s.parts.Add("stacks", stacks.Run)
 	passes := scrub.Noted(cat)
 	s.parts.Add("scrub", scrub.New(scrub.Config{Store: s.store, Passes: passes, Every: c.ScrubEvery, Yield: replication.Yield, Log: s.log}).Run)
@@ -117,7 +127,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.showMetrics(all)
 	s.parts.Add("http", s.public.serve)
 	s.public.answer(&dispatcher{
-		s3:          s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Log: s.log}),
+		s3:          s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Events: events, Log: s.log}),
 		control:     s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
 		replication: replapi.New(replapi.Config{Engine: replication, Proofs: proofs, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
 		iam:         iamapi.New(s.iam, c.Region),

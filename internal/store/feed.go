@@ -279,7 +279,7 @@ func (c *deliverCommand) apply(a *applier, at, _ journal.Position) error {
 			return err
 		}
 		if c.storeReplica(a, &src.Lock) {
-			a.tellReplica(at, c)
+			a.tell(at, c.origin, event.Replicated(&c.replica.Version))
 		}
 	}
 	to := at

@@ -91,57 +91,26 @@ func (a *applier) tellStored(at journal.Position, c *putCommand) {
 }
 
 func (a *applier) tellDeleted(at journal.Position, c *deleteCommand) {
-	v, name := &c.found.Version, event.RemovedDelete
-	if c.sight != nil {
-		name = event.ExpiredDelete
-	}
-	a.tell(at, c.origin, event.Of(name, v))
-	for _, d := range v.Deliveries {
-		if d.Status == object.Pending {
-			a.tell(at, c.origin, event.OfDelivery(event.ReplicationNotTracked, v, d, d.Time))
-		}
+	for _, e := range event.Deleted(&c.found.Version, c.sight != nil) {
+		a.tell(at, c.origin, e)
 	}
 }
 
 func (a *applier) tellChanged(at journal.Position, c *patchCommand, o *Object, relisted bool) {
 	switch {
-	case c.tags != nil && len(*c.tags) == 0:
-		a.tell(at, c.origin, event.Of(event.TaggingDelete, &o.Version))
 	case c.tags != nil:
-		a.tell(at, c.origin, event.Of(event.TaggingPut, &o.Version))
+		a.tell(at, c.origin, event.Tagged(&o.Version))
 	case relisted:
 		a.tell(at, c.origin, event.Of(event.ACLPut, &o.Version))
 	}
 }
 
-// tellReplica tells of a replica at its destination.
-func (a *applier) tellReplica(at journal.Position, c *deliverCommand) {
-	how := event.ByPut
-	if len(c.replica.Parts) > 0 {
-		how = event.ByUpload
-	}
-	a.tell(at, c.origin, event.Of(event.Stored(&c.replica.Version, how), &c.replica.Version))
-}
-
 // tellDelivered tells of the end of a delivery at its source, whose deliveries
 // are those before it.
 func (a *applier) tellDelivered(at journal.Position, c *deliverCommand, src *Object) {
-	requested := c.outcome.Time // of what did not wait: a job brings it
-	for _, d := range src.Deliveries {
-		if d.Bucket == c.outcome.Bucket && d.Status == object.Pending {
-			requested = d.Time
-		}
+	if e, ok := event.Delivered(&src.Version, c.outcome); ok {
+		a.tell(at, c.origin, e)
 	}
-	name := event.ReplicationFailed
-	switch c.outcome.Status {
-	case object.Pending:
-		return
-	case object.Completed:
-		if name = event.ReplicationLate; c.outcome.Time.Sub(requested) <= event.Threshold {
-			return
-		}
-	}
-	a.tell(at, c.origin, event.OfDelivery(name, &src.Version, c.outcome, requested))
 }
 
 // Missed notes that the delivery of a version to a destination has waited for
@@ -151,52 +120,26 @@ func (s *Store) Missed(ctx context.Context, o *Object, destination string) error
 	if err != nil {
 		return err
 	}
-	return s.do(ctx, &missedCommand{o.Bucket, o.Key, o.ID, destination, s.origin(ctx, b)}, nil)
+	return s.do(ctx, &missedCommand{outbox.Missed{Bucket: o.Bucket, Key: o.Key, ID: o.ID, Destination: destination, Origin: s.origin(ctx, b)}}, nil)
 }
 
-type missedCommand struct {
-	bucket, key, id string
-	destination     string
-	origin          *event.Origin
-}
+type missedCommand struct{ outbox.Missed }
 
-func (c *missedCommand) number() byte { return cmdMissed }
-
-func (c *missedCommand) encode(w *fields.Writer) {
-	w.Text(fields.Bucket, c.bucket)
-	w.Text(fields.Key, c.key)
-	w.Text(fields.ID, c.id)
-	w.Text(fDestination, c.destination)
-	c.origin.Encode(w, fOrigin)
-}
-
-func (c *missedCommand) decode(f fields.Field) (err error) {
-	switch f.Number {
-	case fields.Bucket:
-		c.bucket = f.Text()
-	case fields.Key:
-		c.key = f.Text()
-	case fields.ID:
-		c.id = f.Text()
-	case fDestination:
-		c.destination = f.Text()
-	case fOrigin:
-		c.origin, err = event.ReadOrigin(f.Bytes)
-	}
-	return err
-}
+func (c *missedCommand) number() byte                { return cmdMissed }
+func (c *missedCommand) encode(w *fields.Writer)     { c.Encode(w) }
+func (c *missedCommand) decode(f fields.Field) error { return c.Read(f) }
 
 func (c *missedCommand) apply(a *applier, at, _ journal.Position) error {
-	o := a.find(c.bucket, c.key, c.id)
-	if o == nil || c.origin == nil {
+	o := a.find(c.Bucket, c.Key, c.ID)
+	if o == nil || c.Origin == nil {
 		return a.broken
 	}
 	for i := range o.Deliveries {
 		d := &o.Deliveries[i]
-		if d.Bucket == c.destination && d.Status == object.Pending && !d.Missed && c.origin.Time.Sub(d.Time) > event.Threshold {
+		if d.Bucket == c.Destination && d.Status == object.Pending && !d.Missed && c.Origin.Time.Sub(d.Time) > event.Threshold {
 			d.Missed = true
 			a.write(o)
-			a.tell(at, c.origin, event.OfDelivery(event.ReplicationMissed, &o.Version, *d, d.Time))
+			a.tell(at, c.Origin, event.OfDelivery(event.ReplicationMissed, &o.Version, *d, d.Time))
 		}
 	}
 	return a.broken

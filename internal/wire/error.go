@@ -94,7 +94,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, shape Shape, namespace s
 		return
 	}
 	if shape == S3 {
-		e := s3Error{Code: code, Message: message, Hint: hint, RequestID: id, HostID: hostID(h), Resource: r.URL.Path}
+		e := s3Error{Code: code, Message: message, Hint: hint, RequestID: id, HostID: HostID(h), Resource: r.URL.Path}
 		switch thing := thingOf(err); code {
 		case "NoSuchBucket", "BucketNotEmpty", "BucketAlreadyExists", "BucketAlreadyOwnedByYou", "InvalidBucketName",
 			"ReplicationConfigurationNotFoundError", "NoSuchBucketPolicy", "NoSuchTagSet", "NoSuchPublicAccessBlockConfiguration",
@@ -114,7 +114,7 @@ func WriteError(w http.ResponseWriter, r *http.Request, shape Shape, namespace s
 		Code:    code, Message: message, Hint: hint, RequestID: id,
 	}
 	if shape == Control {
-		e.HostID = hostID(h)
+		e.HostID = HostID(h)
 	} else if e.Type = "Sender"; status >= http.StatusInternalServerError {
 		e.Type = "Receiver"
 	}

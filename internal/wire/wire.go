@@ -46,8 +46,8 @@ func RequestID(w http.ResponseWriter) string {
 	return h[headerID][0]
 }
 
-// hostID returns the x-amz-id-2 that RequestID set.
-func hostID(h http.Header) string {
+// HostID returns the x-amz-id-2 that RequestID set.
+func HostID(h http.Header) string {
 	if v := h[headerID2]; len(v) == 1 {
 		return v[0]
 	}

@@ -66,13 +66,14 @@ var rooms = map[string]string{
 	// Engines live long.
 	"internal/replicate": "internal/iam internal/ledger internal/store internal/queue internal/run rule setting policy object bucket acl arn fault",
 	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
+	"internal/notify":    "internal/event internal/ledger internal/outbox internal/sigv4 internal/store rule setting bucket arn fault",
 	"internal/scrub":     "internal/store internal/catalog fault",
 	"internal/prove":     "internal/compare internal/store internal/catalog rule object acl bucket fault",
 	"internal/sweep":     "internal/store lifecycle object bucket arn fault",
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.
-	"internal/s3api":     "internal/checksum internal/form internal/grants internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
+	"internal/s3api":     "internal/checksum internal/event internal/form internal/grants internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/replapi":   "internal/wire internal/ledger internal/store internal/iam internal/replicate internal/prove NOUNS",
 	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
@@ -91,7 +92,7 @@ var rooms = map[string]string{
 }
 
 var groups = map[string][]string{
-	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub", "internal/prove"},
+	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub", "internal/notify", "internal/prove"},
 	"DOORS":   {"internal/s3api", "internal/replapi", "internal/s3control", "internal/iamapi", "internal/cfnapi", "internal/adminapi"},
 }
 

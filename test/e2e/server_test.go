@@ -36,8 +36,8 @@ type server struct {
 const patience = 60 * time.Second
 
 // serve starts a server over a data directory, at listen, and returns when it
-// is healthy. The server is not stopped by itself.
-func serve(data, listen string) (*server, error) {
+// is healthy, with more flags. The server is not stopped by itself.
+func serve(data, listen string, more ...string) (*server, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, err
 	}
@@ -46,8 +46,8 @@ func serve(data, listen string) (*server, error) {
 		return nil, err
 	}
 	s := &server{data: data, ended: make(chan error, 1), log: log}
-	s.process = exec.Command(binary, "serve", "--data", data, "--listen", listen, "--region", region,
-		"--account", "source="+source, "--account", "destination="+destination)
+	s.process = exec.Command(binary, append([]string{"serve", "--data", data, "--listen", listen, "--region", region,
+		"--account", "source=" + source, "--account", "destination=" + destination}, more...)...)
 	s.process.Stderr = log
 	out, err := s.process.StdoutPipe()
 	if err != nil {
@@ -114,9 +114,9 @@ func (s *server) kill() error {
 func (s *server) listen() string { return strings.TrimPrefix(s.endpoint, "http://") }
 
 // start serves a new data directory until the test ends.
-func start(t *testing.T) *server {
+func start(t *testing.T, more ...string) *server {
 	t.Helper()
-	s, err := serve(filepath.Join(t.TempDir(), "data"), "127.0.0.1:0")
+	s, err := serve(filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", more...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,8 +46,10 @@ func serve(data, listen string, more ...string) (*server, error) {
 		return nil, err
 	}
 	s := &server{data: data, ended: make(chan error, 1), log: log}
-	s.process = exec.Command(binary, append([]string{"serve", "--data", data, "--listen", listen, "--region", region,
-		"--account", "source=" + source, "--account", "destination=" + destination}, more...)...)
+	s.process = exec.Command(binary, append([]string{
+		"serve", "--data", data, "--listen", listen, "--region", region,
+		"--account", "source=" + source, "--account", "destination=" + destination,
+	}, more...)...)
 	s.process.Stderr = log
 	out, err := s.process.StdoutPipe()
 	if err != nil {

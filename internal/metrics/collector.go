@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"twinbucket/fault"
+	"twinbucket/internal/outbox"
+	"twinbucket/internal/prove"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/scrub"
 	"twinbucket/internal/store"
@@ -32,6 +34,9 @@ func counter[T any](name, help string, value func(T) float64, labels ...string) 
 // lane are the labels of what is told of each rule and destination: the
 // dimensions of Amazon's metrics.
 var lane = []string{"source_bucket", "destination_bucket", "rule_id"}
+
+// ends are the labels of what is told of replicas.
+var ends = lane[:2]
 
 var (
 	ofLanes = []of[replicate.Standing]{
@@ -81,6 +86,22 @@ var (
 		gauge("scrub_last_pass_problems", "Damage that the last reading of everything stored found.",
 			func(p scrub.Pass) float64 { return float64(p.Checked.Problems) }),
 	}
+	ofProofs = []of[prove.Verified]{
+		gauge("replicas_verified_timestamp_seconds", "When the last look at the replicas of a bucket at one destination ended, as Unix time; absent before the first.",
+			func(v prove.Verified) float64 { return float64(v.Finished.UnixNano()) / float64(time.Second) }, ends...),
+		gauge("replicas_verified", "Replicas that the last look found as they have to be.",
+			func(v prove.Verified) float64 { return float64(v.Replicas - v.Differ - v.Removed - v.Missing) }, ends...),
+		gauge("replicas_wrong", "Replicas that the last look found different or missing; those that were deleted at the destination are not among them.",
+			func(v prove.Verified) float64 { return float64(v.Differ + v.Missing) }, ends...),
+	}
+	ofOutboxes = []of[outbox.Box]{
+		gauge("events_waiting", "Events that a target is to be told of.",
+			func(x outbox.Box) float64 { return float64(x.Waiting) }, "target"),
+		counter("events_told_total", "Events that a target has taken.",
+			func(x outbox.Box) float64 { return float64(x.Told) }, "target"),
+		counter("events_dropped_total", "Events that were given up, too old or too many.",
+			func(x outbox.Box) float64 { return float64(x.Dropped) }, "target"),
+	}
 	ofJobs = gauge("batch_jobs", "Batch jobs of all accounts, by state. Suspended jobs wait for their user's confirmation.",
 		func(n int) float64 { return float64(n) }, "state")
 )
@@ -94,6 +115,8 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	describe(ch, ofEngine)
 	describe(ch, ofStore)
 	describe(ch, ofScrub)
+	describe(ch, ofProofs)
+	describe(ch, ofOutboxes)
 	ch <- ofJobs.desc
 }
 
@@ -129,6 +152,22 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		collect(ch, ofScrub, pass)
 	case !errors.Is(err, fault.NotFound):
 		ch <- prometheus.NewInvalidMetric(ofScrub[0].desc, err)
+	}
+	for _, b := range c.Store.Buckets() {
+		proofs, err := c.Proofs.Last(b.Name)
+		if err != nil && !errors.Is(err, fault.NotFound) { // a bucket may go meanwhile
+			ch <- prometheus.NewInvalidMetric(ofProofs[0].desc, err)
+		}
+		for _, v := range proofs {
+			collect(ch, ofProofs, v, b.Name, v.Destination)
+		}
+	}
+	boxes, err := c.Store.Outboxes()
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(ofOutboxes[0].desc, err)
+	}
+	for _, x := range boxes {
+		collect(ch, ofOutboxes, x, x.Target)
 	}
 	jobs, err := c.Jobs.Census()
 	if err != nil {

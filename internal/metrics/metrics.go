@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"twinbucket/internal/batch"
+	"twinbucket/internal/prove"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/scrub"
 	"twinbucket/internal/store"
@@ -25,6 +26,7 @@ type Config struct {
 	Replication *replicate.Engine
 	Jobs        *batch.Engine
 	Scrubs      scrub.Passes
+	Proofs      *prove.Engine
 	Log         *slog.Logger // nil: slog.Default()
 }
 

@@ -20,11 +20,15 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"twinbucket/bucket"
+	"twinbucket/internal/event"
 	"twinbucket/internal/metrics"
+	"twinbucket/internal/prove"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/scrub"
 	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
+	"twinbucket/internal/vfs"
+	"twinbucket/object"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,7 +43,7 @@ var twoRules = strings.Replace(testenv.Config, "</ReplicationConfiguration>",
 // of returns the metrics of an environment at a time.
 func of(e *testenv.Env, now time.Time) *metrics.Metrics {
 	return metrics.New(metrics.Config{
-		Store: e.Store, Jobs: e.Batch, Scrubs: scrub.Noted(e.Catalog),
+		Store: e.Store, Jobs: e.Batch, Scrubs: scrub.Noted(e.Catalog), Proofs: prove.New(prove.Config{Store: e.Store, Catalog: e.Catalog}),
 		Replication: replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Now: func() time.Time { return now }}),
 	})
 }
@@ -170,6 +174,78 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// proved has a pass over the replicas of the source bucket end.
+func proved(e *testenv.Env) {
+	e.T.Helper()
+	b, err := e.Store.Bucket(testenv.SrcBucket)
+	e.Must(err)
+	state, err := json.Marshal(map[string]any{"created": b.Created, "last": []prove.Verified{
+		{Destination: testenv.DstBucket, Finished: time.Unix(1764277200, 0), Replicas: 10, Differ: 1, Removed: 2, Missing: 3},
+	}})
+	e.Must(err)
+	_, err = e.Store.PutRecord(e.T.Context(), "proof", testenv.SrcBucket, state, 0)
+	e.Must(err)
+}
+
+// TestProofs has what the last look at replicas found.
+func TestProofs(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	m := of(e, time.Now())
+	if got := scrape(t, m, "twinbucket_replicas_"); got != "" {
+		t.Errorf("before the first pass: %s", got)
+	}
+	proved(e)
+	const ends = `{destination_bucket="dst-bucket",source_bucket="src-bucket"} `
+	want := "twinbucket_replicas_verified" + ends + "4\n" + "twinbucket_replicas_verified_timestamp_seconds" + ends + "1.7642772e+09\n" + "twinbucket_replicas_wrong" + ends + "4\n"
+	if diff := cmp.Diff(want, scrape(t, m, "twinbucket_replicas_")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// telling is a store that has three events for a target.
+func telling(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(vfs.Memory(), "/data", store.Options{Tell: func(b *bucket.Bucket, e *event.Event) bool {
+		e.Target = "arn:aws:sqs:us-east-1:111111111111:q"
+		return true
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	err = s.CreateBucket(t.Context(), &bucket.Bucket{Name: "told", Owner: testenv.Source, Documents: map[bucket.Document][]byte{bucket.Notification: []byte("x")}})
+	for _, key := range []string{"a", "b", "c"} {
+		if err == nil {
+			_, err = s.Put(t.Context(), store.Put{Version: object.Version{Bucket: "told", Key: key, Owner: testenv.Source}, Body: strings.NewReader("")})
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestEvents has what targets are to be told.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	with := *e
+	with.Store = telling(t)
+	want := ""
+	for _, line := range []string{"dropped_total%s 0", "told_total%s 0", "waiting%s 3"} {
+		want += "twinbucket_events_" + fmt.Sprintf(line, `{target="arn:aws:sqs:us-east-1:111111111111:q"}`) + "\n"
+	}
+	if diff := cmp.Diff(want, scrape(t, of(&with, time.Now()), "twinbucket_events_")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestJobs counts jobs by their states.
 func TestJobs(t *testing.T) {
 	t.Parallel()
@@ -193,7 +269,7 @@ func TestScrapesWhileBusy(t *testing.T) {
 	e.Scenario()
 	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
 	e.Start()
-	m := metrics.New(metrics.Config{Store: e.Store, Jobs: e.Batch, Scrubs: scrub.Noted(e.Catalog), Replication: e.Replicate})
+	m := metrics.New(metrics.Config{Store: e.Store, Jobs: e.Batch, Scrubs: scrub.Noted(e.Catalog), Proofs: prove.New(prove.Config{Store: e.Store, Catalog: e.Catalog}), Replication: e.Replicate})
 	const writers, objects = 4, 50
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -232,10 +308,13 @@ func types(t *testing.T) map[string]string {
 	e.Scenario()
 	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
 	e.Must(scrub.Noted(e.Catalog).Note(t.Context(), scrub.Pass{Finished: time.Now()}))
+	proved(e)
 	m := of(e, time.Now())
 	m.Answered("s3", "GET", 200, time.Second)
+	with := *e
+	with.Store = telling(t)
 	out := map[string]string{}
-	for line := range strings.Lines(scrape(t, m, "# TYPE twinbucket_")) {
+	for line := range strings.Lines(scrape(t, m, "# TYPE twinbucket_") + scrape(t, of(&with, time.Now()), "# TYPE twinbucket_events")) {
 		f := strings.Fields(line)
 		out[f[2]] = f[3]
 	}

@@ -123,7 +123,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		s.admin.answer(adminapi.New(s.iam, s.log), s.log)
 		s.parts.Add("admin", s.admin.serve)
 	}
-	all := metrics.New(metrics.Config{Store: s.store, Replication: replication, Jobs: jobs, Scrubs: passes, Log: s.log})
+	all := metrics.New(metrics.Config{Store: s.store, Replication: replication, Jobs: jobs, Scrubs: passes, Proofs: proofs, Log: s.log})
 	s.showMetrics(all)
 	s.parts.Add("http", s.public.serve)
 	s.public.answer(&dispatcher{

@@ -82,7 +82,7 @@ var rooms = map[string]string{
 
 	// Wiring.
 	"internal/config":  "NOUNS",
-	"internal/metrics": "ENGINES internal/store job fault",
+	"internal/metrics": "ENGINES internal/outbox internal/store job fault",
 	"internal/server":  "internal/config internal/metrics DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/keyring internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/verify internal/progress NOUNS",
 	"internal/cli":     "client internal/adminapi internal/check internal/verify internal/profile internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",

@@ -424,6 +424,28 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// TestRequesterPays: into a bucket of another account that has requesters pay
+// nothing is replicated.
+func TestRequesterPays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pay := func(who string) {
+		t.Helper()
+		w.must(w.dst.PutBucketDocument(t.Context(), "dst", bucket.RequestPayment, []byte("<RequestPaymentConfiguration><Payer>"+who+"</Payer></RequestPaymentConfiguration>")))
+	}
+	pay("Requester")
+	r := w.check()
+	if got := refused(r); !slices.Equal(got, []string{"its owner pays for requests"}) {
+		t.Errorf("%q\n%s", got, written(t, r))
+	}
+	w.replicates("k1", false, false)
+	pay("BucketOwner")
+	if r := w.check(); refused(r) != nil {
+		t.Error(written(t, r))
+	}
+	w.replicates("k2", true, true)
+}
+
 // TestKeysThatAreNotKnown: a role that may use some keys is not told to be
 // refused where the keys are not known.
 func TestKeysThatAreNotKnown(t *testing.T) {

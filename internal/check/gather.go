@@ -80,7 +80,7 @@ const (
 
 // documents are the settings that matter to replication.
 var documents = []bucket.Document{
-	bucket.Policy, bucket.PublicAccessBlock, bucket.OwnershipControls, bucket.ObjectLock, bucket.Encryption, bucket.Replication,
+	bucket.Policy, bucket.PublicAccessBlock, bucket.OwnershipControls, bucket.ObjectLock, bucket.Encryption, bucket.RequestPayment, bucket.Replication,
 }
 
 // bucket reads a bucket through the account that owns it.

@@ -270,6 +270,18 @@ func (c *checker) fits(part string, src, dst *place, r *rule.Rule) {
 	if src.Locked() {
 		c.setting(part, dst, bucket.ObjectLock, "Object Lock is enabled, as at the source", dst.Locked(), "it is on at "+src.Name, "DstBucketObjectLockConfigMissing")
 	}
+	if l := (Line{Part: part, What: "its owner pays for requests", Account: dst.Owner}); dst.Owner != src.Owner {
+		switch err := dst.unread[bucket.RequestPayment]; {
+		case err != nil:
+			l.Status, l.Reason = Unknown, texts([]error{err})
+			c.add(l)
+		case dst.RequesterPays():
+			l.Status, l.Code = Refused, "DstPutObjectNotPermitted"
+			l.Reason = "requesters pay, and S3 does not replicate into such a bucket of another account: " +
+				"aws s3api put-bucket-request-payment --bucket " + dst.Name + " --request-payment-configuration Payer=BucketOwner"
+			c.add(l)
+		}
+	}
 	if account := r.Destination.Account; account != "" {
 		l := Line{Part: part, What: "the bucket belongs to account " + account + ", which the rule names", Account: dst.Owner, Status: OK}
 		if account != dst.Owner {

@@ -83,7 +83,7 @@ func versionOf(bucket, key string, resp *http.Response) object.Version {
 	v.Lock.Mode = h.Get("X-Amz-Object-Lock-Mode")
 	// A time that cannot be read stays zero.
 	v.Modified = modified(h)
-	v.Deliveries = deliveries(h)
+	v.Deliveries, v.Returning = deliveries(h), h.Get("X-Twinbucket-Returning") == "true"
 	v.Lock.Until, _ = time.Parse(time.RFC3339, h.Get("X-Amz-Object-Lock-Retain-Until-Date"))
 	for name, values := range h {
 		if rest, ok := strings.CutPrefix(name, metaPrefix); ok {

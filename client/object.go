@@ -129,7 +129,8 @@ func (c *Client) GetObject(ctx context.Context, bucket, key string, g Get) (*Obj
 // version that is a delete marker is returned as one; if the current version
 // is, the error is NotFound.
 //
-// From Twinbucket the owner of the bucket learns its Deliveries too.
+// From Twinbucket the owner of the bucket learns its Deliveries too, and whether
+// it is a replica that is Returning.
 func (c *Client) HeadObject(ctx context.Context, bucket, key, version string) (*object.Version, error) {
 	k := onObject("HeadObject", http.MethodHead, bucket, key, version)
 	k.set("X-Amz-Checksum-Mode", "ENABLED")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"twinbucket/bucket"
@@ -30,6 +31,7 @@ type Explanation struct {
 	VersionID string        `json:"versionId"`
 	Marker    bool          `json:"deleteMarker"`
 	Status    object.Status `json:"status"` // "" if the version has none, or the API does not tell
+	Replica   bool          `json:"replica"`
 	History   []Event       `json:"history"`
 	Rules     []RuleVerdict `json:"rules"`
 	Copies    []Copy        `json:"copies"`
@@ -76,6 +78,9 @@ type Copy struct {
 	Code   string        `json:"code,omitempty"`
 	Reason string        `json:"reason,omitempty"`
 	Time   *time.Time    `json:"time,omitempty"`
+	// Changes are what waits to be carried there, or failed to be, of a version
+	// that is there already.
+	Changes object.Aspects `json:"changes,omitempty"`
 }
 
 // Refused returns how many lines are refused, and how many are unknown.
@@ -94,7 +99,7 @@ func Explain(ctx context.Context, o ObjectOptions) (*Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Explanation{Bucket: src.Name, Account: src.Owner, Key: v.Key, VersionID: v.ID, Marker: v.Marker, Status: v.Status}
+	x := &Explanation{Bucket: src.Name, Account: src.Owner, Key: v.Key, VersionID: v.ID, Marker: v.Marker, Status: v.Status, Replica: v.IsReplica()}
 	if v.Marker { // HEAD does not tell a marker's
 		x.Status = object.Sum(v.Deliveries)
 	}
@@ -170,9 +175,12 @@ func (c *checker) follow(ctx context.Context, x *Explanation, src *place, set *r
 		for _, verdict := range set.Explain(v) {
 			name := verdict.Rule.Destination.BucketName()
 			x.Rules = append(x.Rules, RuleVerdict{verdict.Rule.ID, name, verdict.Selected, verdict.Why})
-			if verdict.Selected {
+			switch {
+			case verdict.Selected:
 				rules[name] = verdict.Rule
 				x.Copies = append(x.Copies, Copy{Bucket: name, Rule: verdict.Rule.ID})
+			case verdict.Changes && slices.ContainsFunc(v.Deliveries, func(d object.Delivery) bool { return d.Bucket == name && unfinished(d) != 0 }):
+				rules[name] = verdict.Rule
 			}
 		}
 	}
@@ -183,7 +191,7 @@ func (c *checker) follow(ctx context.Context, x *Explanation, src *place, set *r
 			x.Copies = append(x.Copies, Copy{Bucket: d.Bucket, Rule: d.Rule})
 		}
 		p := &x.Copies[i]
-		p.Status, p.Code, p.Reason, p.Time = d.Status, d.Code, d.Reason, &d.Time
+		p.Status, p.Code, p.Reason, p.Time, p.Changes = d.Status, d.Code, d.Reason, &d.Time, unfinished(d)
 	}
 	for i := range x.Copies {
 		if err := c.present(ctx, &x.Copies[i], v); err != nil {
@@ -199,12 +207,20 @@ func (c *checker) follow(ctx context.Context, x *Explanation, src *place, set *r
 	}
 	for _, p := range x.Copies {
 		if r := rules[p.Bucket]; r != nil {
-			if err := c.rule(ctx, who, src, r, v); err != nil {
+			if err := c.rule(ctx, who, src, r, v, p.Changes); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// unfinished returns the changes that a delivery is still to carry, or failed to.
+func unfinished(d object.Delivery) object.Aspects {
+	if d.Status == object.Completed {
+		return 0
+	}
+	return d.Changed
 }
 
 // present looks whether a destination has the version.
@@ -242,7 +258,7 @@ func (x *Explanation) tell(v *object.Version) {
 	switch {
 	case v.Marker:
 		what = "the delete marker was made"
-	case v.Status == object.Replica:
+	case x.Replica:
 		what = "the version was put at its source, of which it is a replica"
 	}
 	if !v.Modified.IsZero() {
@@ -254,7 +270,11 @@ func (x *Explanation) tell(v *object.Version) {
 		}
 		what := fmt.Sprintf("%s: %s", p.Bucket, p.Status)
 		if p.Status == object.Pending {
-			what = fmt.Sprintf("rule %q took it for %s: PENDING", p.Rule, p.Bucket)
+			taken := "it"
+			if p.Changes != 0 {
+				taken = "its change of " + named(p.Changes)
+			}
+			what = fmt.Sprintf("rule %q took %s for %s: PENDING", p.Rule, taken, p.Bucket)
 		}
 		if p.Code != "" {
 			what += " " + p.Code
@@ -276,7 +296,7 @@ func (x *Explanation) conclude(src *place, set *rule.Set) {
 	}
 	refused, unknown := x.Refused()
 	state, again := x.state(src, set, refused)
-	if !told || refused == 0 {
+	if !told || refused == 0 || x.Replica {
 		say("%s", state)
 	}
 	switch {
@@ -301,7 +321,9 @@ func (x *Explanation) conclude(src *place, set *rule.Set) {
 func (x *Explanation) state(src *place, set *rule.Set, refused int) (text string, again bool) {
 	missing := slices.ContainsFunc(x.Copies, func(p Copy) bool { return p.Presence != There })
 	switch {
-	case x.Status == object.Replica:
+	case x.Replica && x.Status != object.Replica:
+		return x.returning()
+	case x.Replica:
 		return "it is a replica: it came here by replication, and live replication does not carry it on", false
 	case set == nil:
 		return src.Name + " has no replication configuration: nothing takes it anywhere", false
@@ -328,3 +350,29 @@ func (x *Explanation) state(src *place, set *rule.Set, refused int) (text string
 	}
 	return "it is at every destination", false
 }
+
+// returning is the state of a replica whose own changes are not where they go.
+func (x *Explanation) returning() (text string, again bool) {
+	var changes object.Aspects
+	var to []string
+	gone := false
+	for _, p := range x.Copies {
+		if p.Changes != 0 && p.Status == x.Status {
+			changes |= p.Changes
+			to = append(to, p.Bucket)
+			gone = gone || p.Code == "DstVersionNotFound"
+		}
+	}
+	text = "it is a replica whose change of " + named(changes)
+	where := strings.Join(to, ", ")
+	switch {
+	case x.Status == object.Pending:
+		return text + " is on its way back to " + where, false
+	case gone:
+		return text + " failed to go back to " + where + ": the version was deleted there, and no change brings it back", false
+	}
+	return text + " failed to go back to " + where, true
+}
+
+// named lists aspects for people.
+func named(a object.Aspects) string { return strings.ReplaceAll(a.String(), ",", ", ") }

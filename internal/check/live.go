@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"twinbucket/arn"
@@ -37,7 +38,7 @@ func (c *checker) live(ctx context.Context, src *place, o Options) error {
 			if set.Rules[i].Status != rule.Enabled {
 				continue
 			}
-			if err := c.rule(ctx, who, src, &set.Rules[i], nil); err != nil {
+			if err := c.rule(ctx, who, src, &set.Rules[i], nil, 0); err != nil {
 				return err
 			}
 		}
@@ -185,9 +186,9 @@ func trusting(service string) []byte {
 	return []byte(`{"Effect":"Allow","Principal":{"Service":"` + service + `"},"Action":"sts:AssumeRole"}`)
 }
 
-// rule checks what one rule needs at both ends, for v, or if v is nil for
-// everything that it may select.
-func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule, v *object.Version) error {
+// rule checks what one rule needs at both ends, for v, for changes of v alone, or
+// if v is nil for everything that it may select.
+func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule, v *object.Version, changes object.Aspects) error {
 	dst, err := c.bucket(ctx, r.Destination.BucketName())
 	if err != nil {
 		return err
@@ -199,9 +200,18 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	}
 	var needs []rule.Need
 	var tags []object.Tag
-	if v == nil {
+	switch {
+	case v == nil:
 		needs, tags = c.needs(src, dst, r), r.Tags()
-	} else {
+	case changes != 0:
+		needs, tags = r.ChangeNeeds(&src.Bucket, &dst.Bucket, v, r.Carried(&src.Bucket, &dst.Bucket, changes)), v.Tags
+		asked := map[string]bool{} // several changes need the same
+		needs = slices.DeleteFunc(needs, func(n rule.Need) bool {
+			again := asked[n.Action]
+			asked[n.Action] = true
+			return again
+		})
+	default:
 		needs, tags = r.Needs(&src.Bucket, &dst.Bucket, v, sealing(r, src, dst, v)), v.Tags
 	}
 	ask := func(part string, on *place, context map[string][]string) {
@@ -219,7 +229,7 @@ func (c *checker) rule(ctx context.Context, who *actor, src *place, r *rule.Rule
 	ask(from, src, object.TagFacts(object.ExistingTag, tags))
 	c.fits(to, src, dst, r)
 	var writing map[string][]string
-	if v != nil {
+	if v != nil && changes == 0 {
 		under := sealing(r, src, dst, v)
 		writing = under.WriteFacts()
 	}

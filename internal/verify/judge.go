@@ -112,6 +112,9 @@ func (r *run) both(ctx context.Context, p compare.Pair) (Finding, error) {
 		f.Class = Lagging
 	case len(diffs) > 0 && f.Status == object.Failed:
 		f.Class, f.Code, f.Reason = Failed, code, cmp.Or(reason, untold)
+	case len(diffs) > 0 && dst.Returning:
+		_, code, reason = statusAt(&dst.Version, r.src.Name)
+		f.Class, f.Code, f.Reason = Failed, code, cmp.Or(reason, untold)
 	case len(diffs) > 0:
 		f.Class = Differs
 	case len(f.gaps) > 0:
@@ -133,7 +136,7 @@ func found(src *facts, c Class) Finding {
 // the other is a replica says what the other has to be.
 func (r *run) differences(ctx context.Context, src, dst *facts) (diffs []compare.Difference, by string, err error) {
 	from, to, a, b := r.src, r.dst, src, dst
-	back := src.Status == object.Replica && dst.headed && dst.Status != object.Replica
+	back := src.IsReplica() && dst.headed && !dst.IsReplica()
 	if back {
 		from, to, a, b = to, from, b, a
 	}
@@ -172,7 +175,10 @@ func statusAt(v *object.Version, destination string) (status object.Status, code
 			return d.Status, d.Code, d.Reason
 		}
 	}
-	if len(v.Deliveries) > 0 && v.Status != object.Replica {
+	switch {
+	case v.IsReplica():
+		return object.Replica, "", ""
+	case len(v.Deliveries) > 0:
 		return object.None, "", ""
 	}
 	return v.Status, "", ""
@@ -270,7 +276,7 @@ func (r *run) extra(ctx context.Context, listed *object.Version) (Finding, error
 		return f, ctx.Err()
 	case errors.Is(err, fault.NotFound):
 		f.Class = gone
-	case err == nil && v.Status == object.Replica:
+	case err == nil && v.IsReplica():
 		f.Class, f.Reason = Orphan, "its source version was deleted by its id, which does not replicate"
 	case err != nil:
 		f.Reason = "its status may not be read, or it is encrypted under a customer's key"

@@ -139,6 +139,13 @@ func ruleFor(id, filter, markers, more string) string {
 		`</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::` + testenv.DstBucket + `</Bucket>` + more + `</Destination></Rule>`
 }
 
+// returning is a configuration of the destination that carries changes of replicas
+// back.
+var returning = strings.NewReplacer(
+	testenv.DstBucket, testenv.SrcBucket, testenv.Destination, testenv.Source,
+	"<Destination>", "<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria><Destination>",
+).Replace(testenv.Config)
+
 // TestEverythingReplicated: what replication brings is equal in all, whatever the
 // key, the parts and the metadata, at every depth.
 func TestEverythingReplicated(t *testing.T) {
@@ -236,6 +243,27 @@ func TestWhatBecameOfAVersion(t *testing.T) {
 			w.Must(w.src.PutObjectTagging(w.T.Context(), testenv.SrcBucket, "k", v.ID, []object.Tag{{Key: "a", Value: "b"}}))
 			w.Settled(w.Head(testenv.SrcBucket, "k", v.ID))
 		}, want: "failed 1", verdict: Different, code: "DstPutTaggingNotPermitted"},
+		{name: "a change of the replica that is refused", do: func(w *world) {
+			v := w.there("k", object.Version{})
+			w.Document(testenv.DstBucket, bucket.Replication, returning)
+			w.Must(w.dst.PutObjectTagging(w.T.Context(), testenv.DstBucket, "k", v.ID, []object.Tag{{Key: "a", Value: "b"}}))
+			w.Settled(w.Head(testenv.DstBucket, "k", v.ID))
+		}, want: "failed 1", verdict: Different, code: "SrcBucketReplicationConfigMissing"},
+		{name: "a change of the replica that is refused, seen from there", do: func(w *world) {
+			v := w.there("k", object.Version{})
+			w.Document(testenv.DstBucket, bucket.Replication, returning)
+			w.Must(w.dst.PutObjectTagging(w.T.Context(), testenv.DstBucket, "k", v.ID, []object.Tag{{Key: "a", Value: "b"}}))
+			w.Settled(w.Head(testenv.DstBucket, "k", v.ID))
+			w.src, w.dst = w.dst, w.src
+		}, set: turned, want: "failed 1", verdict: Different, code: "SrcBucketReplicationConfigMissing"},
+		{name: "a replica whose source was deleted, with a change", do: func(w *world) {
+			v := w.there("k", object.Version{})
+			w.Document(testenv.DstBucket, bucket.Replication, returning)
+			_, err := w.src.DeleteObject(w.T.Context(), testenv.SrcBucket, "k", v.ID)
+			w.Must(err)
+			w.Must(w.dst.PutObjectTagging(w.T.Context(), testenv.DstBucket, "k", v.ID, []object.Tag{{Key: "a", Value: "b"}}))
+			w.Settled(w.Head(testenv.DstBucket, "k", v.ID))
+		}, want: "orphan 1", verdict: Same},
 		{name: "from before the rule", do: func(w *world) {
 			w.Document(testenv.SrcBucket, bucket.Replication, "")
 			w.there("k", object.Version{})
@@ -485,6 +513,7 @@ func TestOtherDestinations(t *testing.T) {
 		{object.Version{Status: object.Failed, Deliveries: two}, "z", object.None, ""},
 		{object.Version{Status: object.Failed}, "x", object.Failed, ""},
 		{object.Version{Status: object.Replica, Deliveries: two}, "z", object.Replica, ""},
+		{object.Version{Status: object.Pending, Returning: true, Deliveries: two}, "z", object.Replica, ""},
 		{object.Version{Marker: true, Deliveries: two}, "x", object.Completed, ""},
 	} {
 		if got, code, _ := statusAt(&tt.v, tt.at); got != tt.want || code != tt.code {

@@ -156,7 +156,7 @@ func (w *world) build(q request) *http.Request {
 
 func (w *world) sign(r *http.Request, as int) {
 	if as != nobody {
-		sigv4.Sign(r, w.keys[as], "us-east-1", "s3", sigv4.UnsignedPayload, start)
+		sigv4.Sign(r, w.keys[as], "us-east-1", "s3", sigv4.UnsignedPayload, w.now())
 	}
 }
 

@@ -166,7 +166,8 @@ func (e *Engine) lane(soft, hard context.Context, name string, target Target) {
 			continue
 		}
 		if err == nil {
-			if err = e.tell(soft, hard, target, events); soft.Err() == nil {
+			// What the end cuts short is no trouble of the target's.
+			if err = e.tell(soft, hard, target, events); err == nil || soft.Err() == nil {
 				e.note(name, err)
 			}
 		}

@@ -284,6 +284,31 @@ func TestADeadTargetDelaysNobody(t *testing.T) {
 	}
 }
 
+// TestToldAtTheEnd: a target that is told while the engine stops is in no trouble
+// any more.
+func TestToldAtTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.bucket("one", tells(goodARN))
+	w.put("one", "k")
+	soft, stop := context.WithCancel(t.Context())
+	e := New(Config{
+		Store: w.s, Now: w.clock, Log: slog.New(slog.DiscardHandler), Wait: func(context.Context, time.Duration, <-chan struct{}) {},
+		Targets: map[string]Target{goodARN: &fake{refuse: func(n int) error {
+			if n == 1 {
+				return errors.New("broken")
+			}
+			stop()
+			return nil
+		}}},
+	})
+	w.must(e.Run(soft, t.Context()))
+	w.box(goodARN, empty)
+	if len(e.Troubles()) != 0 {
+		t.Errorf("%+v", e.Troubles())
+	}
+}
+
 // hanging is a target that takes nothing, and says when it was asked to.
 type hanging struct{ asked chan struct{} }
 

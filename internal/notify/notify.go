@@ -26,6 +26,7 @@ import (
 	"twinbucket/internal/ledger"
 	"twinbucket/internal/outbox"
 	"twinbucket/internal/store"
+	"twinbucket/internal/wake"
 )
 
 // Config is what an engine is made of.
@@ -87,19 +88,9 @@ func New(c Config) *Engine {
 		c.Most = 1_000_000
 	}
 	if c.Wait == nil {
-		c.Wait = wait
+		c.Wait = wake.Pause
 	}
 	return &Engine{Config: c, seed: maphash.MakeSeed(), judged: map[ledger.Lane]uint64{}, trouble: map[string]Trouble{}}
-}
-
-func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-wake:
-	case <-ctx.Done():
-	}
 }
 
 // Run tells until soft is done; a message that is on its way then arrives,

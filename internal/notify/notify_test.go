@@ -20,6 +20,7 @@ import (
 	"twinbucket/internal/outbox"
 	"twinbucket/internal/store"
 	"twinbucket/internal/vfs"
+	"twinbucket/internal/wake"
 	"twinbucket/object"
 	"twinbucket/rule"
 )
@@ -116,8 +117,8 @@ func (w *world) put(name, key string) *store.Object {
 func (w *world) run(c Config) (e *Engine, stop func()) {
 	c.Store, c.Now, c.Log = w.s, w.clock, slog.New(slog.DiscardHandler)
 	if c.Wait == nil {
-		c.Wait = func(ctx context.Context, _ time.Duration, wake <-chan struct{}) {
-			wait(ctx, time.Millisecond, wake)
+		c.Wait = func(ctx context.Context, _ time.Duration, until <-chan struct{}) {
+			wake.Pause(ctx, time.Millisecond, until)
 		}
 	}
 	e = New(c)

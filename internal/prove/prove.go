@@ -22,6 +22,7 @@ import (
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/compare"
 	"twinbucket/internal/store"
+	"twinbucket/internal/wake"
 )
 
 const (
@@ -125,7 +126,7 @@ func New(c Config) *Engine {
 		c.Now = time.Now
 	}
 	return &Engine{Config: c, table: catalog.Of[state](c.Catalog, "proof"), first: map[string]time.Time{}, page: pageSize, pace: func(ctx context.Context, versions int) error {
-		return wait(ctx, time.Duration(versions)*time.Second/Rate)
+		return wake.Sleep(ctx, time.Duration(versions)*time.Second/Rate)
 	}}
 }
 
@@ -160,7 +161,7 @@ func (e *Engine) Run(soft, hard context.Context) error {
 		if err := e.round(soft, hard); err != nil && soft.Err() == nil {
 			e.Log.Warn("looking at replicas failed and will be tried again", "cause", err, "hint", fault.HintOf(err))
 		}
-		if wait(soft, min(e.Every, longest)) != nil {
+		if wake.Sleep(soft, min(e.Every, longest)) != nil {
 			return nil
 		}
 	}
@@ -282,16 +283,4 @@ func (e *Engine) pause(soft, hard context.Context, b *bucket.Bucket, s *state, e
 func (e *Engine) save(ctx context.Context, b *bucket.Bucket, s *state) error {
 	_, err := e.table.Put(ctx, b.Name, *s, catalog.Any)
 	return err
-}
-
-// wait waits for d, or until ctx is done.
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

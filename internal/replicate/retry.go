@@ -9,6 +9,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/internal/ledger"
 	"twinbucket/internal/store"
+	"twinbucket/internal/wake"
 	"twinbucket/object"
 )
 
@@ -147,7 +148,7 @@ func (e *Engine) mend(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if err := pause(ctx, settling); err != nil {
+		if err := wake.Sleep(ctx, settling); err != nil {
 			return err
 		}
 	}
@@ -205,17 +206,5 @@ func (e *Engine) mendBucket(ctx context.Context, name string) (retried int, err 
 			return retried, err
 		}
 		after = Place{page.NextKey, page.NextID}
-	}
-}
-
-// pause waits for d, or until ctx is done.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

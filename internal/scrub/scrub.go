@@ -12,6 +12,7 @@ import (
 	"twinbucket/fault"
 	"twinbucket/internal/catalog"
 	"twinbucket/internal/store"
+	"twinbucket/internal/wake"
 )
 
 // Rate is how many bytes per second a pass reads.
@@ -88,7 +89,7 @@ func (e *Engine) Run(soft, _ context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := wait(soft, due.Sub(e.Now())); err != nil {
+		if err := wake.Sleep(soft, due.Sub(e.Now())); err != nil {
 			return nil
 		}
 		switch err := e.pass(soft); {
@@ -96,7 +97,7 @@ func (e *Engine) Run(soft, _ context.Context) error {
 			return nil
 		case errors.Is(err, fault.NoSpace): // not a matter of what is stored
 			e.Log.Warn("what scrubbing found cannot be noted", "error", err)
-			if wait(soft, e.Every) != nil {
+			if wake.Sleep(soft, e.Every) != nil {
 				return nil
 			}
 		case err != nil:
@@ -129,7 +130,7 @@ func (e *Engine) pass(ctx context.Context) error {
 			}
 			read += int64(bytes)
 			ahead := time.Duration(float64(read)/Rate*float64(time.Second)) - e.Now().Sub(p.Began)
-			return wait(ctx, ahead)
+			return wake.Sleep(ctx, ahead)
 		},
 	})
 	if err != nil {
@@ -138,19 +139,4 @@ func (e *Engine) pass(ctx context.Context) error {
 	p.Finished = e.Now().UTC()
 	e.Log.Info("scrubbed", "versions", p.Checked.Versions, "files", p.Checked.Files, "bytes", p.Checked.Bytes, "problems", p.Checked.Problems, "took", p.Finished.Sub(p.Began))
 	return e.Passes.Note(ctx, p)
-}
-
-// wait waits for d, or until ctx is done.
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -22,6 +22,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/store"
+	"twinbucket/internal/wake"
 	"twinbucket/lifecycle"
 )
 
@@ -80,19 +81,9 @@ func New(c Config) *Engine {
 		c.Interval = min(c.Interval, c.Day/5)
 	}
 	if c.Wait == nil {
-		c.Wait = wait
+		c.Wait = wake.Pause
 	}
 	return &Engine{Config: c, page: pageSize, batch: batchSize, swept: map[string]state{}}
-}
-
-func wait(ctx context.Context, d time.Duration, wake <-chan struct{}) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-wake:
-	case <-ctx.Done():
-	}
 }
 
 // Run makes passes until soft is done. What is under way then is cut short.

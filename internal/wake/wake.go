@@ -1,7 +1,11 @@
-// Package wake wakes whoever waits for something new.
+// Package wake wakes whoever waits: for something new, or for a while.
 package wake
 
-import "sync"
+import (
+	"context"
+	"sync"
+	"time"
+)
 
 // Signal wakes whoever waits for something new. The zero Signal is ready for use,
 // by many goroutines.
@@ -40,4 +44,25 @@ func (s *Signal) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+}
+
+// Pause waits for d; or until wake is closed, if it is not nil; or until ctx is
+// done.
+func Pause(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-wake:
+	case <-ctx.Done():
+	}
+}
+
+// Sleep waits for d, if there is something to wait for, or until ctx is done. It
+// returns the context's error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	if d > 0 {
+		Pause(ctx, d, nil)
+	}
+	return ctx.Err()
 }

@@ -64,12 +64,12 @@ var rooms = map[string]string{
 	"internal/iam":             "internal/catalog internal/sigv4 internal/wake identity policy role acl arn fault",
 
 	// Engines live long.
-	"internal/replicate": "internal/iam internal/ledger internal/store internal/queue internal/run rule setting policy object bucket acl arn fault",
+	"internal/replicate": "internal/wake internal/iam internal/ledger internal/store internal/queue internal/run rule setting policy object bucket acl arn fault",
 	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
-	"internal/notify":    "internal/event internal/ledger internal/outbox internal/sigv4 internal/store rule setting bucket arn fault",
-	"internal/scrub":     "internal/store internal/catalog fault",
-	"internal/prove":     "internal/compare internal/store internal/catalog rule object acl bucket fault",
-	"internal/sweep":     "internal/store lifecycle object bucket arn fault",
+	"internal/notify":    "internal/wake internal/event internal/ledger internal/outbox internal/sigv4 internal/store rule setting bucket arn fault",
+	"internal/scrub":     "internal/wake internal/store internal/catalog fault",
+	"internal/prove":     "internal/wake internal/compare internal/store internal/catalog rule object acl bucket fault",
+	"internal/sweep":     "internal/wake internal/store lifecycle object bucket arn fault",
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
 	// Doors speak one protocol each; none imports another.

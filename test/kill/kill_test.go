@@ -20,6 +20,7 @@ import (
 
 var (
 	rounds = flag.Int("rounds", 6, "how often the server is killed")
+	turns  = flag.Int("turns", 6, "how often the server of each topology is killed")
 	seed   = flag.Uint64("seed", 1, "decides what the clients do")
 )
 

@@ -82,7 +82,7 @@ func TestTopologies(t *testing.T) {
 			t.Parallel()
 			h := &harness{t: t, dir: t.TempDir()}
 			top.prepare(h)
-			for round := range *rounds {
+			for round := range *turns {
 				if err := top.round(h, rand.New(rand.NewPCG(*seed, uint64(round)))); err != nil {
 					t.Fatalf("round %d of seed %d: %v", round, *seed, err)
 				}

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -347,15 +348,25 @@ func (s *Store) usable(db *pebble.DB) error {
 	return err
 }
 
+// memTable is the size of the index's memtables, in bytes.
+const memTable = 32 << 20
+
 func (s *Store) pebbleOptions() *pebble.Options {
-	return &pebble.Options{
-		FS: vfs.WhenFull(s.fs, s.diskFull), CacheSize: s.opt.CacheSize, Logger: indexLog{s.opt.Log},
+	o := &pebble.Options{
+		FS: vfs.WhenFull(s.fs, s.diskFull), Logger: indexLog{s.opt.Log},
 		EventListener: s.indexEvents(),
 		DisableWAL:    true, // the journal is the log
 		// Larger memtables than Pebble's: fewer flushes, and fewer compactions.
-		MemTableSize: 32 << 20, MemTableStopWritesThreshold: 4,
+		MemTableSize: memTable, MemTableStopWritesThreshold: 4,
+		// Pebble takes its memtables out of the cache: without room for them, the
+		// one that is written to and the one before, nothing would be cached.
+		CacheSize:          s.opt.CacheSize + 2*memTable,
 		FormatMajorVersion: pebble.FormatNewest,
 	}
+	// What is looked up often is not there, such as the replica that is to be
+	// made. An index in one block is read once; the other levels follow the first.
+	o.Levels[0] = pebble.LevelOptions{FilterPolicy: bloom.FilterPolicy(10), IndexBlockSize: 256 << 10}
+	return o
 }
 
 // indexLog passes on what the index complains of and drops its chatter.

@@ -42,6 +42,8 @@ type replication struct {
 
 func replicating(t testing.TB) *replication {
 	t.Helper()
+	ballast := make([]byte, 64<<20) // as the server has it, for the garbage collector
+	t.Cleanup(func() { runtime.KeepAlive(ballast) })
 	ctx := t.Context()
 	rules := new(replicate.Rules)
 	log := slog.New(slog.DiscardHandler)

@@ -272,7 +272,8 @@ func (r *run) patch(v *version, st step) error {
 	what := map[string]object.Aspects{"tag": object.AspectTags, "acl": object.AspectACL, "hold": object.AspectHold, "retain": object.AspectRetention}[st.doing]
 	switch st.doing {
 	case "tag":
-		tags := of(tagSets, st.r[3])
+		// No two changes are to the same: else nobody could tell which has arrived.
+		tags := append(slices.Clone(of(tagSets, st.r[3])), object.Tag{Key: "step", Value: fmt.Sprint(st.n)})
 		r.say("%s: %v", v.name(), tags)
 		change = func() error { _, err := r.store.SetTags(r.ctx, v.Bucket, v.Key, v.ID, tags); return err }
 		then = func(v *object.Version) { v.Tags = tags }
@@ -281,6 +282,9 @@ func (r *run) patch(v *version, st step) error {
 			return nil
 		}
 		l := list(st.r[3])
+		if slices.Equal(l, v.ACL) {
+			l = list(st.r[3] + 1)
+		}
 		r.say("%s: %v", v.name(), l)
 		change = func() error { _, err := r.store.SetACL(r.ctx, v.Bucket, v.Key, v.ID, l); return err }
 		then = func(v *object.Version) { v.ACL = l }
@@ -288,7 +292,7 @@ func (r *run) patch(v *version, st step) error {
 		if !r.model.buckets[v.Bucket].locked {
 			return nil
 		}
-		on := st.r[3]%2 == 0
+		on := !v.Lock.Hold
 		r.say("%s: %v", v.name(), on)
 		change = func() error { _, err := r.store.SetLegalHold(r.ctx, v.Bucket, v.Key, v.ID, on); return err }
 		then = func(v *object.Version) { v.Lock.Hold, v.Lock.Released = on, !on }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"twinbucket/object"
 )
@@ -119,6 +120,17 @@ func newHistory(seed uint64, steps int, free bool) history {
 		h.steps = append(h.steps, st)
 	}
 	return h
+}
+
+// settled returns the history with everything done after each step, on a sound
+// disk.
+func (h history) settled() history {
+	c := h
+	c.steps = slices.Clone(h.steps)
+	for i := range c.steps {
+		c.steps[i].pump, c.steps[i].trouble = -1, nil
+	}
+	return c
 }
 
 // only returns the history with the steps of these numbers.

@@ -2,6 +2,7 @@ package s3api
 
 import (
 	"net"
+	"strings"
 
 	"twinbucket/bucket"
 	"twinbucket/internal/event"
@@ -37,7 +38,7 @@ func (c *call) origin(how event.How) event.Origin {
 // are there, unless the request says not to.
 func (c *call) checkDestinations(d *setting.Document) error {
 	const name = "x-amz-skip-destination-validation"
-	switch v := c.r.Header.Get(name); v {
+	switch v := c.r.Header.Get(name); strings.ToLower(v) { // older clients in Python send True
 	case "true":
 		return d.Check(c.bucket, c.destination)
 	case "", "false":

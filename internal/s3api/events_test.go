@@ -81,6 +81,7 @@ func TestDestinationsAreAsked(t *testing.T) {
 		{"one of three", notifications(queueTells(queueARN, "ObjectCreated:*"), queueTells(other, "ObjectTagging:*"), topic), "false", 400, []string{"<ArgumentName1>" + topicARN + "</ArgumentName1><ArgumentValue1>The destination could not be reached</ArgumentValue1>", "<ArgumentName2>" + other + "</ArgumentName2>"}, 1},
 		{"not reached", notifications(topic), "", 400, []string{"<ArgumentName1>" + topicARN, "connection refused"}, 0},
 		{"not asked", notifications(queueTells(other, "ObjectCreated:*"), topic), "true", 200, nil, 0},
+		{"not asked, by an older client", notifications(queueTells(other, "ObjectRemoved:*")), "True", 200, nil, 0},
 		{"no truth", notifications(topic), "maybe", 400, []string{"InvalidArgument"}, 0},
 		{"bad all the same", notifications(queueTells("queue", "ObjectCreated:*")), "true", 400, []string{"The ARN could not be parsed"}, 0},
 		{"new", notifications(queueTells(queueARN, "ObjectCreated:*"), queueTells(queueARN, "ObjectRemoved:*")), "", 200, nil, 1},

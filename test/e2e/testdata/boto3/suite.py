@@ -390,7 +390,7 @@ class Control(Case):
                 rows = [l.split(",", 6) for r in summary["Results"] for l in self.body(r["Key"]).decode().splitlines()]
                 self.assertEqual(sorted((r[1], r[3], r[5].strip('"')) for r in ([f.strip('"') for f in row] for row in rows)), sorted([
                     (urllib.parse.quote("in/a b"), "succeeded", ""), (urllib.parse.quote("in/ü+"), "succeeded", ""),
-                    ("in/gone", "failed", "SrcObjectNotFound"), ("out/c", "failed", "SrcObjectNotEligible")]))
+                    ("in/gone", "failed", "SrcKeyNotFound"), ("out/c", "failed", "SrcObjectNotEligible")]))
                 self.assertIn(job, [j["JobId"] for p in c.get_paginator("list_jobs").paginate(AccountId=SOURCE) for j in p["Jobs"]] if c.can_paginate("list_jobs") else [j["JobId"] for j in c.list_jobs(AccountId=SOURCE)["Jobs"]])
                 self.refused("JobStatusException", 400, c.update_job_status, AccountId=SOURCE, JobId=job, RequestedJobStatus="Cancelled")
         for k in ("in/a b", "in/ü+"):

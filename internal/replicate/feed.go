@@ -8,6 +8,7 @@ import (
 	"twinbucket/internal/ledger"
 	"twinbucket/internal/queue"
 	"twinbucket/internal/store"
+	"twinbucket/internal/wake"
 )
 
 // feeder cuts what waits into tasks. Source buckets take turns, and so do the
@@ -171,15 +172,8 @@ func (e *Engine) Yield(ctx context.Context) error {
 	f.mu.Lock()
 	busy, idle := len(f.flying) > 0, f.idle
 	f.mu.Unlock()
-	if !busy {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-idle:
-	case <-timer.C:
-	case <-ctx.Done():
+	if busy {
+		wake.Pause(ctx, patience, idle)
 	}
 	return ctx.Err()
 }

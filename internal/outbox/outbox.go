@@ -5,6 +5,7 @@
 package outbox
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 
@@ -13,6 +14,7 @@ import (
 	"twinbucket/internal/event"
 	"twinbucket/internal/fields"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 )
 
 // Box says how it stands with what a target is to be told.
@@ -65,16 +67,11 @@ func tally(b *pebble.Batch, target string, change func(*Box)) error {
 // Boxes returns the boxes of all targets that ever were to be told of something,
 // by their ARNs.
 func Boxes(r pebble.Reader) (out []Box, err error) {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: []byte{layout.KindOutbox}, UpperBound: []byte{layout.KindOutbox + 1}})
-	if err != nil {
-		return nil, err
-	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
-		x := Box{Target: string(it.Key()[1:])}
-		err = x.read(it.Value())
-		out = append(out, x)
-	}
-	return out, errors.Join(err, it.Error(), it.Close())
+	err = scan.Each(context.Background(), r, []byte{layout.KindOutbox}, func(row, value []byte) error {
+		out = append(out, Box{Target: string(row[1:])})
+		return out[len(out)-1].read(value)
+	})
+	return out, err
 }
 
 // Events returns what a target is to be told next, in the order in which it

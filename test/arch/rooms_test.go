@@ -55,7 +55,7 @@ var rooms = map[string]string{
 	"internal/bodies":          "internal/fields internal/journal internal/keyring internal/vfs object fault",
 	"internal/span":            "internal/fields internal/journal",
 	"internal/event":           "internal/fields object arn fault",
-	"internal/outbox":          "internal/event internal/fields internal/layout fault",
+	"internal/outbox":          "internal/event internal/fields internal/layout internal/scan fault",
 	"internal/checkpoint":      "internal/journal internal/rowfile internal/vfs fault",
 	"internal/store":           "internal/bodies internal/checkpoint internal/event internal/fields internal/journal internal/keyring internal/layout internal/ledger internal/outbox internal/reserve internal/scan internal/span internal/vfs internal/wake object acl bucket arn fault",
 	"internal/catalog":         "internal/store fault",

@@ -2,7 +2,7 @@
 // manifest, waits for its confirmation, works through it and writes its
 // report, through the states of package job.
 //
-// A manifest is cut into chunks of chunkSize entries, kept in an internal
+// A manifest is cut into chunks of Config.ChunkSize entries, kept in an internal
 // bucket. The unit of work is a chunk; when all of its entries are settled
 // their report lines are stored beside it as its result. So at any moment,
 // also after a crash, what is done is exactly the chunks that have a result:
@@ -45,6 +45,8 @@ type Config struct {
 	Slots int
 	// Workers is how many chunks of one job are worked on at a time; 2 if 0.
 	Workers int
+	// ChunkSize is how many entries of a manifest are worked on together; 1000 if 0.
+	ChunkSize int
 }
 
 // Engine runs the jobs of one store. Make it with New; its methods may be
@@ -66,6 +68,7 @@ type record struct {
 	job.Job
 	Chunks int              `json:"chunks,omitempty"` // of the manifest, once it is prepared
 	Fields []manifest.Field `json:"fields,omitempty"` // its columns
+	Active time.Duration    `json:"active,omitempty"` // how long it was Active, as of the last step
 }
 
 // token is what a client request token stood for.
@@ -78,9 +81,6 @@ type token struct {
 // is not a bucket's.
 const internalBucket = ".batch"
 
-// chunkSize is how many entries a chunk has.
-const chunkSize = 1000
-
 // New returns an engine over the jobs in the catalog.
 func New(c Config) *Engine {
 	if c.Log == nil {
@@ -89,7 +89,7 @@ func New(c Config) *Engine {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	c.Slots, c.Workers = cmp.Or(c.Slots, 4), cmp.Or(c.Workers, 2)
+	c.Slots, c.Workers, c.ChunkSize = cmp.Or(c.Slots, 4), cmp.Or(c.Workers, 2), cmp.Or(c.ChunkSize, 1000)
 	return &Engine{
 		Config: c,
 		jobs:   catalog.Of[record](c.Catalog, "job"),
@@ -163,11 +163,11 @@ func (e *Engine) current(r *record) job.Job {
 	e.mu.Lock()
 	d := e.drivers[name(r.Account, r.ID)]
 	e.mu.Unlock()
-	if d != nil && d.overlay(&r.Job) || r.State != job.Active {
+	if d != nil && d.overlay(&r.Job) || r.State != job.Active && r.State != job.Pausing {
 		return r.Job
 	}
-	if _, p, err := e.done(context.Background(), r); err == nil {
-		r.Progress = p
+	if t, err := e.tally(context.Background(), r); err == nil {
+		r.Progress = t.progress()
 	}
 	return r.Job
 }
@@ -261,7 +261,7 @@ func (e *Engine) SetPriority(ctx context.Context, account, id string, priority i
 	})
 	if err == nil {
 		e.slots.prefer(name(account, id), priority)
-		if j.State == job.Ready { // it may be about to wait for a slot
+		if j.State == job.Ready || j.State == job.Paused { // it may be about to wait for a slot
 			e.wake(name(account, id))
 		}
 	}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"strconv"
+	"time"
 
 	"twinbucket/fault"
 	"twinbucket/internal/catalog"
@@ -47,7 +49,7 @@ func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
 		return err
 	}
 	c.rows++
-	if c.inRow++; c.inRow == chunkSize {
+	if c.inRow++; c.inRow == c.e.ChunkSize {
 		return c.flush(ctx)
 	}
 	return nil
@@ -99,7 +101,7 @@ func (e *Engine) chunk(ctx context.Context, r *record, n int) ([]manifest.Entry,
 	if err != nil {
 		return nil, err
 	}
-	out := make([]manifest.Entry, 0, chunkSize)
+	out := make([]manifest.Entry, 0, e.ChunkSize)
 	for {
 		entry, err := m.Next()
 		if errors.Is(err, io.EOF) {
@@ -112,27 +114,48 @@ func (e *Engine) chunk(ctx context.Context, r *record, n int) ([]manifest.Entry,
 	}
 }
 
-// The metadata of a result: how many of its lines are of each kind.
+// The metadata of a result: how many of its lines are of each kind, and for how
+// many milliseconds its job had been Active when it was stored.
 const (
 	metaSucceeded = "succeeded"
 	metaFailed    = "failed"
+	metaActive    = "active"
 )
 
 // keepResult stores the report lines of a chunk: the chunk is done.
-func (e *Engine) keepResult(ctx context.Context, id string, n int, rows []report.Row) (succeeded, failed int64, err error) {
+func (e *Engine) keepResult(ctx context.Context, id string, n int, rows []report.Row, active time.Duration) (result, error) {
 	var buf []byte
+	out := result{active: active}
 	for i := range rows {
 		buf = rows[i].AppendCSV(buf)
 		if rows[i].Succeeded {
-			succeeded++
+			out.succeeded++
 		} else {
-			failed++
+			out.failed++
 		}
 	}
-	err = e.keep(ctx, resultKey(id, n), buf, map[string]string{
-		metaSucceeded: strconv.FormatInt(succeeded, 10), metaFailed: strconv.FormatInt(failed, 10),
+	return out, e.keep(ctx, resultKey(id, n), buf, map[string]string{
+		metaSucceeded: strconv.FormatInt(out.succeeded, 10), metaFailed: strconv.FormatInt(out.failed, 10),
+		metaActive: strconv.FormatInt(active.Milliseconds(), 10),
 	})
-	return succeeded, failed, err
+}
+
+// result is what the metadata of a result say.
+type result struct {
+	succeeded, failed int64
+	active            time.Duration
+}
+
+func resultOf(o *store.Object) (r result, err error) {
+	var errs [3]error
+	var active int64
+	r.succeeded, errs[0] = strconv.ParseInt(o.Metadata[metaSucceeded], 10, 64)
+	r.failed, errs[1] = strconv.ParseInt(o.Metadata[metaFailed], 10, 64)
+	if text := o.Metadata[metaActive]; text != "" { // former versions did not note it
+		active, errs[2] = strconv.ParseInt(text, 10, 64)
+	}
+	r.active = time.Duration(active) * time.Millisecond
+	return r, fault.Wrap("batch.results", o.Key, errors.Join(errs[:]...))
 }
 
 // results calls each with every result of a job, in the order of the chunks.
@@ -159,26 +182,54 @@ func (e *Engine) results(ctx context.Context, id string, each func(n int, o *sto
 	}
 }
 
-// counts returns how many lines of each kind a result has.
-func counts(o *store.Object) (succeeded, failed int64, err error) {
-	succeeded, err1 := strconv.ParseInt(o.Metadata[metaSucceeded], 10, 64)
-	failed, err2 := strconv.ParseInt(o.Metadata[metaFailed], 10, 64)
-	return succeeded, failed, fault.Wrap("batch.results", o.Key, errors.Join(err1, err2))
+// tally is what the results of a job add up to.
+type tally struct {
+	total, succeeded, failed int64
+	active                   time.Duration
+	done                     chunks
 }
 
-// done returns which chunks have a result, and the progress they add up to.
-func (e *Engine) done(ctx context.Context, r *record) (map[int]bool, job.Progress, error) {
-	done := make(map[int]bool)
-	p := r.Progress
-	p.Succeeded, p.Failed = 0, 0
-	err := e.results(ctx, r.ID, func(n int, o *store.Object) error {
-		s, f, err := counts(o)
-		p.Succeeded += s
-		p.Failed += f
-		done[n] = true
+func (t *tally) add(n int, r result) {
+	t.succeeded += r.succeeded
+	t.failed += r.failed
+	t.active = max(t.active, r.active)
+	t.done.add(n)
+}
+
+func (t *tally) progress() job.Progress {
+	return job.Progress{Total: t.total, Succeeded: t.succeeded, Failed: t.failed, ActiveSeconds: int64(t.active / time.Second)}
+}
+
+// into keeps the tally in a job's record.
+func (t *tally) into(r *record) { r.Progress, r.Active = t.progress(), t.active }
+
+// tally adds up the results that a job has. After a crash its record may be behind.
+func (e *Engine) tally(ctx context.Context, r *record) (*tally, error) {
+	t := &tally{total: r.Progress.Total, active: max(r.Active, time.Duration(r.Progress.ActiveSeconds)*time.Second)}
+	return t, e.results(ctx, r.ID, func(n int, o *store.Object) error {
+		one, err := resultOf(o)
+		t.add(n, one)
 		return err
 	})
-	return done, p, err
+}
+
+// chunks is a set of numbers of chunks, a bit for each.
+type chunks []uint64
+
+func (c *chunks) add(n int) {
+	if need := n/64 + 1 - len(*c); need > 0 {
+		*c = append(*c, make([]uint64, need)...)
+	}
+	(*c)[n/64] |= 1 << (n % 64)
+}
+
+func (c chunks) has(n int) bool { return n/64 < len(c) && c[n/64]&(1<<(n%64)) != 0 }
+
+func (c chunks) count() (n int) {
+	for _, word := range c {
+		n += bits.OnesCount64(word)
+	}
+	return n
 }
 
 // dropChunks removes a job's manifest and results.

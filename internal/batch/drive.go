@@ -16,16 +16,16 @@ type driver struct {
 	e    *Engine
 	name string
 
-	mu       sync.Mutex
-	again    bool               // the record was changed since it was read
-	stop     context.CancelFunc // ends the step that is under way
-	progress *job.Progress      // what the step has done, while there is one that counts
-	since    time.Time          // when the step began to be Active
+	mu    sync.Mutex
+	again bool               // the record was changed since it was read
+	stop  context.CancelFunc // ends the step that is under way
+	shift *shift             // the step that is under way, if the job is Active
 }
 
 // Run drives the jobs that have not ended until soft is done. A step that is
-// under way is cut short then: it is taken up again at the next start.
-func (e *Engine) Run(soft, _ context.Context) error {
+// under way is cut short then, to be taken up again at the next start; chunks
+// that were begun are ended, unless hard is done too.
+func (e *Engine) Run(soft, hard context.Context) error {
 	if err := e.ensureBucket(soft); err != nil {
 		return err
 	}
@@ -37,7 +37,12 @@ func (e *Engine) Run(soft, _ context.Context) error {
 	defer drivers.Wait()
 	begin := func(name string) {
 		if d := e.claim(name); d != nil {
-			drivers.Go(func() { d.drive(soft) })
+			drivers.Go(func() { d.drive(soft, hard) })
+		}
+	}
+	for _, r := range all {
+		if r.State == job.Active { // it goes on, before others begin
+			e.slots.try(name(r.Account, r.ID), r.Spec.Priority)
 		}
 	}
 	for _, r := range all {
@@ -126,13 +131,13 @@ func (d *driver) leave() bool {
 }
 
 // drive takes steps until the job has ended or waits for its user.
-func (d *driver) drive(ctx context.Context) {
+func (d *driver) drive(ctx, hard context.Context) {
 	for attempt := 0; ; {
 		step, cancel := context.WithCancel(ctx)
 		d.mu.Lock()
 		d.again, d.stop = false, cancel
 		d.mu.Unlock()
-		more, err := d.step(step)
+		more, err := d.step(step, hard)
 		if err != nil && step.Err() == nil {
 			attempt++
 			d.pause(step, attempt, err)
@@ -167,8 +172,9 @@ func (d *driver) pause(step context.Context, attempt int, cause error) {
 }
 
 // step does what the job's state asks for; more says whether there is more to
-// do after it.
-func (d *driver) step(ctx context.Context) (more bool, err error) {
+// do after it. When ctx is done it begins nothing more; when hard is done it
+// also leaves what it began.
+func (d *driver) step(ctx, hard context.Context) (more bool, err error) {
 	r, _, err := d.e.jobs.Get(d.name)
 	if errors.Is(err, fault.NotFound) {
 		return false, nil
@@ -176,7 +182,7 @@ func (d *driver) step(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	more, err = d.act(ctx, &r)
+	more, err = d.act(ctx, hard, &r)
 	if errors.Is(err, fault.Damaged) && (r.State == job.Preparing || r.State == job.Active) {
 		// What the disk has changed does not come back by itself.
 		err = d.fail(ctx, refuse("InternalError", "Stored data that the job needs is damaged.", err))
@@ -185,14 +191,14 @@ func (d *driver) step(ctx context.Context) (more bool, err error) {
 }
 
 // act is step for a record that was read.
-func (d *driver) act(ctx context.Context, r *record) (more bool, err error) {
+func (d *driver) act(ctx, hard context.Context, r *record) (more bool, err error) {
 	switch r.State {
 	case job.New:
 		return true, d.move(ctx, job.Prepare, nil)
 	case job.Preparing:
 		return true, d.prepare(ctx, r)
 	case job.Ready, job.Paused:
-		if err := d.e.slots.take(ctx, d.name, r.Spec.Priority); err != nil {
+		if _, err := d.e.slots.take(ctx, d.name, r.Spec.Priority); err != nil {
 			return true, err
 		}
 		if err := d.move(ctx, job.Start, nil); err != nil {
@@ -201,12 +207,12 @@ func (d *driver) act(ctx context.Context, r *record) (more bool, err error) {
 		}
 		return true, nil
 	case job.Active:
-		// After a restart the job has its state but no slot.
-		if err := d.e.slots.take(ctx, d.name, r.Spec.Priority); err != nil {
-			return true, err
+		have := d.e.slots.try(d.name, r.Spec.Priority)
+		if have == nil { // there are fewer slots than before a restart
+			return true, d.move(ctx, job.Preempt, nil)
 		}
 		defer d.e.slots.give(d.name)
-		return true, d.work(ctx, r)
+		return true, d.work(ctx, hard, r, have.wanted)
 	case job.Pausing:
 		return true, d.move(ctx, job.Settle, nil)
 	case job.Completing, job.Cancelling, job.Failing:
@@ -246,25 +252,16 @@ func clip(s string) string {
 	return fmt.Sprintf("%s...", s[:most-3])
 }
 
-// count shows how far the step is.
-func (d *driver) count(p job.Progress, since time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.progress, d.since = &p, since
-}
-
-// overlay adds to a job what the step under way has done; false: no step that
-// counts is under way.
+// overlay adds to a job what the shift under way has done; false: none is.
 func (d *driver) overlay(j *job.Job) bool {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.progress == nil {
+	s := d.shift
+	d.mu.Unlock()
+	if s == nil {
 		return false
 	}
-	j.Progress = *d.progress
-	if !d.since.IsZero() && j.State == job.Active {
-		j.Progress.ActiveSeconds += int64(d.e.Now().Sub(d.since).Seconds())
-	}
+	t := s.now()
+	j.Progress = t.progress()
 	return true
 }
 

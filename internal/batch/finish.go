@@ -23,12 +23,11 @@ import (
 // the job. A report that cannot be written fails a job that would have been
 // Complete; its results are kept.
 func (d *driver) finish(ctx context.Context, r *record) error {
-	// Counted from the results: after a crash the record may be behind.
-	_, progress, err := d.e.done(ctx, r)
+	t, err := d.e.tally(ctx, r)
 	if err != nil {
 		return err
 	}
-	r.Progress = progress
+	r.Progress = t.progress()
 	if r.Spec.Report.Enabled && r.Progress.Run() > 0 {
 		err := d.writeReport(ctx, r)
 		if errors.Is(err, fault.Damaged) {
@@ -44,7 +43,7 @@ func (d *driver) finish(ctx context.Context, r *record) error {
 			return err
 		}
 	}
-	return d.move(ctx, job.Settle, func(r *record) { r.Progress = progress })
+	return d.move(ctx, job.Settle, t.into)
 }
 
 const noReport = "The job report could not be written to your report bucket. Please check your permissions."
@@ -88,8 +87,8 @@ func (d *driver) writeReport(ctx context.Context, r *record) error {
 func (e *Engine) copyResults(ctx context.Context, id string, succeeded bool, w io.Writer) error {
 	var line []byte
 	return e.results(ctx, id, func(_ int, o *store.Object) error {
-		s, f, err := counts(o)
-		if err != nil || succeeded && s == 0 || !succeeded && f == 0 {
+		n, err := resultOf(o)
+		if err != nil || succeeded && n.succeeded == 0 || !succeeded && n.failed == 0 {
 			return err
 		}
 		body, err := e.Store.Open(ctx, o, 0, -1)

@@ -182,7 +182,7 @@ func (d *driver) source(r *record, g *job.Generator) (*bucket.Bucket, error) {
 // the newest of each key first.
 func (d *driver) list(ctx context.Context, src *bucket.Bucket, g *job.Generator, c *chunker) error {
 	eligible := g.Filter != nil && g.Filter.EligibleForReplication != nil && *g.Filter.EligibleForReplication
-	o := store.VersionsOptions{Max: chunkSize}
+	o := store.VersionsOptions{Max: 1000}
 	for {
 		page, err := d.e.Store.ListVersions(ctx, src.Name, o)
 		if err != nil {

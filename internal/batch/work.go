@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -16,91 +17,141 @@ import (
 	"twinbucket/report"
 )
 
-// maxBroken is after how many chunks that cannot be run a step ends.
+// maxBroken is after how many chunks that cannot be run a shift ends.
 const maxBroken = 10
 
+// shift is a time in which a job is Active: it works through the chunks that
+// have no result yet.
+type shift struct {
+	e     *Engine
+	r     *record
+	start time.Time
+
+	mu     sync.Mutex
+	tally  *tally
+	before time.Duration // for how long the job was Active before
+	left   int           // chunks without a result
+	broken int           // chunks that could not be run, which holds nobody else up
+}
+
+func (e *Engine) begin(ctx context.Context, r *record) (*shift, error) {
+	t, err := e.tally(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &shift{e: e, r: r, start: e.Now(), tally: t, before: t.active, left: r.Chunks - t.done.count()}, nil
+}
+
+func (s *shift) active() time.Duration { return s.before + s.e.Now().Sub(s.start) }
+
+// now is what the results add up to at this moment.
+func (s *shift) now() tally {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := *s.tally
+	t.active = s.active()
+	return t
+}
+
+// next reports whether chunk n is to be run; more, whether there is any use in
+// going on.
+func (s *shift) next(n int) (run, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.tally.done.has(n), s.broken < maxBroken && !s.tally.progress().OverThreshold()
+}
+
+// run works on one chunk and stores its result.
+func (s *shift) run(ctx context.Context, n int) error {
+	one, err := s.e.runChunk(ctx, s.r, n, s.active)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.broken++
+		return err
+	}
+	s.tally.add(n, one)
+	s.left--
+	return nil
+}
+
 // work runs the chunks that have no result yet, and moves the job on when all
-// have one, or when too many tasks have failed.
-func (d *driver) work(ctx context.Context, r *record) error {
-	done, progress, err := d.e.done(ctx, r)
+// have one, when too many tasks have failed, or when its slot is wanted. When
+// ctx is done it begins no further chunk.
+func (d *driver) work(ctx, hard context.Context, r *record, wanted <-chan struct{}) error {
+	s, err := d.e.begin(ctx, r)
 	if err != nil {
 		return err
 	}
-	start := d.e.Now()
-	d.count(progress, start)
-	var mu sync.Mutex // guards progress, over and broken
-	over, broken := progress.OverThreshold(), 0
+	d.show(s)
+	defer d.show(nil)
 	var g errgroup.Group
 	g.SetLimit(d.e.Workers)
+	preempted := false
 	for n := range r.Chunks {
-		mu.Lock()
-		stop := over || broken >= maxBroken
-		mu.Unlock()
-		if stop || ctx.Err() != nil {
+		run, more := s.next(n)
+		if more = more && ctx.Err() == nil; more {
+			select {
+			case <-wanted:
+				preempted, more = true, false
+			default:
+			}
+		}
+		if !more {
 			break
 		}
-		if done[n] {
-			continue
+		if run {
+			g.Go(func() error { return s.run(hard, n) })
 		}
-		g.Go(func() error {
-			s, f, err := d.e.runChunk(ctx, r, n)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				broken++ // which holds nobody else up
-				return err
-			}
-			progress.Succeeded += s
-			progress.Failed += f
-			over = over || progress.OverThreshold()
-			d.count(progress, start)
-			return nil
-		})
 	}
-	err = g.Wait()
-	progress.ActiveSeconds += int64(d.e.Now().Sub(start).Seconds())
-	defer d.settled()
-	switch {
-	case ctx.Err() != nil || err != nil:
-		// The user cancelled, or the process ends, or a chunk failed: what is done is kept.
-		return errors.Join(err, ctx.Err(), d.keepProgress(context.WithoutCancel(ctx), progress))
-	case over:
+	if preempted {
+		d.e.Log.Info("a job is paused for one of higher priority", "job", d.name, "priority", r.Spec.Priority)
+		err = d.move(hard, job.Preempt, nil)
+	}
+	return d.close(hard, s, errors.Join(err, g.Wait(), ctx.Err()), preempted)
+}
+
+// close ends a shift: what was done is kept, whatever happens next.
+func (d *driver) close(ctx context.Context, s *shift, err error, preempted bool) error {
+	switch t := s.now(); {
+	case t.progress().OverThreshold():
 		return d.move(ctx, job.Fail, func(r *record) {
-			r.Progress = progress
+			t.into(r)
 			r.Failures = append(r.Failures, job.Failure{
 				Code:   "FailureThresholdExceeded",
 				Reason: "More than 50 percent of the job's tasks failed.",
 			})
 		})
+	case s.left == 0:
+		return d.move(ctx, job.Finish, t.into)
+	case err == nil && preempted:
+		return d.move(ctx, job.Settle, t.into)
+	default:
+		return errors.Join(err, d.e.jobs.Update(ctx, d.name, func(r *record) error {
+			t.into(r)
+			return nil
+		}))
 	}
-	return d.move(ctx, job.Finish, func(r *record) { r.Progress = progress })
 }
 
-// settled ends the count of the step: the record has it now.
-func (d *driver) settled() {
+// show has the shift that is under way say how far the job is; nil: none is.
+func (d *driver) show(s *shift) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.progress = nil
-}
-
-func (d *driver) keepProgress(ctx context.Context, p job.Progress) error {
-	return d.e.jobs.Update(ctx, d.name, func(r *record) error {
-		r.Progress = p
-		return nil
-	})
+	d.shift = s
 }
 
 // runChunk works on one chunk and stores its result.
-func (e *Engine) runChunk(ctx context.Context, r *record, n int) (succeeded, failed int64, err error) {
+func (e *Engine) runChunk(ctx context.Context, r *record, n int, active func() time.Duration) (result, error) {
 	entries, err := e.chunk(ctx, r, n)
 	if err != nil {
-		return 0, 0, err
+		return result{}, err
 	}
 	rows, err := e.replicate(ctx, r, entries)
 	if err != nil {
-		return 0, 0, err
+		return result{}, err
 	}
-	return e.keepResult(ctx, r.ID, n, rows)
+	return e.keepResult(ctx, r.ID, n, rows, active())
 }
 
 // replicate settles entries and returns a report line for each, in their order.

@@ -197,7 +197,7 @@ func (m *Manifest) validate() error {
 		if err := manifest.CheckFields(m.Fields); err != nil {
 			return bad(fault.MessageOf(err)).WithHint("Fields names the columns of the file: Bucket, Key and, for single versions, VersionId")
 		}
-	case manifest.Inventory:
+	case manifest.Inventory, manifest.Generated:
 		if len(m.Fields) > 0 {
 			return bad("Fields cannot be specified for an inventory manifest.").WithHint("its manifest.json names the columns")
 		}

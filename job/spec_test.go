@@ -101,7 +101,8 @@ var validations = map[string]struct {
 	"listed, no etag":    {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Location.ETag = "" }, want: "ETag"},
 	"listed, bucket":     {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Location.ObjectARN = "arn:aws:s3:::mf" }, want: "manifest object ARN"},
 	"listed, no fields":  {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Fields = nil }, want: "Required fields are missing in the schema: Bucket, Key"},
-	"listed, format":     {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Format = manifest.Generated }, want: "manifest format"},
+	"listed, format":     {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Format = "CSV" }, want: "manifest format"},
+	"generated":          {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Format, s.Manifest.Fields = manifest.Generated, nil }},
 	"inventory":          {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Format, s.Manifest.Fields = manifest.Inventory, nil }},
 	"inventory's fields": {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Format = manifest.Inventory }, want: "Fields cannot"},
 }

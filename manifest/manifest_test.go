@@ -63,6 +63,7 @@ func TestRead(t *testing.T) {
 			{Bucket: "src", Key: "€", Row: 3},
 			{Bucket: "src", Key: "a%", Row: 4},
 		}},
+		"duplicates":      {versioned, "src,a,1\nsrc,a,1\n", []entry{{Bucket: "src", Key: "a", VersionID: "1", Row: 1}, {Bucket: "src", Key: "a", VersionID: "1", Row: 2}}},
 		"missing version": {versioned, "src,a,\n", []entry{{Bucket: "src", Key: "a", Row: 1, Problem: manifest.MissingVersion()}}},
 		"empty":           {versioned, "", nil},
 	} {
@@ -82,6 +83,7 @@ func TestReadErrors(t *testing.T) {
 		"columns":       {"src,a,1\nsrc,b\n", "Manifest file is not properly formatted", "row 2 has 2 columns and not 3"},
 		"other bucket":  {"src,a,1\ndst,b,2\n", "Invalid Manifest Content", `row 2 names the bucket "dst"; all rows name the source bucket "src"`},
 		"no bucket":     {",a,1\n", "Invalid Manifest Content", "row 1"},
+		"header":        {"Bucket,Key,VersionId\nsrc,a,1\n", "Invalid Manifest Content", "a manifest has no header"},
 		"bad escape":    {"src,a%2,1\n", "Invalid object key format", "row 1"},
 		"no key":        {"src,,1\n", "Invalid object key format", "row 1"},
 		"not UTF-8":     {"src,%ff,1\n", "Invalid object key format", "row 1"},
@@ -91,7 +93,8 @@ func TestReadErrors(t *testing.T) {
 		"stray quote":   {`src,"a"b,1` + "\n", "Manifest file is not properly formatted", "row 1"},
 		"byte mark":     {"\ufeffsrc,a,1\n", "Manifest file is not properly formatted", "byte order mark"},
 		"endless row":   {"src," + strings.Repeat("k", 1<<20), "Manifest file is not properly formatted", "row 1 is longer"},
-		"gzip by error": {"\x1f\x8b\x08", "Manifest file is not properly formatted", "row 1"},
+		"gzip by error": {"\x1f\x8b\x08", "Manifest file is not properly formatted", "compressed"},
+		"UTF-16":        {"\xff\xfes\x00r\x00c\x00", "Manifest file is not properly formatted", "UTF-16"},
 	} {
 		_, err := readAll(strings.NewReader(c.in), versioned, "")
 		if fault.CodeOf(err) != "InvalidManifestContent" || fault.MessageOf(err) != c.want || !strings.Contains(fault.HintOf(err), c.hint) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"twinbucket/bucket"
 	"twinbucket/fault"
 )
 
@@ -52,6 +53,11 @@ func (r *Reader) Next() (Entry, error) {
 // line returns the next line without its end.
 func (r *Reader) line() ([]byte, error) {
 	line, err := r.in.ReadSlice('\n')
+	if r.row == 0 {
+		if err := checkBegin(line); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case err == nil:
 		line = line[:len(line)-1]
@@ -62,12 +68,23 @@ func (r *Reader) line() ([]byte, error) {
 	default:
 		return nil, err
 	}
-	if r.row == 0 && bytes.HasPrefix(line, []byte("\xef\xbb\xbf")) {
-		return nil, invalid("Manifest file is not properly formatted").
-			WithHint("the file begins with a byte order mark; save it as UTF-8 without one")
-	}
 	r.row++
 	return bytes.TrimSuffix(line, []byte("\r")), nil
+}
+
+// checkBegin knows files that are no CSV in UTF-8 by their first bytes.
+func checkBegin(line []byte) error {
+	for mark, hint := range map[string]string{
+		"\xef\xbb\xbf": "the file begins with a byte order mark; save it as UTF-8 without one",
+		"\xff\xfe":     "the file is in UTF-16; save it as UTF-8",
+		"\xfe\xff":     "the file is in UTF-16; save it as UTF-8",
+		"\x1f\x8b":     "the file is compressed; of manifests only the files of an inventory, whose keys end in .gz, can be",
+	} {
+		if bytes.HasPrefix(line, []byte(mark)) {
+			return invalid("Manifest file is not properly formatted").WithHint("%s", hint)
+		}
+	}
+	return nil
 }
 
 func (r *Reader) entry(line []byte) (Entry, error) {
@@ -84,9 +101,13 @@ func (r *Reader) entry(line []byte) (Entry, error) {
 		switch column {
 		case Bucket:
 			if r.bucket == "" {
+				if err := bucket.CheckName(string(field)); err != nil {
+					return Entry{}, invalid("Invalid Manifest Content").
+						WithHint("row %d has %q in the column of the bucket, where a bucket's name belongs; a manifest has no header", r.row, field)
+				}
 				r.bucket = string(field)
 			}
-			if string(field) != r.bucket || r.bucket == "" {
+			if string(field) != r.bucket {
 				return Entry{}, invalid("Invalid Manifest Content").
 					WithHint("row %d names the bucket %q; all rows name the source bucket %q", r.row, field, r.bucket)
 			}

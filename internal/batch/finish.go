@@ -139,7 +139,12 @@ func (d *driver) writeManifest(ctx context.Context, r *record, caller *iam.Calle
 	if o, err := d.e.Store.Head(ctx, out.bucket.Name, indexKey, ""); err == nil && o.ID != object.NullID {
 		loc.VersionID = o.ID
 	}
-	return loc, nil
+	// As on AWS, the job's role has to read what is worked through.
+	if _, err := d.findAs(ctx, caller, out.bucket.Name, indexKey, loc.VersionID, true); err != nil {
+		return nil, err
+	}
+	_, err = d.findAs(ctx, caller, out.bucket.Name, key, "", true)
+	return loc, err
 }
 
 // copyManifest writes all chunks as one file, every field in quotes.

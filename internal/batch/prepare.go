@@ -1,14 +1,10 @@
 package batch
 
 import (
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 
-	"twinbucket/acl"
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
@@ -16,8 +12,6 @@ import (
 	"twinbucket/internal/store"
 	"twinbucket/job"
 	"twinbucket/manifest"
-	"twinbucket/object"
-	"twinbucket/setting"
 )
 
 // preparing begins AWS's reasons for a job that fails while it is Preparing.
@@ -33,7 +27,11 @@ type refusal struct {
 func (r *refusal) Error() string { return r.reason }
 
 func refuse(code, reason string, cause error) *refusal {
-	return &refusal{code, reason, []string{fault.MessageOf(cause), fault.HintOf(cause)}}
+	r := &refusal{code, reason, []string{fault.MessageOf(cause), fault.HintOf(cause)}}
+	if r.more[0] == reason {
+		r.more = r.more[1:]
+	}
+	return r
 }
 
 func (r *refusal) failures() []job.Failure {
@@ -93,29 +91,6 @@ func (e *Engine) allowedWith(c *iam.Caller, action, resource string, b *bucket.B
 		Action: action, Resource: resource, ResourceAccount: b.Owner,
 		Policy: b.Documents[bucket.Policy], Block: b.Documents[bucket.PublicAccessBlock], Context: facts,
 	})
-}
-
-// mayRead reports whether the job's role may read an object, or the version of
-// it with an id; o is nil if there is none.
-func (e *Engine) mayRead(c *iam.Caller, b *bucket.Bucket, key, id string, o *store.Object) error {
-	action, facts := "s3:GetObject", map[string][]string{}
-	if o != nil {
-		facts = object.TagFacts(object.ExistingTag, o.Tags)
-	}
-	if id != "" {
-		action, facts["s3:versionid"] = "s3:GetObjectVersion", []string{id}
-	}
-	if err := e.allowedWith(c, action, arn.Object(b.Name, key), b, facts); err != nil || o == nil {
-		return err
-	}
-	if !setting.LetsRead(b, o.Owner, o.ACL, c.Account, acl.Read) {
-		return fault.New(fault.Denied, "AccessDenied", "The manifest belongs to another account, whose ACL does not grant READ.").
-			WithHint("let account %s put the manifest, or grant it READ", c.Account)
-	}
-	if o.Encryption.Algorithm == object.KMS {
-		return e.IAM.AllowKey(c, "kms:Decrypt", o.Encryption.KeyARN, e.Store.Keys().Policy(o.Encryption.KeyARN, ""), o.Encryption.KeyFacts(b.Name, key))
-	}
-	return nil
 }
 
 // generate lists the source bucket's versions that the generator's filter takes.
@@ -201,125 +176,4 @@ func (d *driver) list(ctx context.Context, src *bucket.Bucket, g *job.Generator,
 		}
 		o.AfterKey, o.AfterID = page.NextKey, page.NextID
 	}
-}
-
-// readManifest reads the manifest that the user brought.
-func (d *driver) readManifest(ctx context.Context, r *record, c *chunker) error {
-	caller, err := d.e.assume(r)
-	if err != nil {
-		return refuse("AssumeRoleNotPermitted", preparing+"Failed to assume role.", err)
-	}
-	m := r.Spec.Manifest
-	bkt, key, err := m.Location.Object()
-	if err != nil {
-		return refuse("InvalidManifestContent", preparing+"The manifest's ARN is not valid.", err)
-	}
-	body, err := d.readAs(ctx, caller, bkt, key, m.Location.VersionID, m.Location.ETag)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	if m.Format == manifest.CSV {
-		c.fields = m.Fields
-		return d.readRows(ctx, body, c, "")
-	}
-	data, err := io.ReadAll(io.LimitReader(body, maxIndex))
-	if err != nil {
-		return err
-	}
-	index, err := manifest.ParseIndex(data)
-	if err != nil {
-		return refuse("InvalidManifestContent", fault.MessageOf(err), err)
-	}
-	c.fields = index.Columns()
-	for _, f := range index.Files {
-		if err := d.readFile(ctx, caller, bkt, f, index.SourceBucket, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxIndex is the largest manifest.json that is read, in bytes.
-const maxIndex = 16 << 20
-
-// readFile reads one file of an inventory.
-func (d *driver) readFile(ctx context.Context, caller *iam.Caller, bkt string, f manifest.File, source string, c *chunker) error {
-	body, err := d.readAs(ctx, caller, bkt, f.Key, "", "")
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	var rows io.Reader = body
-	if strings.HasSuffix(f.Key, ".gz") {
-		rows = &unzipped{from: body}
-	}
-	return d.readRows(ctx, rows, c, source)
-}
-
-// unzipped reads an archive. What is wrong with it is the manifest's fault.
-type unzipped struct {
-	from io.Reader
-	z    *gzip.Reader
-}
-
-func (u *unzipped) Read(p []byte) (n int, err error) {
-	if u.z == nil {
-		u.z, err = gzip.NewReader(u.from)
-	}
-	if err == nil {
-		n, err = u.z.Read(p)
-		if errors.Is(err, io.EOF) {
-			return n, err
-		}
-	}
-	if stored := new(fault.Error); err != nil && !errors.As(err, &stored) {
-		err = &fault.Error{Kind: fault.Invalid, Code: "InvalidManifestContent", Message: "Manifest file is not properly formatted", Hint: "the archive is broken: " + err.Error()}
-	}
-	return n, err
-}
-
-func (d *driver) readRows(ctx context.Context, r io.Reader, c *chunker, source string) error {
-	m, err := manifest.NewReader(r, c.fields, source)
-	if err != nil {
-		return refuse("InvalidManifestContent", fault.MessageOf(err), err)
-	}
-	for {
-		entry, err := m.Next()
-		if errors.Is(err, io.EOF) {
-			return c.flush(ctx)
-		}
-		if fault.CodeOf(err) == "InvalidManifestContent" {
-			return refuse("InvalidManifestContent", fault.MessageOf(err), err)
-		}
-		if err != nil {
-			return err
-		}
-		if err := c.add(ctx, &entry); err != nil {
-			return err
-		}
-	}
-}
-
-// readAs opens an object as the job's role; etag, if not empty, must be its.
-func (d *driver) readAs(ctx context.Context, caller *iam.Caller, bkt, key, id, etag string) (io.ReadCloser, error) {
-	const forbidden = "Reading the manifest is forbidden: AccessDenied"
-	b, err := d.e.Store.Bucket(bkt)
-	if err != nil {
-		return nil, refuse("ManifestNotFound", "The manifest's bucket does not exist.", err)
-	}
-	o, err := d.e.Store.Head(ctx, bkt, key, id)
-	if denied := d.e.mayRead(caller, b, key, id, o); denied != nil {
-		return nil, refuse("ManifestReadNotPermitted", forbidden, denied)
-	}
-	if errors.Is(err, fault.NotFound) || err == nil && o.Marker {
-		return nil, refuse("ManifestNotFound", "The manifest object does not exist.", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if etag != "" && strings.Trim(etag, `"`) != o.ETag {
-		return nil, &refusal{"InvalidManifestContent", "The manifest's ETag does not match.", []string{"the object's ETag is " + o.ETag + "; it was changed since the job was created"}}
-	}
-	return d.e.Store.Open(ctx, o, 0, -1)
 }

@@ -72,6 +72,11 @@ type place struct {
 	compiled *policy.Document // the bucket policy; nil if there is none, or none that is known
 }
 
+// neverVersioned reports whether the bucket is known to have no versions.
+func (p *place) neverVersioned() bool {
+	return !p.gone && p.unread[versioning] == nil && p.unread[owner] == nil && p.Versioning == bucket.Unversioned
+}
+
 // The things of a bucket that may not be known, beside its documents.
 const (
 	owner      bucket.Document = "owner"

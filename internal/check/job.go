@@ -72,6 +72,9 @@ func (c *checker) files(ctx context.Context, who *actor, what, url string, actio
 		prefix += "/"
 	}
 	for _, action := range actions {
+		if action == "s3:GetObjectVersion" && p.neverVersioned() {
+			continue
+		}
 		if action != "s3:PutObject" {
 			code = "Reading the manifest is forbidden: AccessDenied"
 		}

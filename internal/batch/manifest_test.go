@@ -83,23 +83,27 @@ func TestManifestsThatFailTheJob(t *testing.T) {
 		code, reason string
 		hint         string
 	}{
-		"other bucket":     {csv(row + "other," + "k," + id + "\n"), "InvalidManifestContent", "Invalid Manifest Content", "row 2"},
-		"header":           {csv("Bucket,Key,VersionId\n" + row), "InvalidManifestContent", "Invalid Manifest Content", "no header"},
-		"byte order mark":  {csv("\ufeff" + row), "InvalidManifestContent", "Manifest file is not properly formatted", "byte order mark"},
-		"compressed":       {csv("\x1f\x8b\x08" + row), "InvalidManifestContent", "Manifest file is not properly formatted", "compressed"},
-		"columns":          {csv("src-bucket,old/00000\n"), "InvalidManifestContent", "Manifest file is not properly formatted", "2 columns"},
-		"key":              {csv("src-bucket,%zz," + id), "InvalidManifestContent", "Invalid object key format", "row 1"},
-		"version":          {csv("src-bucket,k,a b"), "InvalidManifestContent", "Invalid version ID format", "row 1"},
-		"KMS":              {kms(manifest.CSV, versionedColumns, object.Encryption{Algorithm: object.KMS, KeyARN: testenv.SrcKey}), "ManifestReadNotPermitted", "Reading the manifest is forbidden: AccessDenied", "key of KMS"},
-		"SSE-C":            {kms(manifest.CSV, versionedColumns, object.Encryption{Algorithm: object.AES256, CustomerKeyMD5: "cLx3nQ4pWoJ8Q8Y7eCzZyQ=="}), "ManifestReadNotPermitted", "Reading the manifest is forbidden: AccessDenied", "SSE-C"},
-		"MD5 of a file":    {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.Files[0].MD5Checksum = strings.Repeat("0", 32) }), "InvalidManifestContent", "Invalid Manifest Content", "MD5"},
-		"no such file":     {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.Files[0].Key = "none" }), "ManifestNotFound", "The manifest object does not exist.", "none"},
-		"ORC":              {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.FileFormat = "ORC" }), "InvalidManifestContent", "Inventories in ORC format are not implemented.", "CSV"},
-		"Parquet":          {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.FileFormat = "Parquet" }), "InvalidManifestContent", "Inventories in Parquet format are not implemented.", "CSV"},
-		"schema":           {index("Bucket, VersionId", row), "InvalidManifestContent", "Required fields are missing in the schema: Key", ""},
-		"source":           {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.SourceBucket = "other" }), "InvalidManifestContent", "Invalid Manifest Content", "row 1"},
-		"damaged JSON":     {func() made { return made{e.Put(testenv.Reports, "m.json", `{"sourceBucket":`), manifest.Inventory, nil} }, "InvalidManifestContent", "Manifest file is not properly formatted", "manifest.json"},
-		"endless JSON":     {func() made { return made{e.Put(testenv.Reports, "m.json", strings.Repeat(" ", 17<<20)), manifest.Inventory, nil} }, "InvalidManifestContent", "Manifest file is not properly formatted", "at most"},
+		"other bucket":    {csv(row + "other," + "k," + id + "\n"), "InvalidManifestContent", "Invalid Manifest Content", "row 2"},
+		"header":          {csv("Bucket,Key,VersionId\n" + row), "InvalidManifestContent", "Invalid Manifest Content", "no header"},
+		"byte order mark": {csv("\ufeff" + row), "InvalidManifestContent", "Manifest file is not properly formatted", "byte order mark"},
+		"compressed":      {csv("\x1f\x8b\x08" + row), "InvalidManifestContent", "Manifest file is not properly formatted", "compressed"},
+		"columns":         {csv("src-bucket,old/00000\n"), "InvalidManifestContent", "Manifest file is not properly formatted", "2 columns"},
+		"key":             {csv("src-bucket,%zz," + id), "InvalidManifestContent", "Invalid object key format", "row 1"},
+		"version":         {csv("src-bucket,k,a b"), "InvalidManifestContent", "Invalid version ID format", "row 1"},
+		"KMS":             {kms(manifest.CSV, versionedColumns, object.Encryption{Algorithm: object.KMS, KeyARN: testenv.SrcKey}), "ManifestReadNotPermitted", "Reading the manifest is forbidden: AccessDenied", "key of KMS"},
+		"SSE-C":           {kms(manifest.CSV, versionedColumns, object.Encryption{Algorithm: object.AES256, CustomerKeyMD5: "cLx3nQ4pWoJ8Q8Y7eCzZyQ=="}), "ManifestReadNotPermitted", "Reading the manifest is forbidden: AccessDenied", "SSE-C"},
+		"MD5 of a file":   {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.Files[0].MD5Checksum = strings.Repeat("0", 32) }), "InvalidManifestContent", "Invalid Manifest Content", "MD5"},
+		"no such file":    {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.Files[0].Key = "none" }), "ManifestNotFound", "The manifest object does not exist.", "none"},
+		"ORC":             {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.FileFormat = "ORC" }), "InvalidManifestContent", "Inventories in ORC format are not implemented.", "CSV"},
+		"Parquet":         {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.FileFormat = "Parquet" }), "InvalidManifestContent", "Inventories in Parquet format are not implemented.", "CSV"},
+		"schema":          {index("Bucket, VersionId", row), "InvalidManifestContent", "Required fields are missing in the schema: Key", ""},
+		"source":          {index("Bucket, Key, VersionId", row, func(x *manifest.Index) { x.SourceBucket = "other" }), "InvalidManifestContent", "Invalid Manifest Content", "row 1"},
+		"damaged JSON": {func() made {
+			return made{e.Put(testenv.Reports, "m.json", `{"sourceBucket":`), manifest.Inventory, nil}
+		}, "InvalidManifestContent", "Manifest file is not properly formatted", "manifest.json"},
+		"endless JSON": {func() made {
+			return made{e.Put(testenv.Reports, "m.json", strings.Repeat(" ", 17<<20)), manifest.Inventory, nil}
+		}, "InvalidManifestContent", "Manifest file is not properly formatted", "at most"},
 		"CSV as inventory": {func() made { return made{e.Put(testenv.Reports, "m.json", row), manifest.Inventory, nil} }, "InvalidManifestContent", "Manifest file is not properly formatted", "manifest.json"},
 	} {
 		m := c.made()

@@ -1,11 +1,15 @@
 package job
 
 import (
+	"maps"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"twinbucket/arn"
 	"twinbucket/fault"
 	"twinbucket/manifest"
+	"twinbucket/object"
 	"twinbucket/report"
 )
 
@@ -88,25 +92,28 @@ type Output struct {
 	KeyID         string          `json:"keyId,omitempty"`      // of SSE-KMS
 }
 
-const maxPriority = 1<<31 - 1
+const (
+	maxPriority = 1<<31 - 1
+	maxTags     = 50
+)
 
 // Validate reports what is wrong with the request in itself; nil if nothing
 // is. Its errors are Invalid with the code BadRequestException, or
 // TooManyTagsException.
 func (s *Spec) Validate() error {
-	if s.Token == "" || len(s.Token) > 64 {
+	if s.Token == "" || longer(s.Token, 64) {
 		return bad("ClientRequestToken must have 1 to 64 characters.")
 	}
 	if s.Operation == "" {
 		return bad("Exactly one operation must be specified.")
 	}
-	if len([]rune(s.Description)) > 256 {
+	if longer(s.Description, 256) {
 		return bad("Description must have at most 256 characters.")
 	}
 	if err := CheckPriority(s.Priority); err != nil {
 		return err
 	}
-	if _, _, _, err := arn.RoleParts(s.RoleARN); err != nil || len(s.RoleARN) > 2048 {
+	if _, _, _, err := arn.RoleParts(s.RoleARN); err != nil || longer(s.RoleARN, 2048) {
 		return bad("Invalid role ARN.").On(s.RoleARN).WithHint("a role's ARN is arn:aws:iam::ACCOUNT:role/NAME")
 	}
 	if err := CheckTags(s.Tags); err != nil {
@@ -156,38 +163,44 @@ func CheckPriority(n int) error {
 
 // CheckTags reports whether tags can be a job's.
 func CheckTags(tags map[string]string) error {
-	if len(tags) > 50 {
+	if len(tags) > maxTags {
 		return fault.New(fault.Invalid, "TooManyTagsException", "A job can have at most 50 tags.")
 	}
-	for k, v := range tags {
-		if k == "" || len([]rune(k)) > 128 || len([]rune(v)) > 256 {
-			return bad("A tag's key has 1 to 128 characters and its value at most 256.").On(k)
-		}
-		if strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return bad("Tag keys that begin with aws: are reserved.").On(k)
-		}
+	var list []object.Tag
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		list = append(list, object.Tag{Key: key, Value: tags[key]})
+	}
+	if err := object.CheckTags(list, maxTags); err != nil {
+		why := fault.New(fault.Invalid, "BadRequestException", fault.MessageOf(err))
+		return why.WithHint("a tag's key has 1 to 128 characters and its value at most 256: letters, digits, spaces and _.:/=+-@")
 	}
 	return nil
 }
 
+// validate checks what is given, and whether a report that is enabled has what
+// it needs.
 func (r *Report) validate() error {
-	if !r.Enabled {
-		return nil
-	}
 	switch {
-	case r.Format != report.Format:
+	case r.Format != report.Format && (r.Enabled || r.Format != ""):
 		return bad("Report format must be " + report.Format + ".").On(r.Format)
-	case r.Scope != AllTasks && r.Scope != FailedTasksOnly:
+	case r.Scope != AllTasks && r.Scope != FailedTasksOnly && (r.Enabled || r.Scope != ""):
 		return bad("ReportScope must be AllTasks or FailedTasksOnly.").On(r.Scope)
-	case len(r.Prefix) > 512:
-		return bad("The report's Prefix must have at most 512 characters.")
+	case r.Enabled || r.Bucket != "":
+		return checkBucket("report", r.Bucket, r.ExpectedBucketOwner, r.Prefix)
 	}
-	return checkBucket("report", r.Bucket, r.ExpectedBucketOwner)
+	return checkPlace("report", r.ExpectedBucketOwner, r.Prefix)
 }
 
 func (m *Manifest) validate() error {
-	if m.Location.ETag == "" {
+	switch l := &m.Location; {
+	case l.ETag == "":
 		return bad("The manifest's ETag must be specified.")
+	case longer(l.ETag, 1024):
+		return bad("The manifest's ETag must have at most 1024 characters.")
+	case longer(l.VersionID, 2000):
+		return bad("The manifest's ObjectVersionId must have at most 2000 characters.")
+	case longer(l.ObjectARN, 2000):
+		return bad("The manifest's ObjectArn must have at most 2000 characters.")
 	}
 	if _, _, err := m.Location.Object(); err != nil {
 		return err
@@ -209,7 +222,7 @@ func (m *Manifest) validate() error {
 }
 
 func (g *Generator) validate() error {
-	if err := checkBucket("source", g.SourceBucket, g.ExpectedBucketOwner); err != nil {
+	if err := checkBucket("source", g.SourceBucket, g.ExpectedBucketOwner, ""); err != nil {
 		return err
 	}
 	if g.EnableOutput && g.Output == nil {
@@ -219,10 +232,7 @@ func (g *Generator) validate() error {
 		if o.Format != manifest.Generated {
 			return bad("ManifestFormat must be " + string(manifest.Generated) + ".").On(string(o.Format))
 		}
-		if len(o.Prefix) > 512 {
-			return bad("ManifestPrefix must have at most 512 characters.")
-		}
-		if err := checkBucket("manifest output", o.Bucket, o.ExpectedOwner); err != nil {
+		if err := checkBucket("manifest output", o.Bucket, o.ExpectedOwner, o.Prefix); err != nil {
 			return err
 		}
 	}
@@ -259,8 +269,12 @@ func (f *Filter) validate() error {
 	}
 	if k := f.KeyName; k != nil {
 		for _, words := range [][]string{k.Prefixes, k.Suffixes, k.Substrings} {
+			if len(words) > 1 {
+				return bad("Each constraint of a KeyNameConstraint holds one string.").
+					WithHint("create a job for each, or bring a manifest")
+			}
 			for _, w := range words {
-				if w == "" || len(w) > 1024 {
+				if w == "" || longer(w, 1024) {
 					return bad("A KeyNameConstraint has 1 to 1024 characters.")
 				}
 			}
@@ -269,16 +283,32 @@ func (f *Filter) validate() error {
 	return nil
 }
 
-// checkBucket checks the ARN of a bucket and its owner, if one is expected.
-func checkBucket(what, bucketARN, owner string) error {
-	if _, err := arn.BucketName(bucketARN); err != nil {
+// checkBucket checks the ARN of a bucket, its owner, if one is expected, and
+// the prefix of what is written there.
+func checkBucket(what, bucketARN, owner, prefix string) error {
+	if _, err := arn.BucketName(bucketARN); err != nil || longer(bucketARN, 128) {
 		return bad("Invalid " + what + " bucket ARN.").On(bucketARN).WithHint("a bucket's ARN is arn:aws:s3:::BUCKET")
 	}
+	return checkPlace(what, owner, prefix)
+}
+
+// maxPrefix is how many bytes a prefix may have, so that the keys that begin
+// with it are none too long; it has at most 512 characters.
+const maxPrefix = object.MaxKey - 124
+
+func checkPlace(what, owner, prefix string) error {
 	if owner != "" && !arn.ValidAccount(owner) {
 		return bad("Invalid expected owner of the " + what + " bucket.").On(owner).WithHint("an account id has 12 digits")
 	}
+	if longer(prefix, 512) || len(prefix) > maxPrefix {
+		return bad("The "+what+"'s Prefix must have at most 512 characters.").
+			WithHint("and at most %d bytes, for keys with more behind it have 1,024", maxPrefix)
+	}
 	return nil
 }
+
+// longer reports whether s has more than most characters.
+func longer(s string, most int) bool { return utf8.RuneCountInString(s) > most }
 
 func bad(message string) *fault.Error {
 	return fault.New(fault.Invalid, "BadRequestException", message)

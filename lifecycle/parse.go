@@ -119,7 +119,7 @@ func (r reader) expiration(e *markup.Element) *Expiration {
 	case in.Child("Date") != nil:
 		x.Date = in.date()
 	default:
-		marker := in.truth("ExpiredObjectDeleteMarker")
+		marker, _ := in.Bool("ExpiredObjectDeleteMarker")
 		x.Marker = &marker
 	}
 	return x
@@ -146,17 +146,6 @@ func (r reader) newer(action string) int {
 
 func notPositive(name, action string) error {
 	return invalidArgument("'" + name + "' for " + action + " action must be a positive integer")
-}
-
-func (r reader) truth(name string) bool {
-	switch word := r.Word(name); word {
-	case "true", "1":
-		return true
-	case "false", "0":
-	default:
-		r.Fail("%s is true or false and not %q", name, word)
-	}
-	return false
 }
 
 // date returns the Date child. That it is at midnight is checked with the rule.

@@ -52,8 +52,10 @@ func Parse(data []byte, root string, limit int) (*Element, error) {
 	return e, nil
 }
 
+var byteOrderMark = []byte("\ufeff")
+
 func parse(data []byte) (*Element, error) {
-	d := xml.NewDecoder(bytes.NewReader(data))
+	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, byteOrderMark)))
 	var root *Element
 	var open []*Element
 	for {
@@ -234,4 +236,20 @@ func (r *Reader) Int64(name string) (int64, bool) {
 		r.Fail("%s is a whole number and not %q", name, text)
 	}
 	return n, true
+}
+
+// Bool returns the child's truth, which XML writes as true, false, 1 or 0, and
+// whether there is such a child.
+func (r *Reader) Bool(name string) (is, ok bool) {
+	if r.Child(name) == nil {
+		return false, false
+	}
+	switch word := r.Word(name); word {
+	case "true", "1":
+		is = true
+	case "false", "0":
+	default:
+		r.Fail("%s is true or false and not %q", name, word)
+	}
+	return is, true
 }

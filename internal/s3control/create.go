@@ -1,7 +1,6 @@
 package s3control
 
 import (
-	"encoding/xml"
 	"strconv"
 	"strings"
 	"time"
@@ -10,15 +9,12 @@ import (
 	"twinbucket/internal/wire"
 	"twinbucket/job"
 	"twinbucket/manifest"
+	"twinbucket/markup"
 )
 
 // create is CreateJob.
 func (c *call) create() (*wire.Document, error) {
-	var in createRequest
-	if err := wire.Decode(c.body, "CreateJobRequest", &in); err != nil {
-		return nil, err
-	}
-	spec, err := in.spec()
+	spec, err := readJob(c.body)
 	if err != nil {
 		return nil, err
 	}
@@ -55,280 +51,197 @@ func (c *call) create() (*wire.Document, error) {
 	return d, nil
 }
 
-// The request as it comes. Rest catches elements that are not known, so that
-// none is passed over.
-type (
-	createRequest struct {
-		ConfirmationRequired bool
-		Operation            struct {
-			Names []element `xml:",any"`
-		}
-		Report             *reportElement
-		ClientRequestToken string
-		Manifest           *manifestElement
-		Description        *string
-		Priority           *int64
-		RoleArn            string
-		Tags               tagSet
-		ManifestGenerator  *struct {
-			S3JobManifestGenerator *generatorElement
-			Rest                   []element `xml:",any"`
-		}
-		Rest []element `xml:",any"`
+// readJob reads the job that a CreateJobRequest asks for. What the schema of
+// the request does not have is MalformedXML; what is left out or empty although
+// it is needed, a BadRequestException.
+func readJob(body []byte) (*job.Spec, error) {
+	root, err := markup.Parse(body, "CreateJobRequest", maxBody)
+	if err != nil {
+		return nil, err
 	}
-	reportElement struct {
-		Enabled                                          *bool
-		Bucket, Format, ReportScope, ExpectedBucketOwner string
-		Prefix                                           *string
-		Rest                                             []element `xml:",any"`
+	r := reader{markup.NewReader(&err).Read(root, "ConfirmationRequired", "Operation", "Report", "ClientRequestToken",
+		"Manifest", "Description", "Priority", "RoleArn", "Tags", "ManifestGenerator")}
+	s := &job.Spec{Token: r.text("ClientRequestToken"), Description: r.text("Description"), RoleARN: r.Word("RoleArn")}
+	s.ConfirmationRequired, _ = r.Bool("ConfirmationRequired")
+	priority, ok := r.Int64("Priority")
+	if !ok {
+		r.Refuse(bad("Priority must be specified."))
 	}
-	manifestElement struct {
-		Spec struct {
-			Format string
-			Fields members
-			Rest   []element `xml:",any"`
-		}
-		Location struct {
-			ObjectArn, ObjectVersionId, ETag string
-			Rest                             []element `xml:",any"`
-		}
-		Rest []element `xml:",any"`
-	}
-	generatorElement struct {
-		SourceBucket, ExpectedBucketOwner string
-		EnableManifestOutput              *bool
-		ManifestOutputLocation            *outputElement
-		Filter                            *filterElement
-		Rest                              []element `xml:",any"`
-	}
-	outputElement struct {
-		Bucket, ManifestFormat, ExpectedManifestBucketOwner string
-		ManifestPrefix                                      *string
-		ManifestEncryption                                  *struct {
-			S3  *struct{} `xml:"SSE-S3"`
-			KMS *struct {
-				KeyID string `xml:"KeyId"`
-			} `xml:"SSE-KMS"`
-			Rest []element `xml:",any"`
-		}
-		Rest []element `xml:",any"`
-	}
-	filterElement struct {
-		EligibleForReplication    *bool
-		CreatedAfter              string
-		CreatedBefore             string
-		ObjectReplicationStatuses members
-		KeyNameConstraint         struct {
-			MatchAnyPrefix, MatchAnySuffix, MatchAnySubstring members
-			Rest                                              []element `xml:",any"`
-		}
-		ObjectSizeGreaterThanBytes *int64
-		ObjectSizeLessThanBytes    *int64
-		MatchAnyStorageClass       members
-		Encryption                 *struct {
-			Kinds []struct {
-				Names []element `xml:",any"`
-			} `xml:"ObjectEncryption"`
-			Rest []element `xml:",any"`
-		} `xml:"MatchAnyObjectEncryption"`
-		Rest []element `xml:",any"`
-	}
-	members struct {
-		Members []string  `xml:"member"`
-		Rest    []element `xml:",any"`
-	}
-	element struct {
-		XMLName xml.Name
-		Inner   []element `xml:",any"`
-	}
-)
-
-// known returns a MalformedXML error if one of the lists holds an element.
-func known(lists ...[]element) error {
-	for _, list := range lists {
-		for _, e := range list {
-			return wire.Malformed("the element " + e.XMLName.Local + " is not known where it stands")
-		}
-	}
-	return nil
+	s.Priority = int(priority)
+	r.operation(r.Child("Operation"), s)
+	r.report(r.Child("Report"), s)
+	s.Tags = r.tags(r.Child("Tags"))
+	r.manifest(r.Child("Manifest"), s)
+	r.generator(r.Child("ManifestGenerator"), s)
+	return s, err
 }
 
-// spec returns the job that the request asks for.
-func (in *createRequest) spec() (*job.Spec, error) {
-	if err := known(in.Rest, in.Tags.Rest); err != nil {
-		return nil, err
+// reader reads elements into a job.
+type reader struct{ *markup.Reader }
+
+// read begins reading e.
+func (r reader) read(e *markup.Element, names ...string) reader { return reader{r.Read(e, names...)} }
+
+// text returns a child's text as it stands, "" if there is no such child; one
+// that is there has at least one character.
+func (r reader) text(name string) string {
+	p := r.Raw(name)
+	if p == nil {
+		return ""
 	}
-	s := &job.Spec{
-		Token: in.ClientRequestToken, ConfirmationRequired: in.ConfirmationRequired, RoleARN: strings.TrimSpace(in.RoleArn),
+	if *p == "" {
+		r.Refuse(bad(name + " must have at least one character."))
 	}
-	if len(in.Operation.Names) > 1 {
-		return nil, bad("Exactly one operation must be specified.")
-	}
-	for _, e := range in.Operation.Names {
-		s.Operation = e.XMLName.Local
-		if s.Operation == job.ReplicateObject {
-			if err := known(e.Inner); err != nil {
-				return nil, err
-			}
-		}
-	}
-	if in.Priority == nil {
-		return nil, bad("Priority must be specified.")
-	}
-	s.Priority = int(*in.Priority)
-	if in.Description != nil {
-		if s.Description = *in.Description; s.Description == "" {
-			return nil, bad("Description must have at least one character.")
-		}
-	}
-	var err error
-	if s.Tags, err = in.Tags.tags(); err != nil {
-		return nil, err
-	}
-	if err := in.Report.into(s); err != nil {
-		return nil, err
-	}
-	if err := in.Manifest.into(s); err != nil {
-		return nil, err
-	}
-	if g := in.ManifestGenerator; g != nil {
-		if err := known(g.Rest); err != nil {
-			return nil, err
-		}
-		if g.S3JobManifestGenerator == nil {
-			return nil, bad("ManifestGenerator must hold an S3JobManifestGenerator.")
-		}
-		return s, g.S3JobManifestGenerator.into(s)
-	}
-	return s, nil
+	return *p
 }
 
-func (r *reportElement) into(s *job.Spec) error {
-	if r == nil || r.Enabled == nil {
-		return bad("Report must be specified, with Enabled.")
+// needed returns a truth that must be there.
+func (r reader) needed(name string) bool {
+	is, ok := r.Bool(name)
+	if !ok {
+		r.Refuse(bad(name + " must be specified."))
 	}
-	s.Report = job.Report{
-		Enabled: *r.Enabled, Bucket: r.Bucket, Format: r.Format, Scope: r.ReportScope, ExpectedBucketOwner: r.ExpectedBucketOwner,
-	}
-	if r.Prefix != nil {
-		if s.Report.Prefix = *r.Prefix; s.Report.Prefix == "" {
-			return bad("The report's Prefix must have at least one character.")
-		}
-	}
-	return known(r.Rest)
+	return is
 }
 
-func (m *manifestElement) into(s *job.Spec) error {
-	if m == nil {
+// members returns the texts of a child's members.
+func (r reader) members(name string) []string {
+	var texts []string
+	for _, m := range r.Read(r.Child(name), "member+").All("member") {
+		if len(m.Kids) > 0 {
+			r.Fail("a member of %s holds text and no elements", name)
+		}
+		texts = append(texts, string(m.Text))
+	}
+	return texts
+}
+
+// moment returns a child's ISO 8601 time, nil if there is no such child.
+func (r reader) moment(name string) *time.Time {
+	if r.Child(name) == nil {
 		return nil
 	}
-	s.Manifest = &job.Manifest{
-		Format: manifest.Format(m.Spec.Format),
-		Location: job.Location{
-			ObjectARN: m.Location.ObjectArn, VersionID: m.Location.ObjectVersionId, ETag: strings.Trim(m.Location.ETag, `"`),
-		},
-	}
-	for _, f := range m.Spec.Fields.Members {
-		s.Manifest.Fields = append(s.Manifest.Fields, manifest.Field(f))
-	}
-	return known(m.Rest, m.Spec.Rest, m.Spec.Fields.Rest, m.Location.Rest)
-}
-
-func (g *generatorElement) into(s *job.Spec) error {
-	if g.EnableManifestOutput == nil {
-		return bad("EnableManifestOutput must be specified.")
-	}
-	s.Generator = &job.Generator{
-		SourceBucket: g.SourceBucket, ExpectedBucketOwner: g.ExpectedBucketOwner, EnableOutput: *g.EnableManifestOutput,
-	}
-	if o := g.ManifestOutputLocation; o != nil {
-		out, err := o.output()
-		if err != nil {
-			return err
-		}
-		s.Generator.Output = out
-	}
-	if g.Filter != nil {
-		filter, err := g.Filter.filter()
-		if err != nil {
-			return err
-		}
-		s.Generator.Filter = filter
-	}
-	return known(g.Rest)
-}
-
-func (o *outputElement) output() (*job.Output, error) {
-	out := &job.Output{
-		Bucket: o.Bucket, Format: manifest.Format(o.ManifestFormat), ExpectedOwner: o.ExpectedManifestBucketOwner,
-	}
-	if o.ManifestPrefix != nil {
-		if out.Prefix = *o.ManifestPrefix; out.Prefix == "" {
-			return nil, bad("ManifestPrefix must have at least one character.")
-		}
-	}
-	if e := o.ManifestEncryption; e != nil {
-		switch {
-		case e.S3 != nil && e.KMS != nil:
-			return nil, bad("ManifestEncryption holds SSE-S3 or SSE-KMS, but not both.")
-		case e.S3 != nil:
-			out.Encryption = "SSE-S3"
-		case e.KMS != nil:
-			out.Encryption, out.KeyID = "SSE-KMS", e.KMS.KeyID
-		}
-		if err := known(e.Rest); err != nil {
-			return nil, err
-		}
-	}
-	return out, known(o.Rest)
-}
-
-func (f *filterElement) filter() (*job.Filter, error) {
-	k := &f.KeyNameConstraint
-	out := &job.Filter{
-		EligibleForReplication:    f.EligibleForReplication,
-		ObjectReplicationStatuses: f.ObjectReplicationStatuses.Members,
-		SizeGreaterThan:           f.ObjectSizeGreaterThanBytes,
-		SizeLessThan:              f.ObjectSizeLessThanBytes,
-		StorageClasses:            f.MatchAnyStorageClass.Members,
-	}
-	if len(k.MatchAnyPrefix.Members)+len(k.MatchAnySuffix.Members)+len(k.MatchAnySubstring.Members) > 0 {
-		out.KeyName = &job.KeyNameConstraint{
-			Prefixes: k.MatchAnyPrefix.Members, Suffixes: k.MatchAnySuffix.Members, Substrings: k.MatchAnySubstring.Members,
-		}
-	}
-	var err error
-	if out.CreatedAfter, err = moment("CreatedAfter", f.CreatedAfter); err != nil {
-		return nil, err
-	}
-	if out.CreatedBefore, err = moment("CreatedBefore", f.CreatedBefore); err != nil {
-		return nil, err
-	}
-	if e := f.Encryption; e != nil {
-		for _, kind := range e.Kinds {
-			for _, name := range kind.Names {
-				out.ObjectEncryption = append(out.ObjectEncryption, name.XMLName.Local)
-			}
-		}
-		if err := known(e.Rest); err != nil {
-			return nil, err
-		}
-	}
-	return out, known(f.Rest, f.ObjectReplicationStatuses.Rest, f.MatchAnyStorageClass.Rest,
-		k.Rest, k.MatchAnyPrefix.Rest, k.MatchAnySuffix.Rest, k.MatchAnySubstring.Rest)
-}
-
-// moment reads an ISO 8601 time; "" is nil.
-func moment(name, text string) (*time.Time, error) {
-	if text = strings.TrimSpace(text); text == "" {
-		return nil, nil
-	}
+	text := r.Word(name)
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		return nil, bad(name + " is not a time.").On(text).WithHint("write times as 2006-01-02T15:04:05Z")
+		r.Refuse(bad(name + " is not a time.").On(text).WithHint("write times as 2006-01-02T15:04:05Z"))
 	}
 	t = t.UTC()
-	return &t, nil
+	return &t
+}
+
+// operation reads the one operation, which a job is about.
+func (r reader) operation(e *markup.Element, s *job.Spec) {
+	if e == nil {
+		return
+	}
+	if len(e.Kids) != 1 {
+		r.Refuse(bad("Exactly one operation must be specified."))
+		return
+	}
+	s.Operation = e.Kids[0].Name
+	if s.Operation == job.ReplicateObject {
+		r.Read(e.Kids[0])
+	}
+}
+
+func (r reader) report(e *markup.Element, s *job.Spec) {
+	if e == nil {
+		r.Refuse(bad("Report must be specified, with Enabled."))
+	}
+	r = r.read(e, "Bucket", "Format", "Enabled", "Prefix", "ReportScope", "ExpectedBucketOwner")
+	s.Report = job.Report{
+		Enabled: r.needed("Enabled"), Bucket: r.text("Bucket"), Format: r.text("Format"), Prefix: r.text("Prefix"),
+		Scope: r.text("ReportScope"), ExpectedBucketOwner: r.text("ExpectedBucketOwner"),
+	}
+}
+
+func (r reader) manifest(e *markup.Element, s *job.Spec) {
+	if e == nil {
+		return
+	}
+	r = r.read(e, "Spec", "Location")
+	list := r.read(r.Child("Spec"), "Format", "Fields")
+	at := r.read(r.Child("Location"), "ObjectArn", "ObjectVersionId", "ETag")
+	s.Manifest = &job.Manifest{
+		Format: manifest.Format(list.text("Format")),
+		Location: job.Location{
+			ObjectARN: at.text("ObjectArn"), VersionID: at.text("ObjectVersionId"), ETag: strings.Trim(at.text("ETag"), `"`),
+		},
+	}
+	for _, f := range list.members("Fields") {
+		s.Manifest.Fields = append(s.Manifest.Fields, manifest.Field(f))
+	}
+}
+
+func (r reader) generator(e *markup.Element, s *job.Spec) {
+	if e == nil {
+		return
+	}
+	if len(e.Kids) == 0 {
+		r.Refuse(bad("ManifestGenerator must hold an S3JobManifestGenerator."))
+	}
+	r = r.read(e, "S3JobManifestGenerator")
+	r = r.read(r.Child("S3JobManifestGenerator"), "ExpectedBucketOwner", "SourceBucket", "ManifestOutputLocation", "Filter", "EnableManifestOutput")
+	s.Generator = &job.Generator{
+		SourceBucket: r.text("SourceBucket"), ExpectedBucketOwner: r.text("ExpectedBucketOwner"), EnableOutput: r.needed("EnableManifestOutput"),
+		Output: r.output(r.Child("ManifestOutputLocation")), Filter: r.filter(r.Child("Filter")),
+	}
+}
+
+func (r reader) output(e *markup.Element) *job.Output {
+	if e == nil {
+		return nil
+	}
+	r = r.read(e, "ExpectedManifestBucketOwner", "Bucket", "ManifestPrefix", "ManifestEncryption", "ManifestFormat")
+	out := &job.Output{
+		Bucket: r.text("Bucket"), Prefix: r.text("ManifestPrefix"), Format: manifest.Format(r.text("ManifestFormat")),
+		ExpectedOwner: r.text("ExpectedManifestBucketOwner"),
+	}
+	if e := r.Child("ManifestEncryption"); e != nil {
+		kinds := r.read(e, "SSE-S3", "SSE-KMS")
+		if len(e.Kids) != 1 {
+			r.Refuse(bad("ManifestEncryption must hold SSE-S3 or SSE-KMS."))
+			return out
+		}
+		out.Encryption = e.Kids[0].Name
+		r.Read(kinds.Child("SSE-S3"))
+		out.KeyID = r.read(kinds.Child("SSE-KMS"), "KeyId").text("KeyId")
+	}
+	return out
+}
+
+func (r reader) filter(e *markup.Element) *job.Filter {
+	if e == nil {
+		return nil
+	}
+	r = r.read(e, "EligibleForReplication", "CreatedAfter", "CreatedBefore", "ObjectReplicationStatuses", "KeyNameConstraint",
+		"ObjectSizeGreaterThanBytes", "ObjectSizeLessThanBytes", "MatchAnyStorageClass", "MatchAnyObjectEncryption")
+	f := &job.Filter{
+		CreatedAfter: r.moment("CreatedAfter"), CreatedBefore: r.moment("CreatedBefore"),
+		ObjectReplicationStatuses: r.members("ObjectReplicationStatuses"), StorageClasses: r.members("MatchAnyStorageClass"),
+	}
+	if is, ok := r.Bool("EligibleForReplication"); ok {
+		f.EligibleForReplication = &is
+	}
+	if size, ok := r.Int64("ObjectSizeGreaterThanBytes"); ok {
+		f.SizeGreaterThan = &size
+	}
+	if size, ok := r.Int64("ObjectSizeLessThanBytes"); ok {
+		f.SizeLessThan = &size
+	}
+	if e := r.Child("KeyNameConstraint"); e != nil {
+		k := r.read(e, "MatchAnyPrefix", "MatchAnySuffix", "MatchAnySubstring")
+		f.KeyName = &job.KeyNameConstraint{
+			Prefixes: k.members("MatchAnyPrefix"), Suffixes: k.members("MatchAnySuffix"), Substrings: k.members("MatchAnySubstring"),
+		}
+	}
+	for _, kind := range r.read(r.Child("MatchAnyObjectEncryption"), "ObjectEncryption+").All("ObjectEncryption") {
+		for _, name := range kind.Kids {
+			f.ObjectEncryption = append(f.ObjectEncryption, name.Name)
+		}
+	}
+	return f
 }
 
 func bad(message string) *fault.Error {

@@ -6,37 +6,29 @@ import (
 
 	"twinbucket/internal/wire"
 	"twinbucket/job"
+	"twinbucket/markup"
 )
 
-// tagSet is a list of tags as it comes.
-type tagSet struct {
-	Members []struct {
-		Key   *string
-		Value *string
-		Rest  []element `xml:",any"`
-	} `xml:"member"`
-	Rest []element `xml:",any"`
-}
-
-// tags returns the tags by key, nil if there are none.
-func (t *tagSet) tags() (map[string]string, error) {
-	if len(t.Members) == 0 {
-		return nil, nil
+// tags reads a list of tags; nil if there are none.
+func (r reader) tags(e *markup.Element) map[string]string {
+	members := r.Read(e, "member+").All("member")
+	if len(members) == 0 {
+		return nil
 	}
-	tags := make(map[string]string, len(t.Members))
-	for _, m := range t.Members {
-		if err := known(m.Rest); err != nil {
-			return nil, err
+	tags := make(map[string]string, len(members))
+	for _, m := range members {
+		m := r.Read(m, "Key", "Value")
+		key, value := m.Raw("Key"), m.Raw("Value")
+		if key == nil || value == nil {
+			r.Refuse(bad("A tag has a Key and a Value."))
+			return nil
 		}
-		if m.Key == nil || m.Value == nil {
-			return nil, bad("A tag has a Key and a Value.")
+		if _, twice := tags[*key]; twice {
+			r.Refuse(bad("Cannot provide multiple tags with the same key.").On(*key))
 		}
-		if _, twice := tags[*m.Key]; twice {
-			return nil, bad("Cannot provide multiple tags with the same key.").On(*m.Key)
-		}
-		tags[*m.Key] = *m.Value
+		tags[*key] = *value
 	}
-	return tags, nil
+	return tags
 }
 
 // getTagging is GetJobTagging.
@@ -61,23 +53,12 @@ func (c *call) getTagging() (*wire.Document, error) {
 
 // putTagging is PutJobTagging, which replaces all tags.
 func (c *call) putTagging() (*wire.Document, error) {
-	var in struct {
-		Tags *tagSet
-		Rest []element `xml:",any"`
-	}
-	if err := wire.Decode(c.body, "PutJobTaggingRequest", &in); err != nil {
+	root, err := markup.Parse(c.body, "PutJobTaggingRequest", maxBody)
+	if err != nil {
 		return nil, err
 	}
-	if err := known(in.Rest); err != nil {
-		return nil, err
-	}
-	if in.Tags == nil {
-		return nil, wire.Malformed("PutJobTaggingRequest lacks Tags")
-	}
-	if err := known(in.Tags.Rest); err != nil {
-		return nil, err
-	}
-	tags, err := in.Tags.tags()
+	r := reader{markup.NewReader(&err).Read(root, "Tags")}
+	tags := r.tags(r.Need("Tags"))
 	if err != nil {
 		return nil, err
 	}

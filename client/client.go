@@ -100,6 +100,9 @@ func (c *Client) In(region string) *Client {
 // Region returns the region that requests are signed for.
 func (c *Client) Region() string { return c.region }
 
+// AWS reports whether requests go to AWS's own hosts.
+func (c *Client) AWS() bool { return c.aws }
+
 func defaultTransport() http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {

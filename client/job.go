@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"encoding/xml"
+	"iter"
 	"net/http"
 	"strconv"
 	"time"
@@ -39,36 +41,53 @@ func (c *Client) DescribeJob(ctx context.Context, account, id string) (*job.Job,
 	return answer.Job.job(account, c.region), nil
 }
 
-// ListJobs returns the account's jobs in the given states, all if none is
-// given. A listed job has ID, State, Progress, times, and of its Spec the
-// Description, Operation and Priority.
+// Jobs goes through the account's jobs in the given states, all if none is
+// given, page by page. A listed job has ID, State, Progress, times, and of its
+// Spec the Description, Operation and Priority. An error is the last there is.
+func (c *Client) Jobs(ctx context.Context, account string, states ...job.State) iter.Seq2[*job.Job, error] {
+	return func(yield func(*job.Job, error) bool) {
+		for token := ""; ; {
+			k := onJob("ListJobs", http.MethodGet, account, "", "")
+			for _, s := range states {
+				k.param("jobStatuses", string(s))
+			}
+			k.param("maxResults", "1000")
+			k.param("nextToken", token)
+			var answer struct {
+				NextToken string
+				Jobs      []jobSummary `xml:"Jobs>member"`
+			}
+			if err := c.fetch(ctx, k, &answer); err != nil {
+				yield(nil, err)
+				return
+			}
+			for i := range answer.Jobs {
+				if j := answer.Jobs[i].job(account, c.region); !yield(&j, nil) {
+					return
+				}
+			}
+			if answer.NextToken == "" {
+				return
+			}
+			if answer.NextToken == token {
+				yield(nil, c.fault(k, stuck()))
+				return
+			}
+			token = answer.NextToken
+		}
+	}
+}
+
+// ListJobs returns what Jobs goes through.
 func (c *Client) ListJobs(ctx context.Context, account string, states ...job.State) ([]job.Job, error) {
 	var list []job.Job
-	for token := ""; ; {
-		k := onJob("ListJobs", http.MethodGet, account, "", "")
-		for _, s := range states {
-			k.param("jobStatuses", string(s))
-		}
-		k.param("maxResults", "1000")
-		k.param("nextToken", token)
-		var answer struct {
-			NextToken string
-			Jobs      []jobSummary `xml:"Jobs>member"`
-		}
-		if err := c.fetch(ctx, k, &answer); err != nil {
+	for j, err := range c.Jobs(ctx, account, states...) {
+		if err != nil {
 			return nil, err
 		}
-		for i := range answer.Jobs {
-			list = append(list, answer.Jobs[i].job(account, c.region))
-		}
-		if answer.NextToken == "" {
-			return list, nil
-		}
-		if answer.NextToken == token {
-			return nil, c.fault(k, stuck())
-		}
-		token = answer.NextToken
+		list = append(list, *j)
 	}
+	return list, nil
 }
 
 // UpdateJobStatus asks for job.Ready, which confirms a Suspended job, or
@@ -88,6 +107,34 @@ func (c *Client) UpdateJobPriority(ctx context.Context, account, id string, prio
 	k := onJob("UpdateJobPriority", http.MethodPost, account, id, "/priority")
 	k.param("priority", strconv.Itoa(priority))
 	return c.empty(ctx, k)
+}
+
+// GetJobTagging returns a job's tags by key.
+func (c *Client) GetJobTagging(ctx context.Context, account, id string) (map[string]string, error) {
+	var answer struct{ Tags jobTags }
+	if err := c.fetch(ctx, onJob("GetJobTagging", http.MethodGet, account, id, "/tagging"), &answer); err != nil {
+		return nil, err
+	}
+	tags := make(map[string]string, len(answer.Tags.Member))
+	for _, t := range answer.Tags.Member {
+		tags[t.Key] = t.Value
+	}
+	return tags, nil
+}
+
+// PutJobTagging gives a job these tags in place of all that it has.
+func (c *Client) PutJobTagging(ctx context.Context, account, id string, tags map[string]string) error {
+	k := onJob("PutJobTagging", http.MethodPut, account, id, "/tagging")
+	k.document(struct {
+		XMLName xml.Name `xml:"http://awss3control.amazonaws.com/doc/2018-08-20/ PutJobTaggingRequest"`
+		Tags    jobTags
+	}{Tags: jobTagsOf(tags)})
+	return c.empty(ctx, k)
+}
+
+// DeleteJobTagging takes all tags off a job.
+func (c *Client) DeleteJobTagging(ctx context.Context, account, id string) error {
+	return c.empty(ctx, onJob("DeleteJobTagging", http.MethodDelete, account, id, "/tagging"))
 }
 
 type progress struct {

@@ -155,6 +155,60 @@ func TestListAndUpdateJobs(t *testing.T) {
 	}
 }
 
+func TestJobTagging(t *testing.T) {
+	t.Parallel()
+	const tagging = " /v20180820/jobs/id-1/tagging"
+	c := serve(
+		t,
+		exchange{request: "PUT" + tagging, body: `<PutJobTaggingRequest xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/"><Tags><member><Key>a</Key><Value>1</Value></member><member><Key>b</Key><Value></Value></member></Tags></PutJobTaggingRequest>`},
+		exchange{request: "GET" + tagging, answer: `<GetJobTaggingResult><Tags><member><Key>a</Key><Value>1</Value></member><member><Key>b</Key><Value></Value></member></Tags></GetJobTaggingResult>`},
+		exchange{request: "DELETE" + tagging, status: 204},
+	)
+	want := map[string]string{"b": "", "a": "1"}
+	if err := c.PutJobTagging(t.Context(), "111122223333", "id-1", want); err != nil {
+		t.Error(err)
+	}
+	got, err := c.GetJobTagging(t.Context(), "111122223333", "id-1")
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	if err := c.DeleteJobTagging(t.Context(), "111122223333", "id-1"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestJobsStopEarly: who has seen enough asks for no further page.
+func TestJobsStopEarly(t *testing.T) {
+	t.Parallel()
+	c := serve(t, exchange{request: "GET /v20180820/jobs?maxResults=1000", answer: "<ListJobsResult><NextToken>t</NextToken><Jobs><member><JobId>1</JobId></member></Jobs></ListJobsResult>"})
+	for j, err := range c.Jobs(t.Context(), "111122223333") {
+		if j.ID != "1" || err != nil {
+			t.Errorf("%v, %v", j, err)
+		}
+		break
+	}
+}
+
+// TestControlHost: on AWS each account has a host of its own, also if the
+// endpoint of S3 is another one; elsewhere there is one host.
+func TestControlHost(t *testing.T) {
+	t.Parallel()
+	for endpoint, want := range map[string]string{
+		"":                           "https://111122223333.s3-control.eu-west-1.amazonaws.com",
+		"https://s3.amazonaws.com":   "https://111122223333.s3-control.eu-west-1.amazonaws.com",
+		"http://127.0.0.1:9000/base": "http://127.0.0.1:9000/base",
+	} {
+		c, err := New(Config{Endpoint: endpoint, Region: "eu-west-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, region := c.endpoint(serviceS3, "111122223333")
+		if u.String() != want || region != "eu-west-1" || c.AWS() == strings.Contains(want, "127") {
+			t.Errorf("%q: %s, %s", endpoint, &u, region)
+		}
+	}
+}
+
 func TestListJobsStuck(t *testing.T) {
 	t.Parallel()
 	const answer = "<ListJobsResult><NextToken>t</NextToken></ListJobsResult>"

@@ -2,6 +2,8 @@ package client
 
 import (
 	"encoding/xml"
+	"maps"
+	"slices"
 	"time"
 
 	"twinbucket/job"
@@ -44,6 +46,13 @@ type jobTags struct {
 }
 
 type jobTag struct{ Key, Value string }
+
+func jobTagsOf(tags map[string]string) (out jobTags) {
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		out.Member = append(out.Member, jobTag{k, tags[k]})
+	}
+	return out
+}
 
 type jobReport struct {
 	Bucket              string `xml:",omitempty"`
@@ -149,10 +158,8 @@ func jobRequestOf(s *job.Spec) *jobRequest {
 		Report: jobReport{s.Report.Bucket, s.Report.Format, s.Report.Enabled, s.Report.Prefix, s.Report.Scope, s.Report.ExpectedBucketOwner},
 	}
 	if len(s.Tags) > 0 {
-		r.Tags = &jobTags{}
-		for k, v := range s.Tags {
-			r.Tags.Member = append(r.Tags.Member, jobTag{k, v})
-		}
+		tags := jobTagsOf(s.Tags)
+		r.Tags = &tags
 	}
 	if m := s.Manifest; m != nil {
 		r.Manifest = &jobManifest{Location: jobLocation{m.Location.ObjectARN, m.Location.VersionID, m.Location.ETag}}

@@ -23,10 +23,11 @@ const (
 	exitOK         = 0
 	exitFailed     = 1 // something went wrong
 	exitUsage      = 2 // the command line is wrong
-	exitDifference = 3 // a comparison found a difference
+	exitDifference = 3 // a comparison found a difference, or tasks of a job failed
 	exitDamaged    = 4 // stored data is not as it was written
 	exitRefused    = 5 // a check found something that is refused
-	exitUnknown    = 6 // a check could not find out everything
+	exitUnknown    = 6 // a check could not find out everything, or a job not be seen to its end
+	exitEnded      = 7 // a job failed or was cancelled
 	exitInterrupt  = 130
 )
 
@@ -56,6 +57,7 @@ type commands struct {
 	Verify  verifyCommand  `cmd:"" help:"Compare two buckets version by version: what is missing, what differs, what is on its way."`
 	Status  statusCommand  `cmd:"" help:"Say how far the replication of a bucket is, rule by rule."`
 	Retry   retryCommand   `cmd:"" help:"Have replications that FAILED tried again."`
+	Job     jobCommand     `cmd:"" help:"Batch jobs, which replicate the objects that are there already: make, confirm, watch, report."`
 	Demo    demoCommand    `cmd:"" help:"Replicate a bucket across two accounts, step by step, and compare every version."`
 	Account accountCommand `cmd:"" help:"The accounts of a data directory, whether or not its server runs."`
 	Store   storeCommand   `cmd:"" help:"Look after the data directory of a server that does not run."`
@@ -64,7 +66,7 @@ type commands struct {
 
 const description = `S3 Replication and S3 Batch Replication that anyone can run.
 
-Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the compared sides differ, 4 stored data is damaged, 5 something is refused, 6 something is not known, 130 interrupted.`
+Exit codes: 0 done, 1 failed, 2 wrong command line, 3 the compared sides differ or objects of a job failed, 4 stored data is damaged, 5 something is refused, 6 something is not known, 7 a job failed or was cancelled, 130 interrupted.`
 
 // Run runs the command that args name and returns the exit code.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -95,8 +97,10 @@ func finish(ctx context.Context, err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errDifference):
+	case errors.Is(err, errDifference), errors.Is(err, errTasks):
 		return exitDifference
+	case errors.Is(err, errEnded):
+		return exitEnded
 	case errors.Is(err, errDamaged):
 		return exitDamaged
 	case errors.Is(err, errRefused):

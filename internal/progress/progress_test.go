@@ -2,6 +2,7 @@ package progress
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -46,11 +47,46 @@ func TestLinesComeNowAndThen(t *testing.T) {
 
 func TestTerminal(t *testing.T) {
 	t.Parallel()
-	var out bytes.Buffer
-	b := New(&out, true, "copy", "objects", 2)
-	b.Set(2)
-	b.Finish()
-	if !strings.Contains(out.String(), "copy: 2 in") {
-		t.Errorf("%q", out.String())
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		b := New(&out, true, "copy", "objects", 200)
+		b.Skip(100)
+		for range 100 {
+			<-time.After(50 * time.Millisecond)
+			b.Add(1)
+		}
+		b.Say("halt")
+		b.Finish()
+		const erase = "\r\x1b[K"
+		frames := strings.Split(out.String(), erase)
+		if want := "  copy: 150 of 200 (75 %), 20 objects/s, 3s left [=====================       ]"; len(frames) != 52 || !slices.Contains(frames, want) {
+			t.Errorf("%d frames: %q", len(frames), frames)
+		}
+		if last := frames[len(frames)-1]; last != "halt\n  copy: 100 in 5s, 20 objects/s\n" {
+			t.Errorf("%q", last)
+		}
+	})
+}
+
+func TestBar(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		done, total int64
+		columns     int
+		want        string
+	}{
+		{1, 2, 20, "a line [=====     ]"},
+		{2, 2, 18, "a line [========]"},
+		{3, 2, 18, "a line [========]"},
+		{1, 2, 17, "a line"},
+		{1, 0, 80, "a line"},
+		{1, 2, 7, "a line"},
+		{1, 2, 5, "a li"},
+		{1, 2, 0, ""},
+		{0, 2, 200, "a line [" + strings.Repeat(" ", 40) + "]"},
+	} {
+		if got := bar("a line", tt.done, tt.total, tt.columns); got != tt.want {
+			t.Errorf("%d columns: %q, want %q", tt.columns, got, tt.want)
+		}
 	}
 }

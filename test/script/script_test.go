@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,7 +22,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"twinbucket/client"
 	"twinbucket/internal/cli"
+	"twinbucket/object"
 )
 
 // TestMain makes this test the program twinbucket for its scripts.
@@ -49,6 +52,8 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"json":   fields,
 			"flip":   flip,
+			"put":    put,
+			"match":  match,
 		},
 	})
 }
@@ -208,6 +213,39 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	data := []byte(ts.ReadFile(args[0]))
 	data[at] ^= 1
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
+}
+
+// put is "put FILE BUCKET KEY PROFILE": puts the file into a bucket of the server
+// that AWS_ENDPOINT_URL names.
+func put(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: put FILE BUCKET KEY PROFILE")
+	}
+	keys := regexp.MustCompile(`(?s)\[` + args[3] + `\]\s+aws_access_key_id = (\S+)\s+aws_secret_access_key = (\S+)`).
+		FindStringSubmatch(ts.ReadFile(ts.Getenv("AWS_SHARED_CREDENTIALS_FILE")))
+	if keys == nil {
+		ts.Fatalf("no profile %s", args[3])
+	}
+	c, err := client.New(client.Config{Endpoint: ts.Getenv("AWS_ENDPOINT_URL"), Credentials: client.Credentials{AccessKey: keys[1], Secret: keys[2]}})
+	ts.Check(err)
+	data := ts.ReadFile(args[0])
+	_, err = c.PutObject(context.Background(), client.Put{
+		Version: object.Version{Bucket: args[1], Key: args[2], Size: int64(len(data))}, Body: strings.NewReader(data),
+	})
+	ts.Check(err)
+}
+
+// match is "match NAME FILE PATTERN": sets the variable to what the pattern's
+// group matches in the file.
+func match(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: match NAME FILE PATTERN")
+	}
+	found := regexp.MustCompile("(?m)" + args[2]).FindStringSubmatch(ts.ReadFile(args[1]))
+	if len(found) != 2 {
+		ts.Fatalf("%s: no match for %s", args[1], args[2])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // fields is "json FILE KEY...": the file holds one JSON object, and it has

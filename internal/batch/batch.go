@@ -53,7 +53,7 @@ type Config struct {
 // called from any goroutine, and Run makes it work.
 type Engine struct {
 	Config
-	jobs   *catalog.Table[record]
+	jobs   *jobs
 	tokens *catalog.Table[token]
 	slots  slots
 
@@ -92,7 +92,7 @@ func New(c Config) *Engine {
 	c.Slots, c.Workers, c.ChunkSize = cmp.Or(c.Slots, 4), cmp.Or(c.Workers, 2), cmp.Or(c.ChunkSize, 1000)
 	return &Engine{
 		Config: c,
-		jobs:   catalog.Of[record](c.Catalog, "job"),
+		jobs:   newJobs(c.Catalog),
 		tokens: catalog.Of[token](c.Catalog, "job-token"),
 		slots:  slots{free: c.Slots}, drivers: make(map[string]*driver),
 		woken: make(chan struct{}, 1),
@@ -176,60 +176,42 @@ func (e *Engine) current(r *record) job.Job {
 // are none, newest first: at most limit of them behind token after, and the
 // token of the next page, "" if there is none.
 func (e *Engine) List(account string, states []job.State, after string, limit int) ([]job.Job, string, error) {
-	all, err := e.all(account + "/")
-	if err != nil {
-		return nil, "", err
-	}
-	slices.SortFunc(all, func(a, b record) int {
-		return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID))
-	})
-	if after != "" {
-		i := slices.IndexFunc(all, func(r record) bool { return r.ID == after })
-		if i < 0 {
-			return nil, "", fault.New(fault.Invalid, "InvalidNextTokenException", "The nextToken is not valid.")
-		}
-		all = all[i+1:]
-	}
 	var out []job.Job
-	for i := range all {
-		j := e.current(&all[i])
-		if len(states) > 0 && !slices.Contains(states, j.State) {
-			continue
+	for {
+		names, tokens, more, err := e.jobs.page(account, states, after, limit-len(out))
+		if err != nil {
+			return nil, "", err
 		}
-		if len(out) == limit {
-			return out, out[limit-1].ID, nil
+		for i, name := range names {
+			after = tokens[i]
+			r, _, err := e.jobs.Get(name)
+			if errors.Is(err, fault.NotFound) {
+				continue // forgotten this moment
+			}
+			if err != nil {
+				return nil, "", err
+			}
+			if j := e.current(&r); len(states) == 0 || slices.Contains(states, j.State) {
+				out = append(out, j)
+			}
 		}
-		out = append(out, j)
+		switch {
+		case !more:
+			return out, "", nil
+		case len(out) == limit:
+			return out, after, nil
+		}
 	}
-	return out, "", nil
 }
 
 // Census counts the jobs of all accounts by their states.
-func (e *Engine) Census() (map[job.State]int, error) {
-	all, err := e.all("")
-	count := make(map[job.State]int)
-	for i := range all {
-		count[all[i].State]++
-	}
-	return count, err
-}
+func (e *Engine) Census() (map[job.State]int, error) { return e.jobs.census() }
 
-// all returns the records whose names begin with prefix.
-func (e *Engine) all(prefix string) ([]record, error) {
+// all returns every record.
+func (e *Engine) all() ([]record, error) {
 	var out []record
-	after := ""
-	for {
-		page, more, err := e.jobs.List(prefix, after, 1000)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range page {
-			out, after = append(out, r.Value), r.Name
-		}
-		if !more {
-			return out, nil
-		}
-	}
+	err := e.jobs.each(func(r catalog.Record[record]) { out = append(out, r.Value) })
+	return out, err
 }
 
 // SetStatus asks for Ready, which confirms a Suspended job, or for Cancelled.
@@ -254,7 +236,8 @@ func (e *Engine) SetStatus(ctx context.Context, account, id string, want job.Sta
 func (e *Engine) SetPriority(ctx context.Context, account, id string, priority int) (job.Job, error) {
 	j, err := e.update(ctx, account, id, func(r *record) error {
 		if r.State.Terminal() {
-			return fault.Newf(fault.Invalid, "BadRequestException", "The job has ended in the state %s.", r.State)
+			return fault.Newf(fault.Invalid, "BadRequestException", "The job has ended in the state %s.", r.State).
+				WithHint("its priority is of no use any more; create a new job")
 		}
 		r.Spec.Priority = priority
 		return nil

@@ -29,7 +29,7 @@ func (e *Engine) Run(soft, hard context.Context) error {
 	if err := e.ensureBucket(soft); err != nil {
 		return err
 	}
-	all, err := e.all("")
+	all, err := e.all()
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ func (d *driver) overlay(j *job.Job) bool {
 
 // expire fails jobs that nobody confirmed and forgets those that ended long ago.
 func (e *Engine) expire(ctx context.Context) error {
-	all, err := e.all("")
+	all, err := e.all()
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ var generated = job.Spec{
 			EligibleForReplication: ptr(true), CreatedAfter: ptr(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)), CreatedBefore: ptr(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)),
 			ObjectReplicationStatuses: []string{"NONE", "FAILED"}, SizeGreaterThan: ptr(int64(0)), SizeLessThan: ptr(int64(9)),
 			KeyName:        &job.KeyNameConstraint{Prefixes: []string{"a"}, Suffixes: []string{"b"}, Substrings: []string{"c"}},
-			StorageClasses: []string{"STANDARD"}, ObjectEncryption: []string{"SSE-S3", "NOT-SSE"},
+			StorageClasses: []string{"STANDARD"}, ObjectEncryption: []job.EncryptionFilter{{Kind: "SSE-KMS", KeyARN: "arn:aws:kms:us-east-1:111122223333:key/k", BucketKey: ptr(false)}},
 		},
 	},
 }
@@ -91,7 +91,7 @@ func TestJobRoundTrip(t *testing.T) {
 	for _, part := range []string{
 		"<Tags><member><Key>a</Key><Value>b</Value></member></Tags>",
 		"<ManifestEncryption><SSE-S3></SSE-S3></ManifestEncryption>",
-		"<MatchAnyObjectEncryption><ObjectEncryption><SSE-S3></SSE-S3></ObjectEncryption><ObjectEncryption><NOT-SSE></NOT-SSE></ObjectEncryption></MatchAnyObjectEncryption>",
+		"<MatchAnyObjectEncryption><ObjectEncryption><SSE-KMS><KmsKeyArn>arn:aws:kms:us-east-1:111122223333:key/k</KmsKeyArn><BucketKeyEnabled>false</BucketKeyEnabled></SSE-KMS></ObjectEncryption></MatchAnyObjectEncryption>",
 		"<ObjectReplicationStatuses><member>NONE</member><member>FAILED</member></ObjectReplicationStatuses>",
 	} {
 		if !strings.Contains(string(data), part) {

@@ -8,6 +8,7 @@ import (
 
 	"twinbucket/job"
 	"twinbucket/manifest"
+	"twinbucket/object"
 )
 
 // jobRequest is CreateJobRequest.
@@ -122,9 +123,20 @@ type jobFilter struct {
 	ObjectSizeGreaterThanBytes *int64
 	ObjectSizeLessThanBytes    *int64
 	MatchAnyStorageClass       *members
-	MatchAnyObjectEncryption   *struct {
-		ObjectEncryption []operation
+	MatchAnyObjectEncryption   *jobEncryptionFilters
+}
+
+type jobEncryptionFilters struct {
+	ObjectEncryption []struct {
+		Kind []jobEncryptionFilter `xml:",any"`
 	}
+}
+
+// jobEncryptionFilter is named as its kind of encryption.
+type jobEncryptionFilter struct {
+	XMLName          xml.Name
+	KmsKeyArn        string `xml:",omitempty"`
+	BucketKeyEnabled *bool
 }
 
 type members struct {
@@ -183,9 +195,9 @@ func generatorOf(g *job.Generator) *jobGenerator {
 			ExpectedManifestBucketOwner: o.ExpectedOwner, Bucket: o.Bucket, ManifestPrefix: o.Prefix, ManifestFormat: o.Format,
 		}
 		switch o.Encryption {
-		case "SSE-S3":
+		case object.SSES3:
 			d.ManifestOutputLocation.ManifestEncryption = &jobEncryption{S3: &struct{}{}}
-		case "SSE-KMS":
+		case object.SSEKMS:
 			e := &jobEncryption{KMS: &struct {
 				KeyID string `xml:"KeyId"`
 			}{o.KeyID}}
@@ -203,13 +215,33 @@ func generatorOf(g *job.Generator) *jobGenerator {
 			d.Filter.KeyNameConstraint = &jobKeys{membersOf(n.Prefixes), membersOf(n.Suffixes), membersOf(n.Substrings)}
 		}
 		if len(f.ObjectEncryption) > 0 {
-			d.Filter.MatchAnyObjectEncryption = &struct{ ObjectEncryption []operation }{}
-			for _, kind := range f.ObjectEncryption {
-				d.Filter.MatchAnyObjectEncryption.ObjectEncryption = append(d.Filter.MatchAnyObjectEncryption.ObjectEncryption, operation{element(kind)})
-			}
+			d.Filter.MatchAnyObjectEncryption = encryptionFiltersOf(f.ObjectEncryption)
 		}
 	}
 	return &out
+}
+
+func encryptionFiltersOf(list []job.EncryptionFilter) *jobEncryptionFilters {
+	var out jobEncryptionFilters
+	out.ObjectEncryption = make([]struct {
+		Kind []jobEncryptionFilter `xml:",any"`
+	}, len(list))
+	for i, f := range list {
+		out.ObjectEncryption[i].Kind = []jobEncryptionFilter{{xml.Name{Local: f.Kind}, f.KeyARN, f.BucketKey}}
+	}
+	return &out
+}
+
+func (e *jobEncryptionFilters) noun() (out []job.EncryptionFilter) {
+	if e == nil {
+		return nil
+	}
+	for _, f := range e.ObjectEncryption {
+		for _, k := range f.Kind {
+			out = append(out, job.EncryptionFilter{Kind: k.XMLName.Local, KeyARN: k.KmsKeyArn, BucketKey: k.BucketKeyEnabled})
+		}
+	}
+	return out
 }
 
 // jobDocument is DescribeJobResult's Job.
@@ -273,24 +305,19 @@ func (g *jobGenerator) noun() *job.Generator {
 		out.Output = &job.Output{Bucket: o.Bucket, Prefix: o.ManifestPrefix, Format: o.ManifestFormat, ExpectedOwner: o.ExpectedManifestBucketOwner}
 		switch e := o.ManifestEncryption; {
 		case e != nil && e.KMS != nil:
-			out.Output.Encryption, out.Output.KeyID = "SSE-KMS", e.KMS.KeyID
+			out.Output.Encryption, out.Output.KeyID = object.SSEKMS, e.KMS.KeyID
 		case e != nil && e.S3 != nil:
-			out.Output.Encryption = "SSE-S3"
+			out.Output.Encryption = object.SSES3
 		}
 	}
 	if f := d.Filter; f != nil {
 		out.Filter = &job.Filter{
 			EligibleForReplication: f.EligibleForReplication, CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore,
 			ObjectReplicationStatuses: f.ObjectReplicationStatuses.list(), SizeGreaterThan: f.ObjectSizeGreaterThanBytes,
-			SizeLessThan: f.ObjectSizeLessThanBytes, StorageClasses: f.MatchAnyStorageClass.list(),
+			SizeLessThan: f.ObjectSizeLessThanBytes, StorageClasses: f.MatchAnyStorageClass.list(), ObjectEncryption: f.MatchAnyObjectEncryption.noun(),
 		}
 		if n := f.KeyNameConstraint; n != nil {
 			out.Filter.KeyName = &job.KeyNameConstraint{Prefixes: n.MatchAnyPrefix.list(), Suffixes: n.MatchAnySuffix.list(), Substrings: n.MatchAnySubstring.list()}
-		}
-		if e := f.MatchAnyObjectEncryption; e != nil {
-			for _, kind := range e.ObjectEncryption {
-				out.Filter.ObjectEncryption = append(out.Filter.ObjectEncryption, nameOf(kind.Name))
-			}
 		}
 	}
 	return out

@@ -25,8 +25,15 @@ type Filter struct {
 	SizeGreaterThan           *int64             `json:"sizeGreaterThan,omitempty"` // bytes
 	SizeLessThan              *int64             `json:"sizeLessThan,omitempty"`    // bytes
 	StorageClasses            []string           `json:"storageClasses,omitempty"`
-	// ObjectEncryption names kinds of encryption; Unsupported refuses it.
-	ObjectEncryption []string `json:"objectEncryption,omitempty"`
+	// ObjectEncryption takes what is encrypted so; AWS allows for one.
+	ObjectEncryption []EncryptionFilter `json:"objectEncryption,omitempty"`
+}
+
+// EncryptionFilter takes versions that are encrypted in a way.
+type EncryptionFilter struct {
+	Kind      string `json:"kind"`                // SSE-S3, SSE-KMS, DSSE-KMS, SSE-C or NOT-SSE
+	KeyARN    string `json:"keyArn,omitempty"`    // of SSE-KMS and DSSE-KMS: "" for any key
+	BucketKey *bool  `json:"bucketKey,omitempty"` // of SSE-KMS: whether a bucket key is used; nil for both
 }
 
 // KeyNameConstraint chooses keys: one of the prefixes, and one of the
@@ -39,7 +46,8 @@ type KeyNameConstraint struct {
 
 // Match reports whether the filter takes v. Times and sizes are compared
 // strictly. A delete marker has neither size nor storage class, so a filter
-// that names either does not take it. A nil Filter takes everything.
+// that names either does not take it, and neither does one of encryption. A nil
+// Filter takes everything.
 func (f *Filter) Match(v *object.Version) bool {
 	if f == nil {
 		return true
@@ -60,7 +68,31 @@ func (f *Filter) Match(v *object.Version) bool {
 	if len(f.StorageClasses) > 0 && !slices.Contains(f.StorageClasses, v.ClassOf()) {
 		return false
 	}
+	if len(f.ObjectEncryption) > 0 && !slices.ContainsFunc(f.ObjectEncryption, func(e EncryptionFilter) bool { return e.match(v) }) {
+		return false
+	}
 	return f.KeyName.match(v.Key)
+}
+
+// String returns the filter for people.
+func (f *EncryptionFilter) String() string {
+	text := f.Kind
+	if f.KeyARN != "" {
+		text += " under " + f.KeyARN
+	}
+	switch {
+	case f.BucketKey == nil:
+	case *f.BucketKey:
+		text += " with a bucket key"
+	default:
+		text += " without a bucket key"
+	}
+	return text
+}
+
+func (f *EncryptionFilter) match(v *object.Version) bool {
+	e := &v.Encryption
+	return !v.Marker && e.Kind() == f.Kind && (f.KeyARN == "" || f.KeyARN == e.KeyARN) && (f.BucketKey == nil || *f.BucketKey == e.BucketKey)
 }
 
 func statusName(s object.Status) string {

@@ -88,7 +88,7 @@ type Output struct {
 	Prefix        string          `json:"prefix,omitempty"`
 	Format        manifest.Format `json:"format"` // manifest.Generated
 	ExpectedOwner string          `json:"expectedOwner,omitempty"`
-	Encryption    string          `json:"encryption,omitempty"` // "", "SSE-S3" or "SSE-KMS"
+	Encryption    string          `json:"encryption,omitempty"` // "", object.SSES3 or object.SSEKMS
 	KeyID         string          `json:"keyId,omitempty"`      // of SSE-KMS
 }
 
@@ -141,14 +141,6 @@ func (s *Spec) Unsupported() error {
 	}
 	if s.Operation != ReplicateObject {
 		return refuse("The operation "+s.Operation, "batch jobs replicate objects here: use the operation "+ReplicateObject)
-	}
-	if g := s.Generator; g != nil {
-		if g.Filter != nil && len(g.Filter.ObjectEncryption) > 0 {
-			return refuse("MatchAnyObjectEncryption", "leave the filter out, or bring a manifest of the objects")
-		}
-		if g.EnableOutput && g.Output.Encryption == "SSE-KMS" {
-			return refuse("ManifestEncryption with SSE-KMS", "use SSE-S3 or leave ManifestEncryption out")
-		}
 	}
 	return nil
 }
@@ -232,6 +224,9 @@ func (g *Generator) validate() error {
 		if o.Format != manifest.Generated {
 			return bad("ManifestFormat must be " + string(manifest.Generated) + ".").On(string(o.Format))
 		}
+		if o.Encryption == object.SSEKMS && (o.KeyID == "" || longer(o.KeyID, 2000)) {
+			return bad("The KeyId of SSE-KMS must have 1 to 2000 characters.").WithHint("KeyId is the ARN of a key of KMS")
+		}
 		if err := checkBucket("manifest output", o.Bucket, o.ExpectedOwner, o.Prefix); err != nil {
 			return err
 		}
@@ -267,6 +262,14 @@ func (f *Filter) validate() error {
 	if f.SizeGreaterThan != nil && f.SizeLessThan != nil && *f.SizeGreaterThan >= *f.SizeLessThan {
 		return bad("ObjectSizeGreaterThanBytes must be less than ObjectSizeLessThanBytes.")
 	}
+	if len(f.ObjectEncryption) > 1 {
+		return bad("MatchAnyObjectEncryption must hold one ObjectEncryption.")
+	}
+	for i := range f.ObjectEncryption {
+		if err := f.ObjectEncryption[i].validate(); err != nil {
+			return err
+		}
+	}
 	if k := f.KeyName; k != nil {
 		for _, words := range [][]string{k.Prefixes, k.Suffixes, k.Substrings} {
 			if len(words) > 1 {
@@ -279,6 +282,21 @@ func (f *Filter) validate() error {
 				}
 			}
 		}
+	}
+	return nil
+}
+
+func (f *EncryptionFilter) validate() error {
+	switch f.Kind {
+	case object.SSES3, object.SSEKMS, object.DSSEKMS, object.SSEC, object.NotSSE:
+	default:
+		return bad("An ObjectEncryption is SSE-S3, SSE-KMS, DSSE-KMS, SSE-C or NOT-SSE.").On(f.Kind)
+	}
+	if f.KeyARN == "" {
+		return nil
+	}
+	if a, err := arn.Parse(f.KeyARN); err != nil || longer(f.KeyARN, 2048) || a.Service != "kms" || !arn.ValidAccount(a.Account) || !strings.HasPrefix(a.Resource, "key/") {
+		return bad("Invalid KmsKeyArn in MatchAnyObjectEncryption.").On(f.KeyARN).WithHint("the ARN of a key is arn:aws:kms:REGION:ACCOUNT:key/ID; aliases are not taken")
 	}
 	return nil
 }

@@ -49,6 +49,10 @@ func listed() *job.Spec {
 	return s
 }
 
+func encryption(kind, key string) []job.EncryptionFilter {
+	return []job.EncryptionFilter{{Kind: kind, KeyARN: key}}
+}
+
 func fiftyOneTags() map[string]string {
 	tags := map[string]string{}
 	for i := range 51 {
@@ -110,6 +114,18 @@ var validations = map[string]struct {
 	"times":                {spoil: func(s *job.Spec) { s.Generator.Filter.CreatedAfter = s.Generator.Filter.CreatedBefore }, want: "CreatedAfter"},
 	"sizes":                {spoil: func(s *job.Spec) { s.Generator.Filter.SizeGreaterThan = ptr(int64(9)) }, want: "ObjectSizeGreaterThanBytes"},
 	"key name":             {spoil: func(s *job.Spec) { s.Generator.Filter.KeyName.Suffixes = []string{""} }, want: "KeyNameConstraint"},
+	"encryption": {spoil: func(s *job.Spec) {
+		s.Generator.Filter.ObjectEncryption = encryption("SSE-KMS", "arn:aws:kms:us-east-1:111122223333:key/k")
+	}},
+	"two encryptions": {spoil: func(s *job.Spec) {
+		s.Generator.Filter.ObjectEncryption = append(encryption("SSE-C", ""), encryption("SSE-S3", "")...)
+	}, want: "one ObjectEncryption"},
+	"kind of encryption": {spoil: func(s *job.Spec) { s.Generator.Filter.ObjectEncryption = encryption("AES256", "") }, want: "NOT-SSE"},
+	"encryption's key": {spoil: func(s *job.Spec) {
+		s.Generator.Filter.ObjectEncryption = encryption("SSE-KMS", "arn:aws:kms:us-east-1:111122223333:alias/k")
+	}, want: "KmsKeyArn"},
+	"output's key":         {spoil: func(s *job.Spec) { s.Generator.Output.Encryption, s.Generator.Output.KeyID = "SSE-KMS", "k" }},
+	"no output's key":      {spoil: func(s *job.Spec) { s.Generator.Output.Encryption = "SSE-KMS" }, want: "KeyId"},
 	"no filter":            {spoil: func(s *job.Spec) { s.Generator.Filter = nil }},
 	"listed":               {spoil: func(s *job.Spec) { *s = *listed() }},
 	"listed, long etag":    {spoil: func(s *job.Spec) { *s = *listed(); s.Manifest.Location.ETag = strings.Repeat("e", 1025) }, want: "ETag"},
@@ -145,9 +161,7 @@ func TestUnsupported(t *testing.T) {
 		t.Error(err)
 	}
 	for name, spoil := range map[string]func(*job.Spec){
-		"operation":  func(s *job.Spec) { s.Operation = "S3PutObjectCopy" },
-		"encryption": func(s *job.Spec) { s.Generator.Filter.ObjectEncryption = []string{"SSE-S3"} },
-		"kms":        func(s *job.Spec) { s.Generator.Output.Encryption = "SSE-KMS" },
+		"operation": func(s *job.Spec) { s.Operation = "S3PutObjectCopy" },
 	} {
 		s := generated()
 		spoil(s)
@@ -193,11 +207,25 @@ func TestLocationObject(t *testing.T) {
 	}
 }
 
+func TestEncryptionFilterString(t *testing.T) {
+	t.Parallel()
+	for want, f := range map[string]job.EncryptionFilter{
+		"SSE-C":                               {Kind: "SSE-C"},
+		"SSE-KMS under key with a bucket key": {Kind: "SSE-KMS", KeyARN: "key", BucketKey: ptr(true)},
+		"SSE-KMS without a bucket key":        {Kind: "SSE-KMS", BucketKey: ptr(false)},
+	} {
+		if got := f.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestFilterMatch(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2024, 6, 1, 0, 0, 0, 0, time.UTC)
 	v := object.Version{Key: "logs/2024/a.txt", Modified: at, Size: 10, Status: object.Failed, Class: "STANDARD_IA"}
 	marker := object.Version{Key: "logs/2024/a.txt", Modified: at, Marker: true}
+	v.Encryption = object.Encryption{Algorithm: object.KMS, KeyARN: "arn:aws:kms:us-east-1:111122223333:key/k", BucketKey: true}
 	names := func(p, s, sub string) *job.KeyNameConstraint {
 		k := &job.KeyNameConstraint{}
 		if p != "" {
@@ -234,6 +262,13 @@ func TestFilterMatch(t *testing.T) {
 		"suffix":           {&job.Filter{KeyName: names("", ".txt", "")}, true, true},
 		"substring":        {&job.Filter{KeyName: names("", "", "2024")}, true, true},
 		"all three":        {&job.Filter{KeyName: names("logs", "txt", "a.")}, true, true},
+		"encryption":       {&job.Filter{ObjectEncryption: encryption("SSE-KMS", "")}, true, false},
+		"its key":          {&job.Filter{ObjectEncryption: encryption("SSE-KMS", v.Encryption.KeyARN)}, true, false},
+		"another key":      {&job.Filter{ObjectEncryption: encryption("SSE-KMS", v.Encryption.KeyARN+"x")}, false, false},
+		"its bucket key":   {&job.Filter{ObjectEncryption: []job.EncryptionFilter{{Kind: "SSE-KMS", BucketKey: ptr(true)}}}, true, false},
+		"no bucket key":    {&job.Filter{ObjectEncryption: []job.EncryptionFilter{{Kind: "SSE-KMS", BucketKey: ptr(false)}}}, false, false},
+		"two layers":       {&job.Filter{ObjectEncryption: encryption("DSSE-KMS", "")}, false, false},
+		"not encrypted":    {&job.Filter{ObjectEncryption: encryption("NOT-SSE", "")}, false, false},
 		"one is wrong":     {&job.Filter{KeyName: names("logs", "csv", "a.")}, false, false},
 	} {
 		if got := c.filter.Match(&v); got != c.want {

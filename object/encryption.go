@@ -27,6 +27,29 @@ const (
 // Customer reports whether the body is encrypted under a customer's key (SSE-C).
 func (e *Encryption) Customer() bool { return e.CustomerKeyMD5 != "" }
 
+// The kinds of encryption, as inventories and filters of jobs name them. None
+// is encrypted in two layers (DSSE-KMS).
+const (
+	SSES3   = "SSE-S3"
+	SSEKMS  = "SSE-KMS"
+	DSSEKMS = "DSSE-KMS"
+	SSEC    = "SSE-C"
+	NotSSE  = "NOT-SSE"
+)
+
+// Kind returns the kind of encryption of a version that is no delete marker.
+func (e *Encryption) Kind() string {
+	switch {
+	case e.Customer():
+		return SSEC
+	case e.Algorithm == KMS:
+		return SSEKMS
+	case e.Algorithm == "":
+		return NotSSE
+	}
+	return SSES3
+}
+
 // WriteFacts returns the condition keys of writing an object that is encrypted
 // so (Service Authorization Reference, s3:ReplicateObject).
 func (e *Encryption) WriteFacts() map[string][]string {

@@ -123,6 +123,9 @@ func (d *driver) writeManifest(ctx context.Context, r *record, caller *iam.Calle
 	if err := out.open(to.Bucket); err != nil {
 		return nil, err
 	}
+	if err := out.encrypt(to); err != nil {
+		return nil, err
+	}
 	key := manifest.FileKey(to.Prefix, r.ID, 0)
 	o, err := out.stream(ctx, key, "text/csv", func(w io.Writer) error {
 		return d.e.copyManifest(ctx, r.ID, c, w)
@@ -176,6 +179,8 @@ type output struct {
 	bucket       *bucket.Bucket
 	code, reason string
 	owner        string // the account that must own the bucket; "" for any
+	encryption   object.Encryption
+	facts        map[string][]string // what is asked for beside the bucket's defaults
 }
 
 // open finds the bucket that an ARN names.
@@ -193,15 +198,41 @@ func (o *output) open(bucketARN string) error {
 	return nil
 }
 
+// encrypt has the objects of a manifest encrypted as its output says, or by the
+// bucket's default.
+func (o *output) encrypt(to *job.Output) (err error) {
+	rule := o.bucket.EncryptionRule()
+	key, kms := rule.KeyID, rule.Algorithm == object.KMS
+	if to.Encryption != "" {
+		key, kms = to.KeyID, to.Encryption == object.SSEKMS
+	}
+	o.encryption.Algorithm = object.AES256
+	if kms {
+		o.encryption = object.Encryption{Algorithm: object.KMS, BucketKey: rule.BucketKey}
+		if o.encryption.KeyARN, err = o.e.Store.Keys().Resolve(o.r.Account, key); err != nil {
+			return refuse(o.code, o.reason, err)
+		}
+	}
+	if to.Encryption != "" {
+		o.facts = o.encryption.WriteFacts()
+	}
+	return nil
+}
+
 // put stores one object.
 func (o *output) put(ctx context.Context, key, contentType string, body io.Reader, size int64) (*store.Object, error) {
-	if err := o.e.allowed(o.caller, "s3:PutObject", arn.Object(o.bucket.Name, key), o.bucket); err != nil {
+	if err := o.e.allowedWith(o.caller, "s3:PutObject", arn.Object(o.bucket.Name, key), o.bucket, o.facts); err != nil {
 		return nil, refuse(o.code, o.reason, err)
+	}
+	if e := &o.encryption; e.Algorithm == object.KMS {
+		if err := o.e.IAM.AllowKey(o.caller, "kms:GenerateDataKey", e.KeyARN, o.e.Store.Keys().Policy(e.KeyARN, ""), e.KeyFacts(o.bucket.Name, key)); err != nil {
+			return nil, refuse(o.code, o.reason, err)
+		}
 	}
 	return o.e.Store.Put(ctx, store.Put{
 		Version: object.Version{
 			Bucket: o.bucket.Name, Key: key, Owner: o.bucket.Owner,
-			Headers: object.Headers{ContentType: contentType},
+			Headers: object.Headers{ContentType: contentType}, Encryption: o.encryption,
 		},
 		Body: body, Size: size,
 	})

@@ -306,3 +306,57 @@ func TestLongInventory(t *testing.T) {
 	_, err = e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Cancelled, "")
 	e.Must(err)
 }
+
+// TestManifestUnderAKey: a generated manifest is encrypted as its output says,
+// else by the bucket's default, by whoever has the right to.
+func TestManifestUnderAKey(t *testing.T) {
+	t.Parallel()
+	const use = "kms:GenerateDataKey,kms:Decrypt " + testenv.SrcKey
+	byDefault := func(e *testenv.Env) {
+		e.Document(testenv.Reports, bucket.Encryption, `<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>`+testenv.SrcKey+`</KMSMasterKeyID></ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>`)
+	}
+	for name, c := range map[string]struct {
+		grant  string
+		change func(*testenv.Env)
+		kind   string // asked for
+		reason string
+		want   object.Encryption
+	}{
+		"asked for":         {use, nil, object.SSEKMS, "", object.Encryption{Algorithm: object.KMS, KeyARN: testenv.SrcKey}},
+		"by default":        {use, byDefault, "", "", object.Encryption{Algorithm: object.KMS, KeyARN: testenv.SrcKey, BucketKey: true}},
+		"not, by default":   {use, byDefault, object.SSES3, "", object.Encryption{Algorithm: object.AES256}},
+		"no right to write": {"kms:Decrypt " + testenv.SrcKey, nil, object.SSEKMS, "Error occurred when preparing manifest: Failed to write manifest", object.Encryption{}},
+		"no right to read":  {"kms:GenerateDataKey " + testenv.SrcKey, nil, object.SSEKMS, "Reading the manifest is forbidden: AccessDenied", object.Encryption{}},
+	} {
+		e := existing(t, 1)
+		e.Role("batch", "batchoperations.s3.amazonaws.com", append([]string{c.grant}, testenv.BatchGrants...)...)
+		if c.change != nil {
+			c.change(e)
+		}
+		e.Start()
+		end := job.Complete
+		if c.reason != "" {
+			end = job.Failed
+		}
+		j := reached(t, e, create(t, e, spec(func(s *job.Spec) {
+			s.Generator.EnableOutput = true
+			s.Generator.Output = &job.Output{Bucket: arn.Bucket(testenv.Reports), Format: manifest.Generated, Encryption: c.kind}
+			if c.kind == object.SSEKMS {
+				s.Generator.Output.KeyID = testenv.SrcKey
+			}
+		})).ID, end)
+		if c.reason != "" {
+			if j.Failures[0].Reason != c.reason || !strings.Contains(fmt.Sprint(j.Failures), "kms:") {
+				t.Errorf("%s: %+v", name, j.Failures)
+			}
+			continue
+		}
+		_, key, err := j.Generated.Object()
+		e.Must(err)
+		for _, key := range []string{key, manifest.FileKey("", j.ID, 0)} {
+			if got := e.Head(testenv.Reports, key, "").Encryption; got != c.want {
+				t.Errorf("%s: %s has %+v", name, key, got)
+			}
+		}
+	}
+}

@@ -233,8 +233,8 @@ func filterText(f *job.Filter) string {
 	if len(f.StorageClasses) > 0 {
 		add("class %s", strings.Join(f.StorageClasses, " or "))
 	}
-	if len(f.ObjectEncryption) > 0 {
-		add("encryption %s", strings.Join(f.ObjectEncryption, " or "))
+	for i := range f.ObjectEncryption {
+		add("encryption %s", f.ObjectEncryption[i].String())
 	}
 	if len(parts) == 0 {
 		return ", every version"

@@ -10,6 +10,7 @@ import (
 	"twinbucket/job"
 	"twinbucket/manifest"
 	"twinbucket/markup"
+	"twinbucket/object"
 )
 
 // create is CreateJob.
@@ -199,14 +200,14 @@ func (r reader) output(e *markup.Element) *job.Output {
 		ExpectedOwner: r.text("ExpectedManifestBucketOwner"),
 	}
 	if e := r.Child("ManifestEncryption"); e != nil {
-		kinds := r.read(e, "SSE-S3", "SSE-KMS")
+		kinds := r.read(e, object.SSES3, object.SSEKMS)
 		if len(e.Kids) != 1 {
 			r.Refuse(bad("ManifestEncryption must hold SSE-S3 or SSE-KMS."))
 			return out
 		}
 		out.Encryption = e.Kids[0].Name
-		r.Read(kinds.Child("SSE-S3"))
-		out.KeyID = r.read(kinds.Child("SSE-KMS"), "KeyId").text("KeyId")
+		r.Read(kinds.Child(object.SSES3))
+		out.KeyID = r.read(kinds.Child(object.SSEKMS), "KeyId").text("KeyId")
 	}
 	return out
 }
@@ -236,10 +237,36 @@ func (r reader) filter(e *markup.Element) *job.Filter {
 			Prefixes: k.members("MatchAnyPrefix"), Suffixes: k.members("MatchAnySuffix"), Substrings: k.members("MatchAnySubstring"),
 		}
 	}
-	for _, kind := range r.read(r.Child("MatchAnyObjectEncryption"), "ObjectEncryption+").All("ObjectEncryption") {
-		for _, name := range kind.Kids {
-			f.ObjectEncryption = append(f.ObjectEncryption, name.Name)
+	if e := r.Child("MatchAnyObjectEncryption"); e != nil {
+		list := r.Read(e, "ObjectEncryption+").All("ObjectEncryption")
+		if len(list) == 0 {
+			r.Refuse(bad("MatchAnyObjectEncryption must hold one ObjectEncryption."))
 		}
+		for _, e := range list {
+			f.ObjectEncryption = append(f.ObjectEncryption, r.encryption(e))
+		}
+	}
+	return f
+}
+
+// encryption reads the one kind of encryption that a filter takes.
+func (r reader) encryption(e *markup.Element) job.EncryptionFilter {
+	if len(e.Kids) != 1 {
+		r.Refuse(bad("An ObjectEncryption must hold one kind of encryption."))
+		return job.EncryptionFilter{}
+	}
+	var holds []string
+	switch e.Kids[0].Name {
+	case object.SSEKMS:
+		holds = []string{"KmsKeyArn", "BucketKeyEnabled"}
+	case object.DSSEKMS:
+		holds = []string{"KmsKeyArn"}
+	}
+	f := job.EncryptionFilter{Kind: e.Kids[0].Name}
+	r = r.read(e, object.SSES3, object.SSEKMS, object.DSSEKMS, object.SSEC, object.NotSSE).read(e.Kids[0], holds...)
+	f.KeyARN = r.text("KmsKeyArn")
+	if is, ok := r.Bool("BucketKeyEnabled"); ok {
+		f.BucketKey = &is
 	}
 	return f
 }

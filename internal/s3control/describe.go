@@ -125,7 +125,9 @@ func writeGenerator(d *wire.Document, g *job.Generator) {
 		d.Optional("ManifestPrefix", o.Prefix)
 		if o.Encryption != "" {
 			d.Open("ManifestEncryption")
-			d.Text(o.Encryption, "")
+			d.Open(o.Encryption)
+			d.Optional("KeyId", o.KeyID)
+			d.Close(o.Encryption)
 			d.Close("ManifestEncryption")
 		}
 		d.Text("ManifestFormat", string(o.Format))
@@ -166,6 +168,20 @@ func writeFilter(d *wire.Document, f *job.Filter) {
 		d.Int("ObjectSizeLessThanBytes", *f.SizeLessThan)
 	}
 	writeMembers(d, "MatchAnyStorageClass", f.StorageClasses)
+	if len(f.ObjectEncryption) > 0 {
+		d.Open("MatchAnyObjectEncryption")
+		for _, e := range f.ObjectEncryption {
+			d.Open("ObjectEncryption")
+			d.Open(e.Kind)
+			d.Optional("KmsKeyArn", e.KeyARN)
+			if e.BucketKey != nil {
+				d.Bool("BucketKeyEnabled", *e.BucketKey)
+			}
+			d.Close(e.Kind)
+			d.Close("ObjectEncryption")
+		}
+		d.Close("MatchAnyObjectEncryption")
+	}
 }
 
 // writeMembers writes a list, nothing if it is empty.

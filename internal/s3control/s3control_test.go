@@ -204,6 +204,9 @@ func flat(s string) string {
 	return strings.Join(lines, "")
 }
 
+// encryptionFilter is the filter of generated.
+const encryptionFilter = "<SSE-KMS><KmsKeyArn>arn:aws:kms:us-east-1:111122223333:key/k</KmsKeyArn><BucketKeyEnabled>false</BucketKeyEnabled></SSE-KMS>"
+
 // generated is a request as aws cli 1.45 sends it.
 const generated = `<CreateJobRequest xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/">
  <ConfirmationRequired>false</ConfirmationRequired>
@@ -214,12 +217,13 @@ const generated = `<CreateJobRequest xmlns="http://awss3control.amazonaws.com/do
  <ManifestGenerator><S3JobManifestGenerator>
    <ExpectedBucketOwner>111122223333</ExpectedBucketOwner><SourceBucket>arn:aws:s3:::src</SourceBucket>
    <EnableManifestOutput>true</EnableManifestOutput>
-   <ManifestOutputLocation><Bucket>arn:aws:s3:::mf</Bucket><ManifestPrefix>m</ManifestPrefix><ManifestEncryption><SSE-S3 /></ManifestEncryption><ManifestFormat>S3InventoryReport_CSV_20211130</ManifestFormat></ManifestOutputLocation>
+   <ManifestOutputLocation><Bucket>arn:aws:s3:::mf</Bucket><ManifestPrefix>m</ManifestPrefix><ManifestEncryption><SSE-KMS><KeyId>arn:aws:kms:us-east-1:111122223333:key/k</KeyId></SSE-KMS></ManifestEncryption><ManifestFormat>S3InventoryReport_CSV_20211130</ManifestFormat></ManifestOutputLocation>
    <Filter><EligibleForReplication>true</EligibleForReplication><CreatedAfter>2024-01-01T00:00:00Z</CreatedAfter>
      <ObjectReplicationStatuses><member>NONE</member><member>FAILED</member></ObjectReplicationStatuses>
      <KeyNameConstraint><MatchAnyPrefix><member>a/</member></MatchAnyPrefix></KeyNameConstraint>
      <ObjectSizeLessThanBytes>5</ObjectSizeLessThanBytes>
-     <MatchAnyStorageClass><member>STANDARD</member></MatchAnyStorageClass></Filter>
+     <MatchAnyStorageClass><member>STANDARD</member></MatchAnyStorageClass>
+     <MatchAnyObjectEncryption><ObjectEncryption>` + encryptionFilter + `</ObjectEncryption></MatchAnyObjectEncryption></Filter>
  </S3JobManifestGenerator></ManifestGenerator>
  <ClientRequestToken>5a1c</ClientRequestToken>
 </CreateJobRequest>`
@@ -251,10 +255,11 @@ func TestCreate(t *testing.T) {
 		Report: job.Report{Enabled: true, Bucket: "arn:aws:s3:::reports", Format: "Report_CSV_20180820", Prefix: "p", Scope: job.AllTasks},
 		Generator: &job.Generator{
 			SourceBucket: "arn:aws:s3:::src", ExpectedBucketOwner: account, EnableOutput: true,
-			Output: &job.Output{Bucket: "arn:aws:s3:::mf", Prefix: "m", Format: manifest.Generated, Encryption: "SSE-S3"},
+			Output: &job.Output{Bucket: "arn:aws:s3:::mf", Prefix: "m", Format: manifest.Generated, Encryption: "SSE-KMS", KeyID: "arn:aws:kms:us-east-1:111122223333:key/k"},
 			Filter: &job.Filter{
 				EligibleForReplication: &eligible, CreatedAfter: &after, ObjectReplicationStatuses: []string{"NONE", "FAILED"},
 				KeyName: &job.KeyNameConstraint{Prefixes: []string{"a/"}}, SizeLessThan: &size, StorageClasses: []string{"STANDARD"},
+				ObjectEncryption: []job.EncryptionFilter{{Kind: "SSE-KMS", KeyARN: "arn:aws:kms:us-east-1:111122223333:key/k", BucketKey: new(bool)}},
 			},
 		},
 	}
@@ -350,16 +355,23 @@ func TestCreateRefused(t *testing.T) {
 		"stray text":         {generated, "<Description>", "stray<Description>", 400, "MalformedXML"},
 		"empty owner":        {generated, "<ExpectedBucketOwner>111122223333<", "<ExpectedBucketOwner><", 400, "BadRequestException"},
 		"empty version":      {listed, "<ObjectArn>", "<ObjectVersionId/><ObjectArn>", 400, "BadRequestException"},
-		"no encryption":      {generated, "<SSE-S3 />", "", 400, "BadRequestException"},
-		"two encryptions":    {generated, "<SSE-S3 />", "<SSE-S3 /><SSE-KMS><KeyId>k</KeyId></SSE-KMS>", 400, "BadRequestException"},
+		"no encryption":      {generated, "<SSE-KMS><KeyId>arn:aws:kms:us-east-1:111122223333:key/k</KeyId></SSE-KMS>", "", 400, "BadRequestException"},
+		"two encryptions":    {generated, "<ManifestEncryption>", "<ManifestEncryption><SSE-S3 />", 400, "BadRequestException"},
 		"no generator":       {listed, "</Manifest>", "</Manifest><ManifestGenerator/>", 400, "BadRequestException"},
 		"other generator":    {generated, "S3JobManifestGenerator", "Other", 400, "MalformedXML"},
 		"role":               {generated, "arn:aws:iam::111122223333:role/batch", "batch", 400, "BadRequestException"},
 		"fields":             {listed, "<member>Key</member>", "", 400, "BadRequestException"},
 		"empty description":  {generated, "<Description>d</Description>", "<Description/>", 400, "BadRequestException"},
 		"same tag twice":     {generated, "</Tags>", "<member><Key>Team</Key><Value/></member></Tags>", 400, "BadRequestException"},
-		"encryption filter":  {generated, "<CreatedAfter>", "<MatchAnyObjectEncryption><ObjectEncryption><SSE-S3/></ObjectEncryption></MatchAnyObjectEncryption><CreatedAfter>", 501, "NotImplemented"},
-		"manifest under KMS": {generated, "<SSE-S3 />", "<SSE-KMS><KeyId>k</KeyId></SSE-KMS>", 501, "NotImplemented"},
+		"no filter":          {generated, encryptionFilter, "", 400, "BadRequestException"},
+		"empty filter":       {generated, "<ObjectEncryption>" + encryptionFilter + "</ObjectEncryption>", "", 400, "BadRequestException"},
+		"two filters":        {generated, encryptionFilter, encryptionFilter + "<SSE-C/>", 400, "BadRequestException"},
+		"two lists":          {generated, encryptionFilter, encryptionFilter + "</ObjectEncryption><ObjectEncryption><SSE-C/>", 400, "BadRequestException"},
+		"other encryption":   {generated, encryptionFilter, "<SSE-X/>", 400, "MalformedXML"},
+		"key of none":        {generated, encryptionFilter, "<SSE-C><KmsKeyArn>k</KmsKeyArn></SSE-C>", 400, "MalformedXML"},
+		"bucket key of none": {generated, encryptionFilter, "<DSSE-KMS><BucketKeyEnabled>true</BucketKeyEnabled></DSSE-KMS>", 400, "MalformedXML"},
+		"alias":              {generated, encryptionFilter, "<DSSE-KMS><KmsKeyArn>arn:aws:kms:us-east-1:111122223333:alias/k</KmsKeyArn></DSSE-KMS>", 400, "BadRequestException"},
+		"empty key":          {generated, "arn:aws:kms:us-east-1:111122223333:key/k", "", 400, "BadRequestException"},
 		"too large":          {generated, "<Description>d", "<Description>" + strings.Repeat("d", 1<<20), 400, "MaxMessageLengthExceeded"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -405,11 +417,12 @@ func TestDescribe(t *testing.T) {
 		<RoleArn>arn:aws:iam::111122223333:role/batch</RoleArn>
 		<SuspendedDate>2024-02-03T04:05:06.789Z</SuspendedDate><SuspendedCause>AWAITING_CONFIRMATION</SuspendedCause>
 		<ManifestGenerator><S3JobManifestGenerator><ExpectedBucketOwner>111122223333</ExpectedBucketOwner><SourceBucket>arn:aws:s3:::src</SourceBucket>
-		<ManifestOutputLocation><Bucket>arn:aws:s3:::mf</Bucket><ManifestPrefix>m</ManifestPrefix><ManifestEncryption><SSE-S3></SSE-S3></ManifestEncryption><ManifestFormat>S3InventoryReport_CSV_20211130</ManifestFormat></ManifestOutputLocation>
+		<ManifestOutputLocation><Bucket>arn:aws:s3:::mf</Bucket><ManifestPrefix>m</ManifestPrefix><ManifestEncryption><SSE-KMS><KeyId>arn:aws:kms:us-east-1:111122223333:key/k</KeyId></SSE-KMS></ManifestEncryption><ManifestFormat>S3InventoryReport_CSV_20211130</ManifestFormat></ManifestOutputLocation>
 		<Filter><EligibleForReplication>true</EligibleForReplication><CreatedAfter>2024-01-01T00:00:00.000Z</CreatedAfter>
 		<ObjectReplicationStatuses><member>NONE</member><member>FAILED</member></ObjectReplicationStatuses>
 		<KeyNameConstraint><MatchAnyPrefix><member>a/</member></MatchAnyPrefix></KeyNameConstraint>
-		<ObjectSizeLessThanBytes>5</ObjectSizeLessThanBytes><MatchAnyStorageClass><member>STANDARD</member></MatchAnyStorageClass></Filter>
+		<ObjectSizeLessThanBytes>5</ObjectSizeLessThanBytes><MatchAnyStorageClass><member>STANDARD</member></MatchAnyStorageClass>
+		<MatchAnyObjectEncryption><ObjectEncryption>`+encryptionFilter+`</ObjectEncryption></MatchAnyObjectEncryption></Filter>
 		<EnableManifestOutput>true</EnableManifestOutput></S3JobManifestGenerator></ManifestGenerator>
 		<GeneratedManifestDescriptor><Format>S3InventoryReport_CSV_20211130</Format><Location><ObjectArn>arn:aws:s3:::mf/m/manifest.json</ObjectArn><ObjectVersionId>v</ObjectVersionId><ETag>e</ETag></Location></GeneratedManifestDescriptor>
 		</Job></DescribeJobResult>`)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -141,7 +142,15 @@ func (c *jobListCommand) Run(ctx context.Context, s streams) error {
 	if err := writeJobs(s, list, time.Now()); err != nil {
 		return err
 	}
-	return a.remind(s, list)
+	for i := range list {
+		if list[i].State != job.Suspended {
+			continue
+		}
+		if err := a.remind(s.out, list[i].ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // joined returns words with commas between them.
@@ -199,17 +208,38 @@ func age(d time.Duration) string {
 	return fmt.Sprintf("%dd ago", int(d.Hours())/24)
 }
 
-// remind names the jobs that wait for their user.
-func (a *jobs) remind(s streams, list []job.Job) error {
-	for i := range list {
-		if list[i].State != job.Suspended {
-			continue
+// remind names a job that waits for its user.
+func (a *jobs) remind(out io.Writer, id string) error {
+	_, err := fmt.Fprintf(out, "%s awaits your confirmation: %s\n", id, a.command("job", "run", id))
+	return err
+}
+
+// looked is how many of an account's waiting jobs are described to learn what
+// they are about.
+const looked = 20
+
+// waiting returns the ids of jobs that are about a bucket and wait for their
+// user, none if who asks may not see jobs.
+func (a *jobs) waiting(ctx context.Context, bucket string) ([]string, error) {
+	ids := []string{}
+	who, err := a.GetCallerIdentity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.ListJobs(ctx, who.Account, job.Suspended)
+	for _, one := range list[:min(len(list), looked)] {
+		var j *job.Job
+		if j, err = a.DescribeJob(ctx, who.Account, one.ID); err != nil {
+			break
 		}
-		if _, err := fmt.Fprintf(s.out, "%s awaits your confirmation: %s\n", list[i].ID, a.command("job", "run", list[i].ID)); err != nil {
-			return err
+		if g := j.Spec.Generator; g != nil && g.SourceBucket == arn.Bucket(bucket) {
+			ids = append(ids, j.ID)
 		}
 	}
-	return nil
+	if errors.Is(err, fault.Denied) {
+		err = nil
+	}
+	return ids, err
 }
 
 type jobRunCommand struct {

@@ -161,7 +161,7 @@ func tasks(j *job.Job) string {
 	}
 	text := fmt.Sprintf("%s of %s: %s", verify.Thousands(p.Run()), verify.Thousands(p.Total), outcome(p))
 	if p.ActiveSeconds > 0 {
-		text += fmt.Sprintf(", in %v, %d objects/s", time.Duration(p.ActiveSeconds)*time.Second, p.Run()/p.ActiveSeconds)
+		text += fmt.Sprintf(", in %v, %.1f objects/s", time.Duration(p.ActiveSeconds)*time.Second, float64(p.Run())/float64(p.ActiveSeconds))
 	}
 	return text
 }

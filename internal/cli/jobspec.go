@@ -23,9 +23,9 @@ type jobSpecFlags struct {
 	Status        []string          `placeholder:"STATUS" help:"Only objects with these replication statuses: NONE (never tried), FAILED, COMPLETED, REPLICA."`
 	CreatedAfter  jobTime           `placeholder:"TIME" help:"Only objects created after this, such as 2026-01-31 or 2026-01-31T12:00:00Z."`
 	CreatedBefore jobTime           `placeholder:"TIME" help:"Only objects created before this."`
-	Prefix        []string          `sep:"none" placeholder:"TEXT" help:"Only keys that begin with this; repeated, with any of these."`
-	Suffix        []string          `sep:"none" placeholder:"TEXT" help:"Only keys that end with this; repeated, with any of these."`
-	Contains      []string          `sep:"none" placeholder:"TEXT" help:"Only keys that contain this; repeated, any of these."`
+	Prefix        string            `placeholder:"TEXT" help:"Only keys that begin with this, as s3://BUCKET/TEXT says too."`
+	Suffix        string            `placeholder:"TEXT" help:"Only keys that end with this."`
+	Contains      string            `placeholder:"TEXT" help:"Only keys that contain this."`
 	LargerThan    *jobSize          `placeholder:"SIZE" help:"Only objects larger than this, such as 512, 64K, 10M or 1G (of 1024)."`
 	SmallerThan   *jobSize          `placeholder:"SIZE" help:"Only objects smaller than this."`
 	Class         []string          `placeholder:"CLASS" help:"Only objects of these storage classes, such as STANDARD."`
@@ -170,7 +170,7 @@ func (f *jobSpecFlags) manifest() (*job.Manifest, error) {
 
 // filters reports whether a flag chooses objects.
 func (f *jobSpecFlags) filters() bool {
-	return f.All || len(f.Status)+len(f.Prefix)+len(f.Suffix)+len(f.Contains)+len(f.Class) > 0 ||
+	return f.All || f.Prefix+f.Suffix+f.Contains != "" || len(f.Status)+len(f.Class) > 0 ||
 		!f.CreatedAfter.IsZero() || !f.CreatedBefore.IsZero() || f.LargerThan != nil || f.SmallerThan != nil
 }
 
@@ -183,12 +183,8 @@ func (f *jobSpecFlags) generator(account string) (*job.Generator, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefixes := f.Prefix
-	if prefix != "" {
-		if len(prefixes) > 0 {
-			return nil, fault.Newf(fault.Invalid, "", "a prefix is given twice: %s and --prefix", f.URL).WithHint("write s3://%s and a --prefix for each", name)
-		}
-		prefixes = []string{prefix}
+	if prefix != "" && f.Prefix != "" {
+		return nil, fault.Newf(fault.Invalid, "", "a prefix is given twice: %s and --prefix", f.URL).WithHint("a job takes one prefix: leave --prefix out, or write s3://%s", name)
 	}
 	filter := &job.Filter{
 		CreatedAfter: f.CreatedAfter.pointer(), CreatedBefore: f.CreatedBefore.pointer(),
@@ -198,8 +194,8 @@ func (f *jobSpecFlags) generator(account string) (*job.Generator, error) {
 	if eligible := !f.All; eligible {
 		filter.EligibleForReplication = &eligible
 	}
-	if len(prefixes)+len(f.Suffix)+len(f.Contains) > 0 {
-		filter.KeyName = &job.KeyNameConstraint{Prefixes: prefixes, Suffixes: f.Suffix, Substrings: f.Contains}
+	if prefix+f.Prefix+f.Suffix+f.Contains != "" {
+		filter.KeyName = &job.KeyNameConstraint{Prefixes: given(prefix + f.Prefix), Suffixes: given(f.Suffix), Substrings: given(f.Contains)}
 	}
 	g := &job.Generator{SourceBucket: arn.Bucket(name), ExpectedBucketOwner: account, Filter: filter}
 	if f.SaveManifest != "" {
@@ -211,6 +207,14 @@ func (f *jobSpecFlags) generator(account string) (*job.Generator, error) {
 		g.Output = &job.Output{Bucket: arn.Bucket(to), Prefix: strings.TrimSuffix(prefix, "/"), Format: manifest.Generated}
 	}
 	return g, nil
+}
+
+// given returns a list of the word, nil if it is "".
+func given(word string) []string {
+	if word == "" {
+		return nil
+	}
+	return []string{word}
 }
 
 func upper(words []string) []string {

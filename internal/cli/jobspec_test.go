@@ -51,9 +51,9 @@ func TestJobSpec(t *testing.T) {
 		"s3://src":       of(job.Filter{EligibleForReplication: eligible}, nil),
 		"s3://src --all": of(job.Filter{}, nil),
 		"s3://src/logs/": of(job.Filter{EligibleForReplication: eligible, KeyName: &job.KeyNameConstraint{Prefixes: []string{"logs/"}}}, nil),
-		"s3://src --prefix a,b --prefix c --suffix .txt --contains x": of(job.Filter{
+		"s3://src --prefix a,b --suffix .txt --contains x": of(job.Filter{
 			EligibleForReplication: eligible,
-			KeyName:                &job.KeyNameConstraint{Prefixes: []string{"a,b", "c"}, Suffixes: []string{".txt"}, Substrings: []string{"x"}},
+			KeyName:                &job.KeyNameConstraint{Prefixes: []string{"a,b"}, Suffixes: []string{".txt"}, Substrings: []string{"x"}},
 		}, nil),
 		"s3://src --status none,FAILED --class standard_ia": of(job.Filter{
 			EligibleForReplication: eligible, ObjectReplicationStatuses: []string{"NONE", "FAILED"}, StorageClasses: []string{"STANDARD_IA"},
@@ -64,10 +64,10 @@ func TestJobSpec(t *testing.T) {
 		"s3://src --larger-than 0 --smaller-than 5G": of(job.Filter{
 			EligibleForReplication: eligible, SizeGreaterThan: ptr(int64(0)), SizeLessThan: ptr(int64(5 << 30)),
 		}, nil),
-		"s3://src --report s3://reports/p/ --save-manifest s3://lists --confirm --priority 3 --tag a=b --tag c=d=e;f": of(job.Filter{EligibleForReplication: eligible}, func(s *job.Spec) {
+		"s3://src --report s3://reports/p/ --save-manifest s3://lists --confirm --priority 3 --tag a=b --tag c=d=e": of(job.Filter{EligibleForReplication: eligible}, func(s *job.Spec) {
 			s.Report = job.Report{Enabled: true, Bucket: "arn:aws:s3:::reports", Prefix: "p", Format: report.Format, Scope: job.AllTasks}
 			s.Generator.EnableOutput, s.Generator.Output = true, &job.Output{Bucket: "arn:aws:s3:::lists", Format: manifest.Generated}
-			s.ConfirmationRequired, s.Priority, s.Tags = true, 3, map[string]string{"a": "b", "c": "d=e;f"}
+			s.ConfirmationRequired, s.Priority, s.Tags = true, 3, map[string]string{"a": "b", "c": "d=e"}
 		}),
 		"s3://src --report s3://reports --failed-only": of(job.Filter{EligibleForReplication: eligible}, func(s *job.Spec) {
 			s.Report = job.Report{Enabled: true, Bucket: "arn:aws:s3:::reports", Format: report.Format, Scope: job.FailedTasksOnly}
@@ -129,7 +129,7 @@ func TestJobSpecRefused(t *testing.T) {
 	for line, want := range map[string]string{
 		"--role r":                                                          "name a bucket, s3://BUCKET, or a list of objects",
 		"src --role r":                                                      "write s3://BUCKET",
-		"s3://src/a --prefix b --role r":                                    "write s3://src and a --prefix for each",
+		"s3://src/a --prefix b --role r":                                    "a job takes one prefix",
 		"s3://src --failed-only --role r":                                   "add --report",
 		"s3://src --report reports --role r":                                "write s3://BUCKET",
 		"s3://src --save-manifest lists --role r":                           "write s3://BUCKET",

@@ -41,6 +41,9 @@ func (a *jobs) end(ctx context.Context, s streams, id string, timeout time.Durat
 	defer cancel()
 	w := &watch{jobs: a, id: id, out: a.narration(s)}
 	j, err := w.run(within)
+	if err != nil && w.bar != nil {
+		w.bar.Hide()
+	}
 	if within.Err() != nil && (err == nil || errors.Is(err, within.Err())) {
 		if w.state == job.Suspended {
 			fmt.Fprintf(s.err, "%s still awaits your confirmation: %s\n", id, a.command("job", "run", id))

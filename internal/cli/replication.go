@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -45,6 +46,11 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	state, err := server.Replication(ctx, name)
+	if err != nil {
+		return err
+	}
+	all := &jobs{Client: server, flags: &jobFlags{Profile: c.Profile, Endpoint: c.Endpoint, Region: c.Region}}
+	waiting, err := all.waiting(ctx, name)
 	switch {
 	case err != nil:
 		return err
@@ -52,12 +58,26 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 		return printJSON(s.out, struct {
 			Bucket string `json:"bucket"`
 			*client.Replication
-		}{name, state})
+			Waiting []string `json:"jobsAwaitingConfirmation"`
+		}{name, state, waiting})
 	case len(state.Rules) == 0:
 		_, err = fmt.Fprintf(s.out, "%s has no replication configuration\n", name)
 		return err
 	}
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	if err := writeLanes(s.out, state); err != nil {
+		return err
+	}
+	for _, id := range waiting {
+		if err := all.remind(s.out, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeLanes writes where the rules of a bucket stand.
+func writeLanes(out io.Writer, state *client.Replication) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RULE\tDESTINATION\tPENDING\tBYTES\tBEHIND\tFAILED\tDONE")
 	for _, l := range state.Rules {
 		behind := time.Duration(l.Latency * float64(time.Second)).Round(time.Millisecond)
@@ -67,7 +87,7 @@ func (c *statusCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	for _, v := range state.Verified {
-		fmt.Fprintf(s.out, "last verified at %s: %s, %d replicas: %d differ, %d missing, %d removed there\n",
+		fmt.Fprintf(out, "last verified at %s: %s, %d replicas: %d differ, %d missing, %d removed there\n",
 			v.Destination, v.Finished.Local().Format(time.DateTime), v.Replicas, v.Differ, v.Missing, v.Removed)
 	}
 	return nil

@@ -89,12 +89,18 @@ func (b *Bar) set(done int64) {
 func (b *Bar) Say(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.clear()
+	b.hide()
 	fmt.Fprintln(b.w, text)
 }
 
-// clear takes the bar off the terminal.
-func (b *Bar) clear() {
+// Hide takes the bar off the terminal, until more is done.
+func (b *Bar) Hide() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hide()
+}
+
+func (b *Bar) hide() {
 	if b.drawn {
 		fmt.Fprint(b.w, "\r\x1b[K")
 		b.drawn = false
@@ -105,7 +111,7 @@ func (b *Bar) clear() {
 func (b *Bar) Finish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.clear()
+	b.hide()
 	took := time.Since(b.start)
 	fmt.Fprintf(b.w, "  %s: %d in %s, %s\n", b.what, b.done-b.skipped, took.Round(10*time.Millisecond), rate(b.unit, b.done-b.skipped, took))
 }

@@ -56,6 +56,7 @@ func TestTerminal(t *testing.T) {
 			b.Add(1)
 		}
 		b.Say("halt")
+		b.Hide()
 		b.Finish()
 		const erase = "\r\x1b[K"
 		frames := strings.Split(out.String(), erase)

@@ -196,16 +196,18 @@ func (j *jobs) census() (map[job.State]int, error) {
 // token is the place behind a job in the list of its account. It stays a place
 // when the job is gone.
 func (l *listed) token() string {
-	return base64.URLEncoding.EncodeToString([]byte(l.account + " " + l.created.Format(time.RFC3339Nano) + " " + l.id))
+	return base64.RawURLEncoding.EncodeToString([]byte(l.account + " " + l.created.Format(time.RFC3339Nano) + " " + l.id))
 }
 
 // place returns the place that a token stands for.
 func place(account, token string) (*listed, error) {
-	text, err := base64.URLEncoding.DecodeString(token)
+	text, err := base64.RawURLEncoding.DecodeString(token)
 	parts := strings.Split(string(text), " ")
 	if err == nil && len(parts) == 3 && parts[0] == account {
-		if created, err := time.Parse(time.RFC3339Nano, parts[1]); err == nil {
-			return &listed{account: account, created: created, id: parts[2]}, nil
+		created, err := time.Parse(time.RFC3339Nano, parts[1])
+		l := &listed{account: account, created: created, id: parts[2]}
+		if err == nil && len(l.id) == len(newID()) && l.token() == token {
+			return l, nil
 		}
 	}
 	return nil, fault.New(fault.Invalid, "InvalidNextTokenException", "The nextToken is not valid.").

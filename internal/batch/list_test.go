@@ -126,12 +126,12 @@ func TestTokensOfLists(t *testing.T) {
 	}
 	_, next, err := e.Batch.List(testenv.Source, nil, "", 1)
 	e.Must(err)
-	text, err := base64.URLEncoding.DecodeString(next)
+	text, err := base64.RawURLEncoding.DecodeString(next)
 	e.Must(err)
 	for _, bad := range []string{
 		"x", next + "x", next[1:], strings.ToUpper(next), pages(t, e, 3, nil)[0],
-		base64.URLEncoding.EncodeToString([]byte(testenv.Source + " yesterday x")),
-		base64.URLEncoding.EncodeToString([]byte(strings.Replace(string(text), testenv.Source, testenv.Destination, 1))),
+		base64.RawURLEncoding.EncodeToString([]byte(testenv.Source + " yesterday x")),
+		base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(text), testenv.Source, testenv.Destination, 1))),
 	} {
 		if _, _, err := e.Batch.List(testenv.Source, nil, bad, 1); fault.CodeOf(err) != "InvalidNextTokenException" || fault.HintOf(err) == "" {
 			t.Errorf("%q: %v", bad, err)

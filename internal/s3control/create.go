@@ -271,6 +271,4 @@ func (r reader) encryption(e *markup.Element) job.EncryptionFilter {
 	return f
 }
 
-func bad(message string) *fault.Error {
-	return fault.New(fault.Invalid, "BadRequestException", message)
-}
+func bad(message string) *fault.Error { return fault.New(fault.Invalid, badRequest, message) }

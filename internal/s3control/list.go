@@ -1,6 +1,7 @@
 package s3control
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,16 +18,12 @@ func (c *call) list() (*wire.Document, error) {
 	if err := c.allow("s3:ListJobs", "*", nil); err != nil {
 		return nil, err
 	}
-	query, err := url.ParseQuery(c.r.URL.RawQuery)
-	if err != nil {
-		return nil, invalidRequest("The query string contains a syntax error.")
-	}
-	states, limit, err := listOptions(query)
+	states, limit, err := listOptions(c.query)
 	if err != nil {
 		return nil, err
 	}
-	token := query.Get("nextToken")
-	if query.Has("nextToken") && (token == "" || len(token) > 1024) {
+	token := c.query.Get("nextToken")
+	if c.query.Has("nextToken") && (token == "" || len(token) > 1024) {
 		return nil, fault.New(fault.Invalid, "InvalidNextTokenException", "nextToken must have 1 to 1024 characters.")
 	}
 	jobs, next, err := c.Engine.List(c.account, states, token, limit)
@@ -50,7 +47,7 @@ func listOptions(query url.Values) ([]job.State, int, error) {
 	var states []job.State
 	for _, s := range query["jobStatuses"] {
 		if !slices.Contains(job.States(), job.State(s)) {
-			return nil, 0, invalidRequest("Invalid job status in jobStatuses.").On(s).WithHint("job statuses are %v", job.States())
+			return nil, 0, badList("Invalid job status in jobStatuses.").On(s).WithHint("job statuses are %v", job.States())
 		}
 		states = append(states, job.State(s))
 	}
@@ -58,10 +55,10 @@ func listOptions(query url.Values) ([]job.State, int, error) {
 		return states, maxResults, nil
 	}
 	n, err := strconv.Atoi(query.Get("maxResults"))
-	if err != nil || n < 1 || n > maxResults {
-		return nil, 0, invalidRequest("maxResults must be between 1 and 1000.").On(query.Get("maxResults"))
+	if err != nil || n < 0 || n > maxResults {
+		return nil, 0, badList("maxResults must be between 0 and 1000.").On(query.Get("maxResults"))
 	}
-	return states, n, nil
+	return states, cmp.Or(n, maxResults), nil // AWS's model has 0 and does not say what it means
 }
 
 func writeListed(d *wire.Document, j *job.Job) {
@@ -79,6 +76,4 @@ func writeListed(d *wire.Document, j *job.Job) {
 	d.Close("member")
 }
 
-func invalidRequest(message string) *fault.Error {
-	return fault.New(fault.Invalid, "InvalidRequestException", message)
-}
+func badList(message string) *fault.Error { return fault.New(fault.Invalid, invalidRequest, message) }

@@ -18,10 +18,13 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"twinbucket/arn"
 	"twinbucket/fault"
+	"twinbucket/internal/checksum"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/wire"
 	"twinbucket/job"
@@ -86,6 +89,7 @@ type call struct {
 	caller  *iam.Caller
 	account string
 	id      string // of the job, "" where the path names none
+	query   url.Values
 	body    []byte
 }
 
@@ -127,14 +131,17 @@ func (c *call) serve() (*wire.Document, error) {
 	if err := c.checkAccount(); err != nil {
 		return nil, err
 	}
+	if err := c.readQuery(operation); err != nil {
+		return nil, err
+	}
 	if err := c.readBody(); err != nil {
 		return nil, err
 	}
-	return operation(c)
+	return operation.run(c)
 }
 
 // route finds the operation by path and method and sets c.id.
-func (c *call) route() (func(*call) (*wire.Document, error), error) {
+func (c *call) route() (*operation, error) {
 	path, ok := strings.CutPrefix(c.r.URL.Path, root+"jobs")
 	if !ok || path != "" && path[0] != '/' {
 		return nil, fault.New(fault.Unsupported, "NotImplemented",
@@ -158,20 +165,39 @@ func (c *call) route() (func(*call) (*wire.Document, error), error) {
 	return operation, nil
 }
 
-type operations map[string]func(*call) (*wire.Document, error)
+// operation is one that the door offers.
+type operation struct {
+	run func(*call) (*wire.Document, error)
+	// parameters are those of its query, each once; one with a trailing "+"
+	// may come several times.
+	parameters []string
+	code       string // of what is wrong with them
+}
+
+type operations map[string]*operation
 
 // The operations by method: on the jobs, and on one job by what follows its
 // id in the path.
 var (
-	collection = operations{http.MethodPost: (*call).create, http.MethodGet: (*call).list}
-	onJob      = map[string]operations{
-		"":         {http.MethodGet: (*call).describe},
-		"priority": {http.MethodPost: (*call).updatePriority},
-		"status":   {http.MethodPost: (*call).updateStatus},
+	collection = operations{
+		http.MethodPost: {(*call).create, nil, badRequest},
+		http.MethodGet:  {(*call).list, []string{"jobStatuses+", "maxResults", "nextToken"}, invalidRequest},
+	}
+	onJob = map[string]operations{
+		"":         {http.MethodGet: {(*call).describe, nil, badRequest}},
+		"priority": {http.MethodPost: {(*call).updatePriority, []string{"priority"}, badRequest}},
+		"status":   {http.MethodPost: {(*call).updateStatus, []string{"requestedJobStatus", "statusUpdateReason"}, badRequest}},
 		"tagging": {
-			http.MethodGet: (*call).getTagging, http.MethodPut: (*call).putTagging, http.MethodDelete: (*call).deleteTagging,
+			http.MethodGet: {(*call).getTagging, nil, badRequest}, http.MethodPut: {(*call).putTagging, nil, badRequest},
+			http.MethodDelete: {(*call).deleteTagging, nil, badRequest},
 		},
 	}
+)
+
+// The codes of requests that are wrong: ListJobs has one of its own.
+const (
+	badRequest     = "BadRequestException"
+	invalidRequest = "InvalidRequestException"
 )
 
 // validID reports whether id has the form of job ids.
@@ -220,12 +246,34 @@ func (c *call) readBody() error {
 	if c.r.Body == nil {
 		return nil
 	}
-	if v := c.caller.Verified; v != nil {
-		c.r.Body = io.NopCloser(v.Body(c.r.Body, c.r.ContentLength))
+	verified := c.caller.Verified
+	digests, err := checksum.Read(c.r.Header, verified)
+	if err != nil {
+		return err
 	}
-	var err error
-	c.body, err = wire.Body(c.r, maxBody)
-	return err
+	c.r.Body = io.NopCloser(digests.Reader(verified.Body(c.r.Body, c.r.ContentLength)))
+	if c.body, err = wire.Body(c.r, maxBody); err != nil {
+		return err
+	}
+	return digests.CheckDocument(c.body)
+}
+
+// readQuery reads the query, all of which the operation must know.
+func (c *call) readQuery(o *operation) (err error) {
+	if c.query, err = url.ParseQuery(c.r.URL.RawQuery); err != nil {
+		return fault.New(fault.Invalid, o.code, "The query string contains a syntax error.")
+	}
+	for name, v := range c.query {
+		switch {
+		case strings.HasPrefix(name, "X-Amz-") || slices.Contains(o.parameters, name+"+"): // the signature's; or many
+		case !slices.Contains(o.parameters, name):
+			return fault.New(fault.Invalid, o.code, "The query parameter is not known.").On(name).
+				WithHint("this operation knows %q", o.parameters)
+		case len(v) > 1:
+			return fault.New(fault.Invalid, o.code, "The query parameter comes more than once.").On(name)
+		}
+	}
+	return nil
 }
 
 // allow asks whether the caller may do action to resource, given the

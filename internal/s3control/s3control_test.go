@@ -385,6 +385,23 @@ func TestCreateRefused(t *testing.T) {
 	}
 }
 
+// TestDigests: a body is what the request says of it, in whatever header.
+func TestDigests(t *testing.T) {
+	t.Parallel()
+	d := newDoor()
+	for name, c := range map[string][2]string{
+		"Content-MD5":                  {"AAAAAAAAAAAAAAAAAAAAAA==", "BadDigest"},
+		"X-Amz-Checksum-Crc32":         {"AAAAAA==", "BadDigest"},
+		"X-Amz-Checksum-Sha1":          {"x", "InvalidRequest"},
+		"X-Amz-Sdk-Checksum-Algorithm": {"CRC32", "InvalidRequest"},
+	} {
+		d.refused(t, "POST", "/v20180820/jobs", generated, 400, c[1], func(r *http.Request) { r.Header.Set(name, c[0]) })
+	}
+	if len(d.engine.jobs) != 0 {
+		t.Error("a job was made")
+	}
+}
+
 func TestCreateTwice(t *testing.T) {
 	t.Parallel()
 	d := newDoor()
@@ -477,7 +494,11 @@ func TestList(t *testing.T) {
 		result("<Jobs>"+item(3, "Complete", ended)+item(1, "Active", "")+"</Jobs>"))
 	d.want(t, "GET", "/v20180820/jobs?jobStatuses=Failed", "", result("<Jobs></Jobs>"))
 	d.refused(t, "GET", "/v20180820/jobs?jobStatuses=Running", "", 400, "InvalidRequestException")
-	d.refused(t, "GET", "/v20180820/jobs?maxResults=0", "", 400, "InvalidRequestException")
+	d.want(t, "GET", "/v20180820/jobs?jobStatuses=Active&maxResults=0", "", result("<Jobs>"+item(1, "Active", "")+"</Jobs>"))
+	d.refused(t, "GET", "/v20180820/jobs?maxResults=-1", "", 400, "InvalidRequestException")
+	d.refused(t, "GET", "/v20180820/jobs?maxResults=", "", 400, "InvalidRequestException")
+	d.refused(t, "GET", "/v20180820/jobs?maxResults=1&maxResults=2", "", 400, "InvalidRequestException")
+	d.refused(t, "GET", "/v20180820/jobs?JobStatuses=Active", "", 400, "InvalidRequestException")
 	d.refused(t, "GET", "/v20180820/jobs?maxResults=1001", "", 400, "InvalidRequestException")
 	d.refused(t, "GET", "/v20180820/jobs?nextToken=x", "", 400, "InvalidNextTokenException")
 	d.refused(t, "GET", "/v20180820/jobs?nextToken=", "", 400, "InvalidNextTokenException")
@@ -495,6 +516,8 @@ func TestUpdate(t *testing.T) {
 		`<UpdateJobPriorityResult `+xmlns+`><JobId>job-0000</JobId><Priority>98</Priority></UpdateJobPriorityResult>`)
 	d.refused(t, "POST", path+"/priority", "", 400, "BadRequestException")
 	d.refused(t, "POST", path+"/priority?priority=-1", "", 400, "BadRequestException")
+	d.refused(t, "POST", path+"/priority?priority=1&priority=2", "", 400, "BadRequestException")
+	d.refused(t, "POST", path+"/priority?Priority=1", "", 400, "BadRequestException")
 	d.refused(t, "POST", path+"/status?requestedJobStatus=Ready", "", 400, "JobStatusException")
 	d.engine.jobs[0].State, d.engine.jobs[0].SuspendedCause = job.Suspended, job.AwaitingConfirmation
 	d.want(t, "POST", path+"/status?requestedJobStatus=Ready", "",

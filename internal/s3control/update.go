@@ -9,7 +9,7 @@ import (
 
 // updatePriority is UpdateJobPriority.
 func (c *call) updatePriority() (*wire.Document, error) {
-	text := c.r.URL.Query().Get("priority")
+	text := c.query.Get("priority")
 	priority, err := strconv.Atoi(text)
 	if err != nil {
 		return nil, bad("priority must be a number.").On(text)
@@ -17,7 +17,7 @@ func (c *call) updatePriority() (*wire.Document, error) {
 	if err := job.CheckPriority(priority); err != nil {
 		return nil, err
 	}
-	if _, err := c.job("s3:UpdateJobPriority", map[string][]string{requestPriority: {text}}); err != nil {
+	if _, err := c.job("s3:UpdateJobPriority", map[string][]string{requestPriority: {strconv.Itoa(priority)}}); err != nil {
 		return nil, err
 	}
 	j, err := c.Engine.SetPriority(c.r.Context(), c.account, c.id, priority)
@@ -34,12 +34,11 @@ func (c *call) updatePriority() (*wire.Document, error) {
 
 // updateStatus is UpdateJobStatus.
 func (c *call) updateStatus() (*wire.Document, error) {
-	query := c.r.URL.Query()
-	want, reason := job.State(query.Get("requestedJobStatus")), query.Get("statusUpdateReason")
+	want, reason := job.State(c.query.Get("requestedJobStatus")), c.query.Get("statusUpdateReason")
 	if _, err := job.Requested(want); err != nil {
 		return nil, err
 	}
-	if query.Has("statusUpdateReason") && (reason == "" || len([]rune(reason)) > 256) {
+	if c.query.Has("statusUpdateReason") && (reason == "" || len([]rune(reason)) > 256) {
 		return nil, bad("statusUpdateReason must have 1 to 256 characters.")
 	}
 	if _, err := c.job("s3:UpdateJobStatus", nil); err != nil {

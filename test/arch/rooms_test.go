@@ -75,7 +75,7 @@ var rooms = map[string]string{
 	// Doors speak one protocol each; none imports another.
 	"internal/s3api":     "internal/checksum internal/event internal/form internal/grants internal/wire internal/sigv4 internal/keyring internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/replapi":   "internal/wire internal/ledger internal/store internal/iam internal/replicate internal/prove NOUNS",
-	"internal/s3control": "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
+	"internal/s3control": "internal/checksum internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/iamapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",
 	"internal/adminapi":  "internal/wire internal/iam fault",
 	"internal/cfnapi":    "internal/wire internal/sigv4 internal/store internal/catalog internal/iam ENGINES NOUNS",

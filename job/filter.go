@@ -49,29 +49,52 @@ type KeyNameConstraint struct {
 // that names either does not take it, and neither does one of encryption. A nil
 // Filter takes everything.
 func (f *Filter) Match(v *object.Version) bool {
+	no, _ := f.Refuses(v)
+	return no == ""
+}
+
+// aMarker is what delete markers are for filters of what only objects have.
+const aMarker = "a delete marker"
+
+// Refuses names the first filter that does not take v, as CreateJob does, and
+// what v is instead, where the filter does not say it all; "" if all take it.
+func (f *Filter) Refuses(v *object.Version) (filter, instead string) {
 	if f == nil {
-		return true
+		return "", ""
 	}
-	if f.CreatedAfter != nil && !v.Modified.After(*f.CreatedAfter) ||
-		f.CreatedBefore != nil && !v.Modified.Before(*f.CreatedBefore) {
-		return false
+	if f.CreatedAfter != nil && !v.Modified.After(*f.CreatedAfter) {
+		return "CreatedAfter", ""
+	}
+	if f.CreatedBefore != nil && !v.Modified.Before(*f.CreatedBefore) {
+		return "CreatedBefore", ""
 	}
 	if len(f.ObjectReplicationStatuses) > 0 && !slices.Contains(f.ObjectReplicationStatuses, statusName(v.Status)) {
-		return false
+		return "ObjectReplicationStatuses", statusName(v.Status)
 	}
-	if v.Marker && (f.SizeGreaterThan != nil || f.SizeLessThan != nil || len(f.StorageClasses) > 0) {
-		return false
+	if no := f.KeyName.refuses(v.Key); no != "" {
+		return no, ""
 	}
-	if f.SizeGreaterThan != nil && v.Size <= *f.SizeGreaterThan || f.SizeLessThan != nil && v.Size >= *f.SizeLessThan {
-		return false
+	if f.SizeGreaterThan != nil && (v.Marker || v.Size <= *f.SizeGreaterThan) {
+		return "ObjectSizeGreaterThanBytes", markerOr(v, "")
 	}
-	if len(f.StorageClasses) > 0 && !slices.Contains(f.StorageClasses, v.ClassOf()) {
-		return false
+	if f.SizeLessThan != nil && (v.Marker || v.Size >= *f.SizeLessThan) {
+		return "ObjectSizeLessThanBytes", markerOr(v, "")
+	}
+	if len(f.StorageClasses) > 0 && (v.Marker || !slices.Contains(f.StorageClasses, v.ClassOf())) {
+		return "MatchAnyStorageClass", markerOr(v, v.ClassOf())
 	}
 	if len(f.ObjectEncryption) > 0 && !slices.ContainsFunc(f.ObjectEncryption, func(e EncryptionFilter) bool { return e.match(v) }) {
-		return false
+		return "MatchAnyObjectEncryption", markerOr(v, v.Encryption.Kind())
 	}
-	return f.KeyName.match(v.Key)
+	return "", ""
+}
+
+// markerOr returns value, or what a delete marker has instead.
+func markerOr(v *object.Version, value string) string {
+	if v.Marker {
+		return aMarker
+	}
+	return value
 }
 
 // String returns the filter for people.
@@ -102,9 +125,18 @@ func statusName(s object.Status) string {
 	return string(s)
 }
 
-func (k *KeyNameConstraint) match(key string) bool {
-	return k == nil || anyOf(k.Prefixes, key, strings.HasPrefix) &&
-		anyOf(k.Suffixes, key, strings.HasSuffix) && anyOf(k.Substrings, key, strings.Contains)
+// refuses names the first constraint that does not take the key; "" if all do.
+func (k *KeyNameConstraint) refuses(key string) string {
+	switch {
+	case k == nil:
+	case !anyOf(k.Prefixes, key, strings.HasPrefix):
+		return "MatchAnyPrefix"
+	case !anyOf(k.Suffixes, key, strings.HasSuffix):
+		return "MatchAnySuffix"
+	case !anyOf(k.Substrings, key, strings.Contains):
+		return "MatchAnySubstring"
+	}
+	return ""
 }
 
 // anyOf reports whether holds is true of key and one of the words, or there are

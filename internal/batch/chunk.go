@@ -24,17 +24,25 @@ const anyRevision = catalog.Any
 func manifestKey(id string, n int) string { return fmt.Sprintf("%s/manifest/%08d", id, n) }
 func resultKey(id string, n int) string   { return fmt.Sprintf("%s/result/%08d", id, n) }
 
-// chunker cuts a manifest into chunks and stores them.
+// chunker cuts a manifest into chunks and stores them, and makes the job's plan.
 type chunker struct {
 	e      *Engine
-	id     string
+	r      *record
 	fields []manifest.Field
+	plan   job.Plan
+	unkept bool  // only the plan is wanted
+	looked int64 // tasks for which the plan could ask what is permitted
 
-	buf    bytes.Buffer
-	w      *manifest.Writer
-	chunks int
-	rows   int64
-	inRow  int // rows in the chunk being made
+	buf     bytes.Buffer
+	w       *manifest.Writer
+	chunks  int
+	rows    int64
+	entries []manifest.Entry // those of the chunk being made
+}
+
+// chunker returns one for a job.
+func (e *Engine) chunker(r *record) *chunker {
+	return &chunker{e: e, r: r, fields: manifest.GeneratedColumns()}
 }
 
 func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
@@ -49,7 +57,7 @@ func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
 		return err
 	}
 	c.rows++
-	if c.inRow++; c.inRow == c.e.ChunkSize {
+	if c.entries = append(c.entries, *entry); len(c.entries) == c.e.ChunkSize {
 		return c.flush(ctx)
 	}
 	return nil
@@ -57,17 +65,22 @@ func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
 
 // flush stores the chunk being made, if it has a row.
 func (c *chunker) flush(ctx context.Context) error {
-	if c.inRow == 0 {
+	if len(c.entries) == 0 {
 		return nil
 	}
 	if err := c.w.Flush(); err != nil {
 		return err
 	}
-	if err := c.e.keep(ctx, manifestKey(c.id, c.chunks), c.buf.Bytes(), nil); err != nil {
+	if !c.unkept {
+		if err := c.e.keep(ctx, manifestKey(c.r.ID, c.chunks), c.buf.Bytes(), nil); err != nil {
+			return err
+		}
+	}
+	if err := c.foresee(ctx, c.entries); err != nil {
 		return err
 	}
 	c.buf.Reset()
-	c.w, c.inRow = nil, 0
+	c.w, c.entries = nil, c.entries[:0]
 	c.chunks++
 	return nil
 }

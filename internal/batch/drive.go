@@ -3,7 +3,6 @@ package batch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -241,15 +240,6 @@ func (d *driver) move(ctx context.Context, event job.Event, change func(*record)
 // fail moves the job to Failing.
 func (d *driver) fail(ctx context.Context, no *refusal) error {
 	return d.move(ctx, job.Fail, func(r *record) { r.Failures = append(r.Failures, no.failures()...) })
-}
-
-// clip shortens a reason to what the API can carry.
-func clip(s string) string {
-	const most = 256
-	if len(s) <= most {
-		return s
-	}
-	return fmt.Sprintf("%s...", s[:most-3])
 }
 
 // overlay adds to a job what the shift under way has done; false: none is.

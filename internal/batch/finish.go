@@ -48,18 +48,36 @@ func (d *driver) finish(ctx context.Context, r *record) error {
 
 const noReport = "The job report could not be written to your report bucket. Please check your permissions."
 
-// writeReport writes the completion report as the job's role.
-func (d *driver) writeReport(ctx context.Context, r *record) error {
+// reportTo opens the bucket of the report as the job's role.
+func (d *driver) reportTo(r *record) (*output, error) {
 	caller, err := d.e.assume(r)
 	if err != nil {
-		return refuse("ReportWriteNotPermitted", noReport, err)
+		return nil, refuse("ReportWriteNotPermitted", noReport, err)
 	}
-	out := output{e: d.e, caller: caller, r: r, code: "ReportWriteNotPermitted", reason: noReport, owner: r.Spec.Report.ExpectedBucketOwner}
+	out := &output{e: d.e, caller: caller, r: r, code: "ReportWriteNotPermitted", reason: noReport, owner: r.Spec.Report.ExpectedBucketOwner}
 	if err := out.open(r.Spec.Report.Bucket); err != nil {
-		return err
+		return nil, err
 	}
 	if mode := out.bucket.DefaultRetention().Mode; mode != "" { // as on AWS
-		return &refusal{out.code, out.reason, []string{"Object Lock retains new objects of bucket " + out.bucket.Name + " in " + mode + " mode"}}
+		return nil, &refusal{out.code, out.reason, []string{"Object Lock retains new objects of bucket " + out.bucket.Name + " in " + mode + " mode"}}
+	}
+	return out, nil
+}
+
+// mayReport reports whether the job's report could be written.
+func (d *driver) mayReport(r *record) error {
+	out, err := d.reportTo(r)
+	if err != nil {
+		return err
+	}
+	return out.may(report.SummaryKey(r.Spec.Report.Prefix, r.ID))
+}
+
+// writeReport writes the completion report as the job's role.
+func (d *driver) writeReport(ctx context.Context, r *record) error {
+	out, err := d.reportTo(r)
+	if err != nil {
+		return err
 	}
 	var results []report.Result
 	for _, succeeded := range []bool{true, false} {
@@ -127,6 +145,9 @@ func (d *driver) writeManifest(ctx context.Context, r *record, caller *iam.Calle
 		return nil, err
 	}
 	key := manifest.FileKey(to.Prefix, r.ID, 0)
+	if c.unkept {
+		return nil, out.may(key)
+	}
 	o, err := out.stream(ctx, key, "text/csv", func(w io.Writer) error {
 		return d.e.copyManifest(ctx, r.ID, c, w)
 	})
@@ -219,15 +240,23 @@ func (o *output) encrypt(to *job.Output) (err error) {
 	return nil
 }
 
-// put stores one object.
-func (o *output) put(ctx context.Context, key, contentType string, body io.Reader, size int64) (*store.Object, error) {
+// may reports whether an object may be stored.
+func (o *output) may(key string) error {
 	if err := o.e.allowedWith(o.caller, "s3:PutObject", arn.Object(o.bucket.Name, key), o.bucket, o.facts); err != nil {
-		return nil, refuse(o.code, o.reason, err)
+		return refuse(o.code, o.reason, err)
 	}
 	if e := &o.encryption; e.Algorithm == object.KMS {
 		if err := o.e.IAM.AllowKey(o.caller, "kms:GenerateDataKey", e.KeyARN, o.e.Store.Keys().Policy(e.KeyARN, ""), e.KeyFacts(o.bucket.Name, key)); err != nil {
-			return nil, refuse(o.code, o.reason, err)
+			return refuse(o.code, o.reason, err)
 		}
+	}
+	return nil
+}
+
+// put stores one object.
+func (o *output) put(ctx context.Context, key, contentType string, body io.Reader, size int64) (*store.Object, error) {
+	if err := o.may(key); err != nil {
+		return nil, err
 	}
 	return o.e.Store.Put(ctx, store.Put{
 		Version: object.Version{

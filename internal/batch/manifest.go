@@ -144,7 +144,7 @@ func (d *driver) readRows(ctx context.Context, r io.Reader, c *chunker, source s
 		}
 		if entry.Problem != nil {
 			if b, err := d.e.Store.Bucket(entry.Bucket); err == nil && b.Versioning == bucket.Unversioned {
-				entry.VersionID = object.NullID
+				entry.VersionID, entry.Problem = object.NullID, nil
 			}
 		}
 		if err := c.add(ctx, &entry); err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
@@ -12,6 +14,7 @@ import (
 	"twinbucket/internal/store"
 	"twinbucket/job"
 	"twinbucket/manifest"
+	"twinbucket/rule"
 )
 
 // preparing begins AWS's reasons for a job that fails while it is Preparing.
@@ -37,28 +40,43 @@ func refuse(code, reason string, cause error) *refusal {
 func (r *refusal) failures() []job.Failure {
 	var out []job.Failure
 	for _, text := range append([]string{r.reason}, r.more...) {
-		if text != "" {
-			out = append(out, job.Failure{Code: r.code, Reason: clip(text)})
+		for text != "" {
+			var line string
+			line, text = cut(text)
+			out = append(out, job.Failure{Code: r.code, Reason: line})
 		}
 	}
 	return out
 }
 
+// cut cuts a text where a reason ends that the API can carry, at a space if one
+// is near.
+func cut(text string) (line, rest string) {
+	const most = 256
+	if len(text) <= most {
+		return text, ""
+	}
+	at := strings.LastIndexByte(text[:most+1], ' ')
+	if at > most/2 {
+		return text[:at], text[at+1:]
+	}
+	for at = most; !utf8.RuneStart(text[at]); at-- {
+	}
+	return text[:at], text[at:]
+}
+
 // prepare makes the job's chunks from its manifest or generator. Cut short, it
 // is begun anew: chunks are stored under the same names again.
 func (d *driver) prepare(ctx context.Context, r *record) error {
-	c := &chunker{e: d.e, id: r.ID, fields: manifest.GeneratedColumns()}
-	var generated *job.Location
-	var err error
-	if r.Spec.Generator != nil {
-		generated, err = d.generate(ctx, r, c)
-	} else {
-		err = d.readManifest(ctx, r, c)
-	}
-	var no *refusal
-	if errors.As(err, &no) {
+	c := d.e.chunker(r)
+	generated, err := d.manifest(ctx, r, c)
+	if no := refusalOf(err); no != nil {
 		return d.fail(ctx, no)
 	}
+	if err != nil {
+		return err
+	}
+	plan, err := d.e.planned(c)
 	if err != nil {
 		return err
 	}
@@ -69,8 +87,26 @@ func (d *driver) prepare(ctx context.Context, r *record) error {
 	return d.move(ctx, event, func(r *record) {
 		r.Chunks, r.Fields = c.chunks, c.fields
 		r.Progress.Total = c.rows
-		r.Generated = generated
+		r.Generated, r.Plan = generated, plan
 	})
+}
+
+// manifest adds the entries of the job's manifest, which it makes or reads, and
+// returns where one that was made is stored.
+func (d *driver) manifest(ctx context.Context, r *record, c *chunker) (*job.Location, error) {
+	if r.Spec.Generator != nil {
+		return d.generate(ctx, r, c)
+	}
+	return nil, d.readManifest(ctx, r, c)
+}
+
+// refusalOf returns the refusal that an error is, or nil.
+func refusalOf(err error) *refusal {
+	no := new(refusal)
+	if errors.As(err, &no) {
+		return no
+	}
+	return nil
 }
 
 // assume returns a session of the job's role.
@@ -109,22 +145,21 @@ func (d *driver) generate(ctx context.Context, r *record, c *chunker) (*job.Loca
 			return nil, refuse("ManifestGenerationNotPermitted", preparing+"Access denied: "+action+".", err)
 		}
 	}
-	if has, err := d.e.Replicate.HasRules(src); err != nil {
+	set, err := d.e.Replicate.RulesOf(src)
+	if err != nil {
 		return nil, err
-	} else if !has {
+	}
+	if set == nil {
 		return nil, &refusal{
 			"SrcBucketReplicationConfigMissing", preparing + "The source bucket has no replication configuration.",
 			[]string{"put a replication configuration on " + src.Name + " before creating the job"},
 		}
 	}
-	if err := d.list(ctx, src, g, c); err != nil {
+	if err := d.list(ctx, src, set, g.Filter, c); err != nil {
 		return nil, err
 	}
 	if c.rows == 0 {
-		return nil, &refusal{
-			"NoKeysFound", "Manifest generation found no keys matching the filter criteria.",
-			[]string{"no version in " + src.Name + " passes the job's filter and is selected by an enabled rule; look at the filter's statuses and times, and at the rules' prefixes and tags"},
-		}
+		return nil, noKeys(src.Name, &c.plan)
 	}
 	if !g.EnableOutput {
 		return nil, nil
@@ -153,10 +188,27 @@ func (d *driver) source(r *record, g *job.Generator) (*bucket.Bucket, error) {
 	return src, nil
 }
 
+// mostExclusions is how many exclusions are told of a job that has no tasks.
+const mostExclusions = 10
+
+// noKeys is the refusal of a job whose filter takes nothing. The plan has
+// counted which filter refused what.
+func noKeys(src string, p *job.Plan) *refusal {
+	p.Finish(0, 0)
+	no := &refusal{code: "NoKeysFound", reason: "Manifest generation found no keys matching the filter criteria."}
+	if p.Seen.Versions == 0 {
+		no.more = []string{"there is no version in " + src}
+	}
+	for i := range p.Excluded[:min(len(p.Excluded), mostExclusions)] {
+		no.more = append(no.more, p.Excluded[i].Of(p.Seen.Versions, src))
+	}
+	return no
+}
+
 // list adds the versions that the filter takes, in the order of their keys,
 // the newest of each key first.
-func (d *driver) list(ctx context.Context, src *bucket.Bucket, g *job.Generator, c *chunker) error {
-	eligible := g.Filter != nil && g.Filter.EligibleForReplication != nil && *g.Filter.EligibleForReplication
+func (d *driver) list(ctx context.Context, src *bucket.Bucket, set *rule.Set, f *job.Filter, c *chunker) error {
+	c.plan.Source = src.Name
 	o := store.VersionsOptions{Max: 1000}
 	for {
 		page, err := d.e.Store.ListVersions(ctx, src.Name, o)
@@ -164,7 +216,9 @@ func (d *driver) list(ctx context.Context, src *bucket.Bucket, g *job.Generator,
 			return err
 		}
 		for _, v := range page.Versions {
-			if !g.Filter.Match(&v.Version) || eligible && !d.e.Replicate.Eligible(src, v.Object) {
+			c.plan.See(&v.Version)
+			if filter, why := exclusion(f, set, &v.Version); filter != "" {
+				c.plan.Exclude(filter, why, &v.Version)
 				continue
 			}
 			if err := c.add(ctx, &manifest.Entry{Bucket: v.Bucket, Key: v.Key, VersionID: v.ID}); err != nil {

@@ -26,14 +26,21 @@ func TestPriorities(t *testing.T) {
 	engine(e, small)
 	e.Start()
 	made := func(token string, priority int) string {
-		return create(t, e, spec(func(s *job.Spec) {
-			s.Token, s.Priority = token, priority
+		id := create(t, e, spec(func(s *job.Spec) {
+			s.Token, s.Priority, s.ConfirmationRequired = token, priority, true
 			s.Generator.Filter.ObjectReplicationStatuses = nil
 		})).ID
+		reached(t, e, id, job.Suspended)
+		return id
 	}
-	low := made("low", 1)
-	reached(t, e, low, job.Active)
-	equal, high := made("equal", 1), made("high", 2)
+	low, equal, high := made("low", 1), made("equal", 1), made("high", 2)
+	for _, id := range []string{low, equal, high} {
+		_, err := e.Batch.SetStatus(t.Context(), testenv.Source, id, job.Ready, "")
+		e.Must(err)
+		if id == low {
+			reached(t, e, low, job.Active)
+		}
+	}
 	reached(t, e, high, job.Active)
 	// Paused is what the other one waits for.
 	paused := reached(t, e, low, job.Paused)

@@ -11,6 +11,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/fault"
+	"twinbucket/internal/replicate"
 	"twinbucket/internal/store"
 	"twinbucket/job"
 	"twinbucket/manifest"
@@ -147,18 +148,20 @@ func (e *Engine) runChunk(ctx context.Context, r *record, n int, active func() t
 	if err != nil {
 		return result{}, err
 	}
-	rows, err := e.replicate(ctx, r, entries)
+	rows, _, err := e.replicate(ctx, r, entries, nil)
 	if err != nil {
 		return result{}, err
 	}
 	return e.keepResult(ctx, r.ID, n, rows, active())
 }
 
-// replicate settles entries and returns a report line for each, in their order.
-func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.Entry) ([]report.Row, error) {
-	rows := make([]report.Row, len(entries))
-	var objects []*store.Object
-	var of []int // index in entries of each object
+// replicate settles entries and returns a report line for each, in their order,
+// and what became of them together. For a plan, if it is given, it says only how
+// they would be settled.
+func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.Entry, plan *chunker) ([]report.Row, *job.Outcome, error) {
+	rows, outcome := make([]report.Row, len(entries)), new(job.Outcome)
+	objects, of := make([]*store.Object, 0, len(entries)), make([]int, 0, len(entries)) // of each object its index in entries
+	var granted []bool
 	var src *bucket.Bucket
 	caller, assumed := e.assume(r)
 	for i := range entries {
@@ -178,9 +181,12 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 			fail(&rows[i], 403, &fault.Error{Code: "AssumeRoleNotPermitted", Message: fault.MessageOf(assumed), Hint: fault.HintOf(assumed)})
 		default:
 			src = b
-			if err := e.allowed(caller, "s3:InitiateReplication", arn.Object(b.Name, entry.Key), b); err != nil {
-				fail(&rows[i], 403, &fault.Error{Code: "InitiateReplicationNotPermitted", Message: fault.MessageOf(err), Hint: fault.HintOf(err)})
-				continue
+			ask := plan == nil || plan.ask()
+			if ask {
+				if err := e.allowed(caller, "s3:InitiateReplication", arn.Object(b.Name, entry.Key), b); err != nil {
+					fail(&rows[i], 403, &fault.Error{Code: "InitiateReplicationNotPermitted", Message: fault.MessageOf(err), Hint: fault.HintOf(err)})
+					continue
+				}
 			}
 			o, err := e.Store.Head(ctx, entry.Bucket, entry.Key, entry.VersionID)
 			if errors.Is(err, fault.NotFound) {
@@ -188,24 +194,42 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 				continue
 			}
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			objects, of = append(objects, o), append(of, i)
+			granted = append(granted, !ask)
 		}
 	}
-	if len(objects) == 0 {
-		return rows, nil
+	if len(objects) > 0 {
+		outcomes, err := e.settle(ctx, src, objects, granted, plan)
+		if err != nil {
+			return nil, nil, err
+		}
+		for k, out := range outcomes {
+			row := &rows[of[k]]
+			row.VersionID = objects[k].ID
+			row.Succeeded, row.HTTPStatus, row.Code, row.Message = out.Code == "", out.Status, out.Code, out.Message
+			for _, c := range out.Copies {
+				outcome.Copy(c.Bucket, c.Rule, objects[k].Size, c.There, c.Code != "")
+			}
+		}
 	}
-	outcomes, err := e.Replicate.Replicate(ctx, src, objects)
-	if err != nil {
-		return nil, err
+	for i := range rows {
+		outcome.Task(job.Cause{Code: rows[i].Code, Key: rows[i].Key, VersionID: rows[i].VersionID, Reason: rows[i].Message})
 	}
-	for k, out := range outcomes {
-		row := &rows[of[k]]
-		row.VersionID = objects[k].ID
-		row.Succeeded, row.HTTPStatus, row.Code, row.Message = out.Code == "", out.Status, out.Code, out.Message
+	return rows, outcome, nil
+}
+
+// settle replicates versions, or, for a plan, looks what would come of it.
+func (e *Engine) settle(ctx context.Context, src *bucket.Bucket, versions []*store.Object, granted []bool, plan *chunker) ([]replicate.Existing, error) {
+	if plan == nil {
+		return e.Replicate.Replicate(ctx, src, versions)
 	}
-	return rows, nil
+	plan.plan.Source = src.Name
+	for _, o := range versions {
+		plan.plan.Target(&o.Version)
+	}
+	return e.Replicate.Foresee(ctx, src, versions, granted)
 }
 
 // absent says what an entry names that is not there: the key, or one version

@@ -230,6 +230,14 @@ type Existing struct {
 	Status  int    // HTTP status for the report: 200 if delivered everywhere
 	Code    string // AWS's failure code; "" if delivered
 	Message string
+	Copies  []Copy // one for each destination of the version
+}
+
+// Copy is what becomes of a version at one destination.
+type Copy struct {
+	Bucket, Rule string
+	There        bool   // it was there before
+	Code         string // AWS's failure code; "" if it arrived
 }
 
 // Replicate carries versions of one bucket that exist already to where the
@@ -238,42 +246,98 @@ type Existing struct {
 // are durable when it returns, one for each version. An error means that some
 // may not be settled and all may be tried again.
 func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*store.Object) ([]Existing, error) {
-	set, err := e.rules.Of(src)
-	if err = errors.Join(err, e.Yield(ctx)); err != nil {
+	if err := e.Yield(ctx); err != nil {
 		return nil, err
 	}
-	out := make([]Existing, len(versions))
-	var todo []store.Delivery
-	var of []int // index in versions of each delivery
-	for i, o := range versions {
-		if set == nil {
-			out[i] = Existing{500, "SrcBucketReplicationConfigMissing", reason(noConfiguration(src))}
-			continue
-		}
-		choices := set.SelectExisting(&o.Version)
-		if len(choices) == 0 {
-			out[i] = Existing{500, "SrcObjectNotEligible", "Object is not eligible for replication"}
-			continue
-		}
-		out[i] = Existing{Status: 200}
-		for _, c := range choices {
-			d := e.existing(src, set.Role, c, o)
-			if d.Replica != nil && d.Outcome.Changed == 0 && e.delivered(ctx, o, d.Replica) {
-				d.Replica = nil
-			}
-			todo, of = append(todo, d), append(of, i)
-		}
+	out, todo, err := e.existingAll(ctx, src, versions, nil)
+	if err != nil {
+		return nil, err
 	}
 	outcomes, err := e.store.Deliver(ctx, todo)
 	if err != nil {
 		return nil, err
 	}
-	for k, d := range outcomes {
-		if r := &out[of[k]]; d.Status == object.Failed && r.Code == "" {
-			*r = Existing{statusOf(d.Code), d.Code, d.Reason}
+	ended(out, outcomes)
+	return out, nil
+}
+
+// Foresee returns what Replicate would, with nothing done: the same decisions.
+// What the role may do it takes for granted where granted says so, which has a
+// word on each version.
+func (e *Engine) Foresee(ctx context.Context, src *bucket.Bucket, versions []*store.Object, granted []bool) ([]Existing, error) {
+	out, todo, err := e.existingAll(ctx, src, versions, granted)
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]object.Delivery, len(todo))
+	for k := range todo {
+		d := &todo[k]
+		outcomes[k] = d.Outcome
+		if d.Replica == nil || d.Outcome.Changed != 0 {
+			continue
+		}
+		gone, err := e.store.HardDeleted(d.Replica.Bucket, d.Replica.Key, d.Replica.ID)
+		if err != nil {
+			return nil, err
+		}
+		if gone {
+			outcomes[k].Status, outcomes[k].Code, outcomes[k].Reason = object.Failed, store.HardDeletedCode, store.HardDeletedReason(d.Replica.Bucket)
 		}
 	}
+	ended(out, outcomes)
 	return out, nil
+}
+
+// existingAll plans the deliveries of versions, those of each one after the
+// other, and begins their outcomes.
+func (e *Engine) existingAll(ctx context.Context, src *bucket.Bucket, versions []*store.Object, granted []bool) ([]Existing, []store.Delivery, error) {
+	set, err := e.rules.Of(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := make([]Existing, len(versions))
+	todo, copies := make([]store.Delivery, 0, len(versions)), make([]Copy, 0, len(versions))
+	for i, o := range versions {
+		if set == nil {
+			out[i] = Existing{Status: 500, Code: "SrcBucketReplicationConfigMissing", Message: reason(noConfiguration(src))}
+			continue
+		}
+		choices := set.SelectExisting(&o.Version)
+		if len(choices) == 0 {
+			out[i] = Existing{Status: 500, Code: "SrcObjectNotEligible", Message: "Object is not eligible for replication"}
+			continue
+		}
+		begin, plan := len(copies), e.existing
+		if granted != nil && granted[i] {
+			plan = e.granted
+		}
+		for _, c := range choices {
+			d, there := plan(src, set.Role, c, o), false
+			if d.Replica != nil && d.Outcome.Changed == 0 && e.delivered(ctx, o, d.Replica) {
+				d.Replica, there = nil, true
+			}
+			todo, copies = append(todo, d), append(copies, Copy{Bucket: c.Destination, Rule: c.Rule.ID, There: there})
+		}
+		out[i] = Existing{Status: 200, Copies: copies[begin:len(copies):len(copies)]}
+	}
+	return out, todo, nil
+}
+
+// ended notes in the outcomes of versions how their deliveries ended.
+func ended(out []Existing, deliveries []object.Delivery) {
+	k := 0
+	for i := range out {
+		r := &out[i]
+		for j := range r.Copies {
+			if d := &deliveries[k]; d.Status == object.Failed {
+				r.Copies[j].Code, r.Copies[j].There = d.Code, false
+				if r.Code == "" {
+					r.Status, r.Code, r.Message = statusOf(d.Code), d.Code, d.Reason
+				}
+			}
+			k++
+		}
+	}
 }
 
 // existing plans one delivery of a job. Of a replica that could not send its own
@@ -288,6 +352,16 @@ func (e *Engine) existing(src *bucket.Bucket, role string, c rule.Choice, o *sto
 	return e.copy(src, role, c.Rule, o, object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID})
 }
 
+// granted is existing where the role may do whatever is needed.
+func (e *Engine) granted(src *bucket.Bucket, role string, c rule.Choice, o *store.Object) store.Delivery {
+	d := object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID}
+	_, dst, err := e.ends(src, role, c.Rule)
+	if err != nil {
+		return failed(o, d, err)
+	}
+	return store.Delivery{Source: o, Replica: c.Rule.Replica(&o.Version, src, dst), Outcome: d}
+}
+
 // delivered reports whether the destination has the version already, and all
 // of it that can change.
 func (e *Engine) delivered(ctx context.Context, o *store.Object, r *object.Version) bool {
@@ -299,17 +373,8 @@ func (e *Engine) delivered(ctx context.Context, o *store.Object, r *object.Versi
 	return !have.IsReplica() || slices.Equal(have.Tags, o.Tags) && have.Lock == r.Lock && slices.Equal(have.ACL, r.ACL)
 }
 
-// Eligible reports whether a batch job of the bucket would replicate a version.
-func (e *Engine) Eligible(src *bucket.Bucket, o *store.Object) bool {
-	set, err := e.rules.Of(src)
-	return err == nil && set != nil && len(set.SelectExisting(&o.Version)) > 0
-}
-
-// HasRules reports whether a bucket has a replication configuration.
-func (e *Engine) HasRules(src *bucket.Bucket) (bool, error) {
-	set, err := e.rules.Of(src)
-	return set != nil, err
-}
+// RulesOf returns the replication configuration of a bucket; nil if it has none.
+func (e *Engine) RulesOf(src *bucket.Bucket) (*rule.Set, error) { return e.rules.Of(src) }
 
 // statusOf is the HTTP status that a failure code has in a report. AWS shows
 // 500 for SrcObjectNotEligible; for the others it is not documented.

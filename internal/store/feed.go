@@ -157,6 +157,15 @@ func (s *Store) onward(c *deliverCommand) []object.Delivery {
 	return slices.DeleteFunc(s.resend(b, o.Version, tags), func(d object.Delivery) bool { return d.Bucket == c.bucket })
 }
 
+// HardDeletedCode is the failure code of a delivery that would make a replica
+// that is HardDeleted.
+const HardDeletedCode = "DstObjectHardDeleted"
+
+// HardDeletedReason says why such a delivery fails.
+func HardDeletedReason(bucket string) string {
+	return "this version was deleted by its version id from destination bucket " + bucket + "; " + copyAnew
+}
+
 // HardDeleted reports whether a replica was deleted from a bucket by its
 // version id; it is not to be made again.
 func (s *Store) HardDeleted(bucket, key, id string) (bool, error) {
@@ -384,7 +393,7 @@ func (c *deliverCommand) admitted(a *applier) bool {
 func (c *deliverCommand) replaces(a *applier) bool {
 	switch r := c.replica; {
 	case a.has(layout.Deleted(r.Bucket, r.Key, r.ID)):
-		c.fail("DstObjectHardDeleted", "this version was deleted by its version id from destination bucket "+r.Bucket+"; "+copyAnew)
+		c.fail(HardDeletedCode, HardDeletedReason(r.Bucket))
 	case r.ID == object.NullID && a.hasOwn(r):
 		c.fail("DstPutObjectNotPermitted", "destination bucket "+r.Bucket+" has a null version of its own under this key, which the replica would replace; "+copyAnew)
 	case r.ID == object.NullID && a.holds(r, c.outcome.Time):

@@ -1,0 +1,110 @@
+package batch
+
+import (
+	"context"
+
+	"twinbucket/job"
+	"twinbucket/manifest"
+	"twinbucket/object"
+	"twinbucket/rule"
+)
+
+// Plan returns what a job would do: it is prepared, and nothing of it is kept.
+func (e *Engine) Plan(ctx context.Context, account, region string, spec *job.Spec) (*job.Plan, error) {
+	r := &record{Job: job.Job{ID: newID(), Account: account, Region: region, Spec: *spec}}
+	d := &driver{e: e, name: name(account, r.ID)}
+	c := d.e.chunker(r)
+	c.unkept = true
+	_, err := d.manifest(ctx, r, c)
+	if err == nil && spec.Report.Enabled {
+		err = d.mayReport(r)
+	}
+	if no := refusalOf(err); no != nil {
+		c.plan.Failures, err = no.failures(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.planned(c)
+}
+
+// planned returns the plan that a manifest has come to.
+func (e *Engine) planned(c *chunker) (*job.Plan, error) {
+	rate, jobs, err := e.pace(c.r.Account)
+	if err != nil {
+		return nil, err
+	}
+	c.plan.Made = e.Now().UTC()
+	if c.plan.Seen.Versions == 0 { // a manifest that was brought along excludes nothing
+		c.plan.Seen = job.Amount{Versions: c.plan.Tasks, Bytes: c.plan.Objects.Bytes}
+	}
+	c.plan.Finish(rate, jobs)
+	return &c.plan, nil
+}
+
+// measured is how many jobs of an account, the latest, are asked for their pace.
+const measured = 20
+
+// pace returns how many tasks a second the latest jobs of an account worked on,
+// and how many jobs these are.
+func (e *Engine) pace(account string) (rate float64, jobs int, err error) {
+	latest, _, err := e.List(account, nil, "", measured)
+	if err != nil {
+		return 0, 0, err
+	}
+	var tasks, seconds int64
+	for _, j := range latest {
+		if j.Progress.ActiveSeconds > 0 && j.Progress.Run() > 0 {
+			jobs++
+			tasks += j.Progress.Run()
+			seconds += j.Progress.ActiveSeconds
+		}
+	}
+	if seconds == 0 {
+		return 0, 0, nil
+	}
+	return float64(tasks) / float64(seconds), jobs, nil
+}
+
+// What the roles may do is asked for the first askedAll tasks, and of those that follow for one in askedOf: asking takes as long as replicating.
+const (
+	askedAll = 1000
+	askedOf  = 100
+)
+
+// foresee adds to the plan what is to become of the entries.
+func (c *chunker) foresee(ctx context.Context, entries []manifest.Entry) error {
+	c.plan.Tasks += int64(len(entries))
+	_, outcome, err := c.e.replicate(ctx, c.r, entries, c)
+	if err != nil {
+		return err
+	}
+	c.plan.Foreseen.Add(outcome)
+	return nil
+}
+
+// ask reports whether it is to be asked what the next task needs.
+func (c *chunker) ask() bool {
+	c.looked++
+	if c.looked > askedAll && c.looked%askedOf != 0 {
+		return false
+	}
+	c.plan.Asked++
+	return true
+}
+
+// exclusion names the filter that keeps a version of a bucket out of a
+// manifest, and says why; "" if none does.
+func exclusion(f *job.Filter, set *rule.Set, v *object.Version) (filter, why string) {
+	if no, instead := f.Refuses(v); no != "" {
+		return no, instead
+	}
+	if f == nil || f.EligibleForReplication == nil || !*f.EligibleForReplication || len(set.SelectExisting(v)) > 0 {
+		return "", ""
+	}
+	no := set.Obstacle(v)
+	if no.Cause == rule.OtherPrefix && len(set.Rules) > 1 {
+		return "EligibleForReplication", "the key begins with no rule's prefix"
+	}
+	return "EligibleForReplication", "rule " + no.Rule.ID + ": " + no.String()
+}

@@ -1,0 +1,218 @@
+package batch_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"twinbucket/arn"
+	"twinbucket/bucket"
+	"twinbucket/internal/store"
+	"twinbucket/internal/testenv"
+	"twinbucket/job"
+	"twinbucket/manifest"
+	"twinbucket/object"
+)
+
+// planned returns what a job would do.
+func planned(t *testing.T, e *testenv.Env, j job.Job) *job.Plan {
+	t.Helper()
+	p, err := e.Batch.Plan(t.Context(), j.Account, j.Region, &j.Spec)
+	e.Must(err)
+	return p
+}
+
+func TestPlan(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 4) // of one byte
+	o := e.Head(testenv.SrcBucket, "old/00003", "")
+	_, err := e.Store.Delete(t.Context(), testenv.SrcBucket, o.Key, o.ID, testenv.Source)
+	e.Must(err)
+	e.Start()
+	// One is there already, and one is excluded by each of two filters.
+	reached(t, e, create(t, e, spec(func(s *job.Spec) {
+		s.Token = "first"
+		s.Generator.Filter.KeyName = &job.KeyNameConstraint{Suffixes: []string{"0"}}
+	})).ID, job.Complete)
+	e.Document(testenv.SrcBucket, bucket.Replication, "")
+	e.Put(testenv.SrcBucket, "new", "12345")
+	e.Document(testenv.SrcBucket, bucket.Replication, strings.Replace(testenv.Config, "<Filter/>", "<Filter><Prefix>old/</Prefix></Filter>", 1))
+	ask := spec(func(s *job.Spec) {
+		s.Generator.Filter.ObjectReplicationStatuses = nil
+		s.Generator.Filter.KeyName = &job.KeyNameConstraint{Suffixes: []string{"0", "1", "w"}}
+	})
+	want := &job.Plan{
+		Source: testenv.SrcBucket, Seen: job.Amount{Versions: 4, Bytes: 8},
+		Tasks: 2, Objects: job.Amount{Versions: 2, Bytes: 2}, Asked: 2,
+		Excluded: []job.Exclusion{
+			{Filter: "EligibleForReplication", Why: `rule all: the key does not begin with "old/"`, Amount: job.Amount{Versions: 1, Bytes: 5}, Key: "new"},
+			{Filter: "MatchAnySuffix", Amount: job.Amount{Versions: 1, Bytes: 1}, Key: "old/00002"},
+		},
+		Foreseen: job.Outcome{Succeeded: 2, Destinations: []job.Destination{{
+			Bucket: testenv.DstBucket, Rule: "all", Carried: job.Amount{Versions: 1, Bytes: 1}, There: job.Amount{Versions: 1, Bytes: 1},
+		}}},
+		Requests: job.Requests{Tasks: 2, Puts: 1},
+	}
+	before, _, err := e.Batch.List(testenv.Source, nil, "", 10)
+	e.Must(err)
+	got := planned(t, e, ask)
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(job.Plan{}, "Made", "Estimate")); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if got.Made.IsZero() {
+		t.Error("it was not made at any time")
+	}
+	after, _, err := e.Batch.List(testenv.Source, nil, "", 10)
+	e.Must(err)
+	page, err := e.Store.List(t.Context(), ".batch", store.ListOptions{Max: 100})
+	e.Must(err)
+	for _, o := range page.Objects {
+		if !strings.HasPrefix(o.Key, before[0].ID) {
+			t.Errorf("a plan left %s", o.Key)
+		}
+	}
+	if len(after) != len(before) {
+		t.Errorf("%d jobs, before %d", len(after), len(before))
+	}
+}
+
+// TestPlanOfAManifest that was brought along: what it names is looked up.
+func TestPlanOfAManifest(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 2)
+	o := e.Head(testenv.SrcBucket, "old/00000", "")
+	m := e.Put(testenv.Reports, "list.csv", fmt.Sprintf("src-bucket,old/00000,%s\nsrc-bucket,none,%s\n", o.ID, o.ID))
+	got := planned(t, e, spec(func(s *job.Spec) {
+		s.Generator = nil
+		s.Manifest = &job.Manifest{
+			Format: manifest.CSV, Fields: []manifest.Field{manifest.Bucket, manifest.Key, manifest.VersionID},
+			Location: job.Location{ObjectARN: arn.Object(testenv.Reports, "list.csv"), ETag: m.ETag},
+		}
+	}))
+	if got.Tasks != 2 || got.Objects != (job.Amount{Versions: 1, Bytes: 1}) || got.Seen.Versions != 2 {
+		t.Errorf("%+v", got)
+	}
+	if f := got.Foreseen; f.Succeeded != 1 || f.Failed != 1 || f.Failures[0].Code != "SrcKeyNotFound" || f.Failures[0].Key != "none" {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestPlanForesees what will refuse the tasks, and what the job as a whole, and
+// that comes so.
+func TestPlanForesees(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		change func(*testenv.Env, *job.Spec)
+		code   string // of the tasks
+		fails  string // code of the job
+		says   string
+	}{
+		"nothing": {func(*testenv.Env, *job.Spec) {}, "", "", ""},
+		"may not initiate": {func(e *testenv.Env, _ *job.Spec) {
+			e.Role("batch", "batchoperations.s3.amazonaws.com", testenv.BatchGrants[1:]...)
+		}, "InitiateReplicationNotPermitted", "", "s3:InitiateReplication"},
+		"replication role is not trusted": {func(e *testenv.Env, _ *job.Spec) {
+			e.Role("repl", "ec2.amazonaws.com", testenv.ReplGrants...)
+		}, "AssumeRoleNotPermitted", "", "s3.amazonaws.com"},
+		"destination refuses": {func(e *testenv.Env, _ *job.Spec) {
+			e.Document(testenv.DstBucket, bucket.Policy, "")
+		}, "DstPutObjectNotPermitted", "", "s3:ReplicateObject"},
+		"deleted there": {func(e *testenv.Env, _ *job.Spec) {
+			src, err := e.Store.Bucket(testenv.SrcBucket)
+			e.Must(err)
+			o := e.Head(testenv.SrcBucket, "old/00000", "")
+			_, err = e.Replicate.Replicate(e.T.Context(), src, []*store.Object{o})
+			e.Must(err)
+			_, err = e.Store.Delete(e.T.Context(), testenv.DstBucket, o.Key, o.ID, testenv.Destination)
+			e.Must(err)
+		}, "DstObjectHardDeleted", "", "copy the source object onto itself"},
+		"batch role is not trusted": {func(_ *testenv.Env, s *job.Spec) { s.RoleARN = testenv.ReplRole }, "", "AssumeRoleNotPermitted", "batchoperations"},
+		"may not write the report": {func(e *testenv.Env, _ *job.Spec) {
+			e.Role("batch", "batchoperations.s3.amazonaws.com", testenv.BatchGrants[:2]...)
+		}, "", "ReportWriteNotPermitted", "s3:PutObject"},
+		"may not write the manifest": {func(e *testenv.Env, s *job.Spec) {
+			e.Role("batch", "batchoperations.s3.amazonaws.com", testenv.BatchGrants[:2]...)
+			s.Generator.EnableOutput = true
+			s.Generator.Output = &job.Output{Bucket: arn.Bucket(testenv.Reports), Format: manifest.Generated}
+		}, "", "ManifestWriteNotPermitted", "s3:PutObject"},
+		"nothing to do": {func(_ *testenv.Env, s *job.Spec) {
+			s.Generator.Filter.KeyName = &job.KeyNameConstraint{Prefixes: []string{"x"}}
+		}, "", "NoKeysFound", "1 of the 1 versions in src-bucket are excluded by MatchAnyPrefix (for example old/00000)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := existing(t, 1)
+			j := spec(func(s *job.Spec) { s.Generator.Filter.ObjectReplicationStatuses = nil })
+			c.change(e, &j.Spec)
+			got := planned(t, e, j)
+			var code, fails string
+			if f := got.Foreseen.Failures; len(f) > 0 {
+				code = f[0].Code
+			}
+			if len(got.Failures) > 0 {
+				fails = got.Failures[0].Code
+			}
+			if said := fmt.Sprint(got.Foreseen.Failures, got.Failures); code != c.code || fails != c.fails || !strings.Contains(said, c.says) {
+				t.Errorf("%+v", got)
+			}
+			e.Start()
+			want := job.Complete
+			if c.fails != "" {
+				want = job.Failed
+			}
+			done := reached(t, e, create(t, e, j).ID, want)
+			if len(got.Failures) > 0 && (done.Failures[0] != got.Failures[0] || len(done.Failures) != len(got.Failures)) {
+				t.Errorf("foreseen %+v, and it came %+v", got.Failures, done.Failures)
+			}
+			if want != job.Complete {
+				return
+			}
+			for _, row := range lines(t, e, done.ID) {
+				if row.Code != c.code || row.Code != "" && row.Message != got.Foreseen.Failures[0].Reason {
+					t.Errorf("%+v, foreseen %+v", row, got.Foreseen)
+				}
+			}
+		})
+	}
+}
+
+// TestNoKeysFoundSaysWhy: what each filter excluded, and how many.
+func TestNoKeysFoundSaysWhy(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	e.Document(testenv.SrcBucket, bucket.Replication, strings.Replace(testenv.Config, "<Filter/>", "<Filter><Prefix>a/</Prefix></Filter>", 1))
+	e.Start()
+	none := reached(t, e, create(t, e, spec(func(s *job.Spec) { s.Token = "empty" })).ID, job.Failed)
+	if got := fmt.Sprint(none.Failures[1:]); got != "[{NoKeysFound there is no version in src-bucket}]" {
+		t.Error(got)
+	}
+	for i := range 3 {
+		e.Put(testenv.SrcBucket, fmt.Sprintf("logs/%d", i), "x")
+	}
+	e.Settled(e.Put(testenv.SrcBucket, "a/1", "x", object.Tag{Key: "k", Value: "v"}))
+	j := reached(t, e, create(t, e, spec()).ID, job.Failed)
+	want := []job.Failure{
+		{Code: "NoKeysFound", Reason: "Manifest generation found no keys matching the filter criteria."},
+		{Code: "NoKeysFound", Reason: `3 of the 4 versions in src-bucket are excluded by EligibleForReplication: rule all: the key does not begin with "a/" (for example logs/0)`},
+		{Code: "NoKeysFound", Reason: "1 of the 4 versions in src-bucket are excluded by ObjectReplicationStatuses: COMPLETED (for example a/1)"},
+	}
+	if diff := cmp.Diff(want, j.Failures); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestPlanAsksForASample: of many tasks what is permitted is asked for some, and
+// all are counted.
+func TestPlanAsksForASample(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 1500)
+	e.Document(testenv.DstBucket, bucket.Policy, "")
+	got := planned(t, e, spec())
+	if f := got.Foreseen; got.Tasks != 1500 || got.Asked != 1005 || f.Failed != 1005 || f.Failures[0].Count != 1005 || f.Succeeded != 495 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -64,7 +64,9 @@ func writeJob(out io.Writer, j *job.Job) error {
 	spec := &j.Spec
 	row("job", j.ID)
 	row("state", stateOf(j))
-	row("description", spec.Description)
+	if spec.Description != selection(spec) {
+		row("description", spec.Description)
+	}
 	row("operation", spec.Operation)
 	row("objects", selection(spec))
 	row("tasks", tasks(j))

@@ -29,6 +29,7 @@ type jobSpecFlags struct {
 	LargerThan    *jobSize          `placeholder:"SIZE" help:"Only objects larger than this, such as 512, 64K, 10M or 1G (of 1024)."`
 	SmallerThan   *jobSize          `placeholder:"SIZE" help:"Only objects smaller than this."`
 	Class         []string          `placeholder:"CLASS" help:"Only objects of these storage classes, such as STANDARD."`
+	Encryption    string            `placeholder:"KIND" help:"Only objects encrypted so: SSE-S3, SSE-KMS, DSSE-KMS, SSE-C, NOT-SSE."`
 	SaveManifest  string            `placeholder:"s3://BUCKET/PREFIX" help:"Keep the list of the job's objects there."`
 	Manifest      string            `placeholder:"s3://BUCKET/KEY" help:"The objects are those listed there: in a CSV file, or by an inventory's manifest.json."`
 	Fields        []string          `default:"Bucket,Key,VersionId" placeholder:"FIELD" help:"Columns of the CSV file: Bucket, Key, VersionId and Ignore (${default})."`
@@ -170,7 +171,7 @@ func (f *jobSpecFlags) manifest() (*job.Manifest, error) {
 
 // filters reports whether a flag chooses objects.
 func (f *jobSpecFlags) filters() bool {
-	return f.All || f.Prefix+f.Suffix+f.Contains != "" || len(f.Status)+len(f.Class) > 0 ||
+	return f.All || f.Prefix+f.Suffix+f.Contains+f.Encryption != "" || len(f.Status)+len(f.Class) > 0 ||
 		!f.CreatedAfter.IsZero() || !f.CreatedBefore.IsZero() || f.LargerThan != nil || f.SmallerThan != nil
 }
 
@@ -193,6 +194,9 @@ func (f *jobSpecFlags) generator(account string) (*job.Generator, error) {
 	}
 	if eligible := !f.All; eligible {
 		filter.EligibleForReplication = &eligible
+	}
+	if f.Encryption != "" {
+		filter.ObjectEncryption = []job.EncryptionFilter{{Kind: strings.ToUpper(f.Encryption)}}
 	}
 	if prefix+f.Prefix+f.Suffix+f.Contains != "" {
 		filter.KeyName = &job.KeyNameConstraint{Prefixes: given(prefix + f.Prefix), Suffixes: given(f.Suffix), Substrings: given(f.Contains)}

@@ -55,8 +55,9 @@ func TestJobSpec(t *testing.T) {
 			EligibleForReplication: eligible,
 			KeyName:                &job.KeyNameConstraint{Prefixes: []string{"a,b"}, Suffixes: []string{".txt"}, Substrings: []string{"x"}},
 		}, nil),
-		"s3://src --status none,FAILED --class standard_ia": of(job.Filter{
+		"s3://src --status none,FAILED --class standard_ia --encryption sse-s3": of(job.Filter{
 			EligibleForReplication: eligible, ObjectReplicationStatuses: []string{"NONE", "FAILED"}, StorageClasses: []string{"STANDARD_IA"},
+			ObjectEncryption: []job.EncryptionFilter{{Kind: "SSE-S3"}},
 		}, nil),
 		"s3://src --created-after 2026-01-31 --created-before 2026-01-31T02:00:00+01:00": of(job.Filter{
 			EligibleForReplication: eligible, CreatedAfter: &day, CreatedBefore: ptr(day.Add(time.Hour)),

@@ -112,10 +112,12 @@ func (a *jobs) advise(out io.Writer, j *job.Job) error {
 	switch {
 	case j.State == job.Suspended:
 		_, err = fmt.Fprintf(out, "It awaits your confirmation, until %s: %s\n", moment(j.Suspended.Add(job.ConfirmWithin)), a.command("job", "run", j.ID))
+	case j.State.Terminal() && j.Progress.Failed > 0 && (j.Spec.Report.Enabled || !a.AWS()):
+		_, err = fmt.Fprintf(out, "What failed, and why: %s\n", a.command("job", "report", j.ID, "--failed"))
+	case j.State.Terminal() && j.Progress.Failed > 0:
+		_, err = fmt.Fprintln(out, "What failed is not known, for no report was asked for: --report s3://BUCKET/PREFIX")
 	case j.State == job.Failed && j.Spec.Generator != nil && !nothingToDo(j):
 		_, err = fmt.Fprintf(out, "What the job needs, and what is refused: %s\n", a.check(&j.Spec))
-	case j.State.Terminal() && j.Progress.Failed > 0:
-		_, err = fmt.Fprintf(out, "What failed, and why: %s\n", a.command("job", "report", j.ID, "--failed"))
 	}
 	return err
 }

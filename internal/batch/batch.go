@@ -164,11 +164,14 @@ func (e *Engine) current(r *record) job.Job {
 	e.mu.Lock()
 	d := e.drivers[name(r.Account, r.ID)]
 	e.mu.Unlock()
-	if d != nil && d.overlay(&r.Job) || r.State != job.Active && r.State != job.Pausing {
+	if d != nil && d.overlay(&r.Job) {
 		return r.Job
 	}
-	if t, err := e.tally(context.Background(), r); err == nil {
-		r.Progress = t.progress()
+	switch r.State {
+	case job.Active, job.Pausing, job.Completing, job.Cancelling, job.Failing:
+		if t, err := e.tally(context.Background(), r); err == nil {
+			r.Progress = t.progress()
+		}
 	}
 	return r.Job
 }

@@ -17,6 +17,8 @@ import (
 	"twinbucket/manifest"
 	"twinbucket/object"
 	"twinbucket/report"
+
+	"golang.org/x/sync/errgroup"
 )
 
 const anyRevision = catalog.Any
@@ -252,10 +254,16 @@ func (e *Engine) dropChunks(ctx context.Context, r *record) error {
 		if err != nil || len(page.Objects) == 0 {
 			return err
 		}
+		var g errgroup.Group // whose deletes share a sync
+		g.SetLimit(100)
 		for _, o := range page.Objects {
-			if _, err := e.Store.Delete(ctx, internalBucket, o.Key, "", ""); err != nil {
+			g.Go(func() error {
+				_, err := e.Store.Delete(ctx, internalBucket, o.Key, "", "")
 				return err
-			}
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
 		}
 	}
 }

@@ -18,7 +18,7 @@ type driver struct {
 	mu    sync.Mutex
 	again bool               // the record was changed since it was read
 	stop  context.CancelFunc // ends the step that is under way
-	shift *shift             // the step that is under way, if the job is Active
+	now   func() tally       // how far the job is, if the step that is under way knows
 }
 
 // Run drives the jobs that have not ended until soft is done. A step that is
@@ -51,10 +51,12 @@ func (e *Engine) Run(soft, hard context.Context) error {
 	}
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()
+	var looked time.Time
 	for {
-		if err := e.expire(soft); err != nil && soft.Err() == nil {
-			e.Log.Warn("cannot look for expired jobs", "cause", err)
+		if err := e.look(soft, looked); err != nil && soft.Err() == nil {
+			e.Log.Warn("cannot look through the jobs", "cause", err)
 		}
+		looked = e.Now()
 		for waiting := true; waiting; {
 			for _, name := range e.take() {
 				begin(name)
@@ -214,6 +216,8 @@ func (d *driver) act(ctx, hard context.Context, r *record) (more bool, err error
 		return true, d.work(ctx, hard, r, have.wanted)
 	case job.Pausing:
 		return true, d.move(ctx, job.Settle, nil)
+	case job.Suspended:
+		d.e.remind(r)
 	case job.Completing, job.Cancelling, job.Failing:
 		d.e.slots.give(d.name)
 		return true, d.finish(ctx, r)
@@ -242,28 +246,40 @@ func (d *driver) fail(ctx context.Context, no *refusal) error {
 	return d.move(ctx, job.Fail, func(r *record) { r.Failures = append(r.Failures, no.failures()...) })
 }
 
-// overlay adds to a job what the shift under way has done; false: none is.
+// show has a step say how far the job is, until it is called with nil.
+func (d *driver) show(now func() tally) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.now = now
+}
+
+// overlay adds to a job what the step under way knows; false: none does.
 func (d *driver) overlay(j *job.Job) bool {
 	d.mu.Lock()
-	s := d.shift
+	now := d.now
 	d.mu.Unlock()
-	if s == nil {
+	if now == nil {
 		return false
 	}
-	t := s.now()
+	t := now()
 	j.Progress = t.progress()
 	return true
 }
 
-// expire fails jobs that nobody confirmed and forgets those that ended long ago.
-func (e *Engine) expire(ctx context.Context) error {
+// remindEvery is how often the log names a job that waits for its user.
+const remindEvery = 24 * time.Hour
+
+// look goes through the jobs: it reminds of those that wait for their user,
+// fails those that nobody confirmed, and forgets those that ended long ago.
+// Before is when it looked last.
+func (e *Engine) look(ctx context.Context, before time.Time) error {
 	all, err := e.all()
 	if err != nil {
 		return err
 	}
-	for _, r := range all {
-		now := e.Now()
-		switch {
+	now := e.Now()
+	for i := range all {
+		switch r := &all[i]; {
 		case r.State == job.Suspended && now.Sub(r.Job.Suspended) > job.ConfirmWithin:
 			err = e.jobs.Update(ctx, name(r.Account, r.ID), func(r *record) error {
 				if r.State != job.Suspended {
@@ -272,12 +288,21 @@ func (e *Engine) expire(ctx context.Context) error {
 				r.Failures = append(r.Failures, job.Failure{Code: "JobExpired", Reason: "The job was not confirmed within 30 days."})
 				return e.move(r, job.Expire)
 			})
+		case r.State == job.Suspended && now.Sub(r.Job.Suspended)/remindEvery > before.Sub(r.Job.Suspended)/remindEvery:
+			e.remind(r)
 		case r.State.Terminal() && now.Sub(r.Ended) > job.KeptFor:
-			err = errors.Join(e.dropChunks(ctx, &r), e.tokens.Delete(ctx, name(r.Account, r.Spec.Token), anyRevision), e.jobs.Delete(ctx, name(r.Account, r.ID), anyRevision))
+			err = errors.Join(e.dropChunks(ctx, r), e.tokens.Delete(ctx, name(r.Account, r.Spec.Token), anyRevision), e.jobs.Delete(ctx, name(r.Account, r.ID), anyRevision))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// remind says in the log that a job waits for its user.
+func (e *Engine) remind(r *record) {
+	e.Log.Warn("a job awaits the confirmation of its user", "job", name(r.Account, r.ID), "tasks", r.Progress.Total,
+		"since", r.Job.Suspended, "fails", r.Job.Suspended.Add(job.ConfirmWithin),
+		"hint", "twinbucket job run "+r.ID+", or aws s3control update-job-status with the status Ready or Cancelled")
 }

@@ -28,6 +28,8 @@ func (d *driver) finish(ctx context.Context, r *record) error {
 		return err
 	}
 	r.Progress = t.progress()
+	d.show(func() tally { return *t })
+	defer d.show(nil)
 	if r.Spec.Report.Enabled && r.Progress.Run() > 0 {
 		err := d.writeReport(ctx, r)
 		if errors.Is(err, fault.Damaged) {

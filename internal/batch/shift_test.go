@@ -1,17 +1,25 @@
 package batch_test
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"twinbucket/fault"
 	"twinbucket/internal/batch"
+	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
 	"twinbucket/job"
+	"twinbucket/role"
 )
 
 // engine replaces the engine of e by one with other settings.
 func engine(e *testenv.Env, change func(*batch.Config)) {
-	c := batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate}
+	c := batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Log: slog.New(slog.DiscardHandler)}
 	change(&c)
 	e.Batch = batch.New(c)
 }
@@ -112,4 +120,103 @@ func TestTimeInActive(t *testing.T) {
 	if took := done.Ended.Sub(done.Created); took < 1000*time.Hour {
 		t.Errorf("%v from creation to end", took)
 	}
+}
+
+// TestJobsExpire lets time pass: a job that nobody confirms is in the log every
+// day and fails after 30; 90 days later nothing is left of it.
+func TestJobsExpire(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 3)
+	log := &retries{after: make(chan time.Duration, 1), told: make(chan string, 10)}
+	var now time.Time
+	restart := func(day int) {
+		if day > 0 {
+			e.Crash()
+		}
+		now = time.Unix(0, 0).AddDate(0, 0, day)
+		engine(e, func(c *batch.Config) { c.Log, c.Now = slog.New(log), func() time.Time { return now } })
+		e.Start()
+	}
+	restart(0)
+	j := create(t, e, spec(func(s *job.Spec) { s.ConfirmationRequired = true }))
+	reached(t, e, j.ID, job.Suspended)
+	for _, day := range []int{0, 1, 30} {
+		if day > 0 {
+			restart(day)
+		}
+		if told := <-log.told; !strings.Contains(told, "awaits the confirmation") {
+			t.Errorf("day %d: %s", day, told)
+		}
+	}
+	restart(31)
+	expired := reached(t, e, j.ID, job.Failed)
+	if len(expired.Failures) != 1 || expired.Failures[0].Code != "JobExpired" {
+		t.Errorf("%+v", expired.Failures)
+	}
+	restart(31 + 90)
+	if j := create(t, e, spec(func(s *job.Spec) { s.Token = "other" })); j.State != job.New {
+		t.Error(j.State)
+	}
+	if _, err := e.Batch.Get(testenv.Source, j.ID); err != nil {
+		t.Errorf("after 90 days: %v", err)
+	}
+	restart(31 + 91)
+	testenv.Wait(t, func() (error, bool) {
+		_, err := e.Batch.Get(testenv.Source, j.ID)
+		return err, errors.Is(err, fault.NotFound)
+	})
+	left, err := e.Store.List(t.Context(), ".batch", store.ListOptions{Prefix: j.ID, Max: 1})
+	if err != nil || len(left.Objects) > 0 {
+		t.Errorf("%+v is left, %v", left.Objects, err)
+	}
+	if again := create(t, e, spec(func(s *job.Spec) { s.ConfirmationRequired = true })); again.ID == j.ID {
+		t.Error("its token gives the forgotten job")
+	}
+}
+
+// TestOutlivesSessions runs a job for years of its clock: between any two chunks
+// as much time passes as a session of a role can last, and again and again
+// somebody revokes all sessions that there are, or restarts the server.
+func TestOutlivesSessions(t *testing.T) {
+	t.Parallel()
+	const n = 3000
+	e := existing(t, n)
+	var looks atomic.Int64
+	begun := time.Now()
+	e.Now = func() time.Time { return begun.Add(time.Duration(looks.Add(1)) * 12 * time.Hour) }
+	restart := func() {
+		e.Crash()
+		engine(e, func(c *batch.Config) { c.ChunkSize, c.Now = 1, e.Now })
+		e.Start()
+	}
+	restart()
+	j := create(t, e, spec())
+	revoke := func(name string) {
+		e.Must(e.IAM.UpdateRole(t.Context(), testenv.Source, name, func(r *role.Role) error {
+			r.Inline["AWSRevokeOlderSessions"] = fmt.Appendf(nil, `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*",`+
+				`"Condition":{"DateLessThan":{"aws:TokenIssueTime":%q}}}]}`, e.Now().UTC().Format(time.RFC3339))
+			return nil
+		}))
+	}
+	for i := range 10 {
+		testenv.Wait(t, func() (job.Job, bool) {
+			j, err := e.Batch.Get(testenv.Source, j.ID)
+			e.Must(err)
+			return j, j.Progress.Run() > int64(i*n/10)
+		})
+		revoke("batch")
+		revoke("repl")
+		if i%5 == 1 {
+			restart()
+		}
+	}
+	done := reached(t, e, j.ID, job.Complete)
+	if done.Progress.Succeeded != n {
+		for _, row := range lines(t, e, j.ID) {
+			if !row.Succeeded {
+				t.Fatalf("%+v", row)
+			}
+		}
+	}
+	t.Logf("%.0f years", done.Ended.Sub(done.Created).Hours()/24/365)
 }

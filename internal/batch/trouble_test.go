@@ -54,11 +54,15 @@ func TestOneTokenMakesOneJob(t *testing.T) {
 type retries struct {
 	slog.Handler
 	after chan time.Duration
+	told  chan string // if not nil, every message
 }
 
 func (r *retries) Enabled(context.Context, slog.Level) bool { return true }
 
 func (r *retries) Handle(_ context.Context, rec slog.Record) error {
+	if r.told != nil {
+		r.told <- rec.Message
+	}
 	rec.Attrs(func(a slog.Attr) bool {
 		if a.Key == "after" {
 			r.after <- a.Value.Duration()

@@ -84,7 +84,7 @@ func (d *driver) work(ctx, hard context.Context, r *record, wanted <-chan struct
 	if err != nil {
 		return err
 	}
-	d.show(s)
+	d.show(s.now)
 	defer d.show(nil)
 	var g errgroup.Group
 	g.SetLimit(d.e.Workers)
@@ -133,13 +133,6 @@ func (d *driver) close(ctx context.Context, s *shift, err error, preempted bool)
 			return nil
 		}))
 	}
-}
-
-// show has the shift that is under way say how far the job is; nil: none is.
-func (d *driver) show(s *shift) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.shift = s
 }
 
 // runChunk works on one chunk and stores its result.

@@ -62,17 +62,20 @@ type Env struct {
 	Replicate *replicate.Engine
 	Batch     *batch.Engine
 
-	// Mend is the engine's option, as of the next Crash.
+	// Mend is the engine's option, and Now the clock of sessions, both as of the
+	// next Crash.
 	Mend bool
+	Now  func() time.Time
 
-	keys []keyring.Key
-	stop func()
+	keys   []keyring.Key
+	faults *vfs.Faults
+	stop   func()
 }
 
 // New returns an empty store with the two accounts. It is closed with the test.
 func New(t testing.TB) *Env {
 	t.Helper()
-	e := &Env{T: t, FS: vfs.Memory(), keys: keys}
+	e := &Env{T: t, FS: vfs.Memory(), Now: time.Now, keys: keys}
 	e.open()
 	t.Cleanup(func() { e.close() })
 	for name, id := range map[string]string{"source": Source, "destination": Destination} {
@@ -87,15 +90,19 @@ func (e *Env) open() {
 	e.T.Helper()
 	log := slog.New(slog.DiscardHandler)
 	e.Rules = new(replicate.Rules)
+	var fs vfs.FS = e.FS
+	if e.faults != nil {
+		fs = e.faults.Wrap(fs)
+	}
 	var err error
-	if e.Store, err = store.Open(e.FS, "/data", store.Options{Select: e.Rules.Select, SelectChanges: e.Rules.SelectChanges, Log: log, CacheSize: 1 << 20, Keys: e.keys}); err != nil {
+	if e.Store, err = store.Open(fs, "/data", store.Options{Select: e.Rules.Select, SelectChanges: e.Rules.SelectChanges, Log: log, CacheSize: 1 << 20, Keys: e.keys}); err != nil {
 		e.T.Fatal(err)
 	}
 	e.Catalog = catalog.New(e.Store)
-	if e.IAM, err = iam.New(e.Catalog, time.Now); err != nil {
+	if e.IAM, err = iam.New(e.Catalog, e.Now); err != nil {
 		e.T.Fatal(err)
 	}
-	e.Replicate = replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Log: log, Mend: e.Mend})
+	e.Replicate = replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Log: log, Now: e.Now, Mend: e.Mend})
 	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Log: log})
 }
 
@@ -103,10 +110,22 @@ func (e *Env) close() {
 	if e.stop != nil {
 		e.stop()
 	}
-	if err := e.Store.Close(); err != nil {
+	if err := e.Store.Close(); err != nil && e.faults == nil {
 		e.T.Error(err)
 	}
 }
+
+// Copy returns an environment over a copy of what is on the disk of this one,
+// to be closed by Close. Its engines are not running.
+func (e *Env) Copy() *Env {
+	e.T.Helper()
+	c := &Env{T: e.T, FS: e.FS.Crash(0, nil), Mend: e.Mend, Now: e.Now, keys: e.keys}
+	c.open()
+	return c
+}
+
+// Close ends a Copy.
+func (e *Env) Close() { e.close() }
 
 // Start runs the engines until the test ends or Reopen is called.
 func (e *Env) Start() {
@@ -114,7 +133,7 @@ func (e *Env) Start() {
 	var wg sync.WaitGroup
 	for _, run := range []func(soft, hard context.Context) error{e.Replicate.Run, e.Batch.Run} {
 		wg.Go(func() {
-			if err := run(ctx, ctx); err != nil && ctx.Err() == nil {
+			if err := run(ctx, ctx); err != nil && ctx.Err() == nil && e.faults == nil {
 				e.T.Error(err)
 			}
 		})
@@ -132,8 +151,22 @@ func (e *Env) Crash() {
 	e.T.Helper()
 	crashed := e.FS.Crash(0, nil)
 	e.close()
-	e.FS = crashed
+	e.FS, e.faults = crashed, nil
 	e.open()
+}
+
+// DieAt opens the store again over a disk whose journal takes nothing more from
+// its k-th operation on, until Crash. It returns a function that tells whether
+// it has come to that. The engines are not running afterwards.
+func (e *Env) DieAt(k int64) (dead func() bool) {
+	e.T.Helper()
+	e.close()
+	faults := &vfs.Faults{Under: "journal"}
+	e.faults = faults
+	e.open()
+	from := faults.Count() + k
+	faults.FailFrom(k)
+	return func() bool { return faults.Count() >= from }
 }
 
 // Forget opens the store again without one of its keys of KMS. The engines are

@@ -13,7 +13,7 @@ import (
 	"twinbucket/manifest"
 )
 
-var every = flag.Int64("every", 5, "of the operations on the disk, at which TestCrashAnywhere has a crash")
+var every = flag.Int64("every", 11, "of the operations on the disk, at which TestCrashAnywhere has a crash")
 
 // story is a job, and what its user does about it.
 type story struct {

@@ -214,8 +214,12 @@ func (d *driver) act(ctx, hard context.Context, r *record) (more bool, err error
 		}
 		defer d.e.slots.give(d.name)
 		return true, d.work(ctx, hard, r, have.wanted)
-	case job.Pausing:
-		return true, d.move(ctx, job.Settle, nil)
+	case job.Pausing: // since before a restart
+		t, err := d.e.tally(ctx, r)
+		if err != nil {
+			return true, err
+		}
+		return true, d.move(ctx, job.Settle, t.into)
 	case job.Suspended:
 		d.e.remind(r)
 	case job.Completing, job.Cancelling, job.Failing:

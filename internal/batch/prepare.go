@@ -116,6 +116,39 @@ func (e *Engine) assume(r *record) (*iam.Caller, error) {
 	})
 }
 
+// session is a session of a job's role for many entries.
+type session struct {
+	e        *Engine
+	r        *record
+	caller   *iam.Caller
+	err      error // why there is none
+	revision uint64
+}
+
+func (e *Engine) session(r *record) *session {
+	s := &session{e: e, r: r}
+	s.begin()
+	return s
+}
+
+func (s *session) begin() {
+	s.revision = s.e.IAM.Revision()
+	s.caller, s.err = s.e.assume(s.r)
+}
+
+// allowed is Engine.allowed. What is refused while identities change is asked
+// for in a new session: the old one may have been revoked.
+func (s *session) allowed(action, resource string, b *bucket.Bucket) error {
+	err := s.e.allowed(s.caller, action, resource, b)
+	if err == nil || s.e.IAM.Revision() == s.revision {
+		return err
+	}
+	if s.begin(); s.err != nil {
+		return err
+	}
+	return s.e.allowed(s.caller, action, resource, b)
+}
+
 // allowed reports whether the job's role may do something.
 func (e *Engine) allowed(c *iam.Caller, action, resource string, b *bucket.Bucket) error {
 	return e.allowedWith(c, action, resource, b, nil)

@@ -156,7 +156,7 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 	objects, of := make([]*store.Object, 0, len(entries)), make([]int, 0, len(entries)) // of each object its index in entries
 	var granted []bool
 	var src *bucket.Bucket
-	caller, assumed := e.assume(r)
+	role := e.session(r)
 	for i := range entries {
 		entry := &entries[i]
 		rows[i] = report.Row{Bucket: entry.Bucket, Key: entry.Key, VersionID: entry.VersionID}
@@ -170,13 +170,13 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 			fail(&rows[i], 400, entry.Problem)
 		case err != nil:
 			fail(&rows[i], 404, &fault.Error{Code: "SrcBucketNotFound", Message: fault.MessageOf(err), Hint: fault.HintOf(err)})
-		case assumed != nil:
-			fail(&rows[i], 403, &fault.Error{Code: "AssumeRoleNotPermitted", Message: fault.MessageOf(assumed), Hint: fault.HintOf(assumed)})
+		case role.err != nil:
+			fail(&rows[i], 403, &fault.Error{Code: "AssumeRoleNotPermitted", Message: fault.MessageOf(role.err), Hint: fault.HintOf(role.err)})
 		default:
 			src = b
 			ask := plan == nil || plan.ask()
 			if ask {
-				if err := e.allowed(caller, "s3:InitiateReplication", arn.Object(b.Name, entry.Key), b); err != nil {
+				if err := role.allowed("s3:InitiateReplication", arn.Object(b.Name, entry.Key), b); err != nil {
 					fail(&rows[i], 403, &fault.Error{Code: "InitiateReplicationNotPermitted", Message: fault.MessageOf(err), Hint: fault.HintOf(err)})
 					continue
 				}

@@ -9,6 +9,20 @@ import (
 	"twinbucket/rule"
 )
 
+// carrier plans a delivery: copy and change are.
+type carrier func(src *bucket.Bucket, role string, r *rule.Rule, o *store.Object, d object.Delivery) store.Delivery
+
+// afresh has a delivery planned; once more if it was refused while identities
+// changed, for its session may be one of those that were revoked.
+func (e *Engine) afresh(carry carrier, src *bucket.Bucket, role string, r *rule.Rule, o *store.Object, d object.Delivery) store.Delivery {
+	before := e.roles.iam.Revision()
+	plan := carry(src, role, r, o, d)
+	if plan.Outcome.Status == object.Failed && e.roles.iam.Revision() != before {
+		return carry(src, role, r, o, d)
+	}
+	return plan
+}
+
 // copy plans the delivery of a version to one destination of the same store:
 // the replica shares the source's body. Whatever forbids it makes the plan a
 // failure with its code and reason.

@@ -193,7 +193,7 @@ func (e *Engine) deliver(o *store.Object, d object.Delivery) store.Delivery {
 	for _, c := range choices(&o.Version) {
 		if c.Destination == d.Bucket {
 			d.Rule = c.Rule.ID
-			return carry(src, set.Role, c.Rule, o, d)
+			return e.afresh(carry, src, set.Role, c.Rule, o, d)
 		}
 	}
 	return failed(o, d, fault.New(fault.Invalid, "SrcObjectNotEligible", "Object is not eligible for replication").
@@ -346,10 +346,10 @@ func (e *Engine) existing(src *bucket.Bucket, role string, c rule.Choice, o *sto
 	for _, d := range o.Deliveries {
 		if o.IsReplica() && d.Bucket == c.Destination && d.Changed != 0 && c.Rule.ReplicaModifications == rule.Enabled {
 			d.Rule = c.Rule.ID
-			return e.change(src, role, c.Rule, o, d)
+			return e.afresh(e.change, src, role, c.Rule, o, d)
 		}
 	}
-	return e.copy(src, role, c.Rule, o, object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID})
+	return e.afresh(e.copy, src, role, c.Rule, o, object.Delivery{Bucket: c.Destination, Rule: c.Rule.ID})
 }
 
 // granted is existing where the role may do whatever is needed.

@@ -199,7 +199,7 @@ func (d *driver) act(ctx, hard context.Context, r *record) (more bool, err error
 	case job.Preparing:
 		return true, d.prepare(ctx, r)
 	case job.Ready, job.Paused:
-		if _, err := d.e.slots.take(ctx, d.name, r.Spec.Priority); err != nil {
+		if _, err := d.e.slots.take(ctx, d.name, r.Spec.Priority, r.State == job.Paused); err != nil {
 			return true, err
 		}
 		if err := d.move(ctx, job.Start, nil); err != nil {

@@ -45,15 +45,20 @@ func (s *slots) try(name string, priority int) *slot {
 	return n
 }
 
-// take waits for a slot. A job that has one keeps it.
-func (s *slots) take(ctx context.Context, name string, priority int) (*slot, error) {
+// take waits for a slot. A job that has one keeps it; one that was begun comes
+// before others of its priority.
+func (s *slots) take(ctx context.Context, name string, priority int, begun bool) (*slot, error) {
 	s.mu.Lock()
 	if have := s.of(name); have != nil {
 		s.mu.Unlock()
 		return have, nil
 	}
 	w := &waiter{slot: newSlot(name, priority), ready: make(chan struct{})}
-	s.waiting = append(s.waiting, w)
+	if begun {
+		s.waiting = slices.Insert(s.waiting, 0, w)
+	} else {
+		s.waiting = append(s.waiting, w)
+	}
 	s.hand()
 	s.mu.Unlock()
 	select {

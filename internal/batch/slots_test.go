@@ -12,11 +12,11 @@ func TestSlotsGoToTheHighestPriority(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := slots{free: 1}
-		first, err := s.take(t.Context(), "first", 9)
+		first, err := s.take(t.Context(), "first", 9, false)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, err := s.take(t.Context(), "first", 9); err != nil || again != first {
+		if again, err := s.take(t.Context(), "first", 9, false); err != nil || again != first {
 			t.Fatal("a job that has a slot keeps it")
 		}
 		var order []string
@@ -27,7 +27,7 @@ func TestSlotsGoToTheHighestPriority(t *testing.T) {
 				use = ctx
 			}
 			go func() {
-				if _, err := s.take(use, name, priority); err != nil {
+				if _, err := s.take(use, name, priority, false); err != nil {
 					if name != "leaves" || !errors.Is(err, context.Canceled) {
 						t.Error(name, err)
 					}
@@ -87,14 +87,18 @@ func TestSlotsAreAskedFor(t *testing.T) {
 		}
 		wait := func(name string, priority int) {
 			go func() {
-				if _, err := s.take(t.Context(), name, priority); err != nil {
+				if _, err := s.take(t.Context(), name, priority, name == "begun"); err != nil {
 					t.Error(name, err)
 				}
 			}()
 			synctest.Wait()
 		}
 		wait("equal", 2)
+		wait("begun", 2)
 		asked()
+		if s.waiting[0].name != "begun" {
+			t.Error("a job that was begun does not come first")
+		}
 		wait("first", 4)
 		asked("c") // of two the one that came last
 		wait("second", 3)
@@ -129,5 +133,6 @@ func TestSlotsAreAskedFor(t *testing.T) {
 		s.give("first")
 		s.give("second")
 		s.give("equal")
+		s.give("begun")
 	})
 }

@@ -69,6 +69,7 @@ type record struct {
 	Chunks int              `json:"chunks,omitempty"` // of the manifest, once it is prepared
 	Fields []manifest.Field `json:"fields,omitempty"` // its columns
 	Active time.Duration    `json:"active,omitempty"` // how long it was Active, as of the last step
+	Mark   *mark            `json:"mark,omitempty"`   // while it is prepared
 	Plan   *job.Plan        `json:"plan,omitempty"`   // once it is prepared
 }
 

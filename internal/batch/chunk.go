@@ -40,14 +40,60 @@ type chunker struct {
 	chunks  int
 	rows    int64
 	entries []manifest.Entry // those of the chunk being made
+
+	pass   int64 // rows of a manifest brought along that are in chunks already
+	marked int64 // versions or rows that were looked at before the last mark
 }
 
-// chunker returns one for a job.
+// mark is how far a job is prepared: a restart goes on from there.
+type mark struct {
+	Chunks   int      `json:"chunks"`
+	Rows     int64    `json:"rows"`
+	Looked   int64    `json:"looked"`
+	Plan     job.Plan `json:"plan"`
+	AfterKey string   `json:"afterKey,omitempty"` // the last that was listed
+	AfterID  string   `json:"afterId,omitempty"`
+}
+
+// marksAfter is how many chunks' worth of versions are looked at between two
+// marks.
+const marksAfter = 100
+
+// chunker returns one for a job, which goes on from where a former process was.
 func (e *Engine) chunker(r *record) *chunker {
-	return &chunker{e: e, r: r, fields: manifest.GeneratedColumns()}
+	c := &chunker{e: e, r: r, fields: manifest.GeneratedColumns()}
+	if m := r.Mark; m != nil {
+		c.chunks, c.rows, c.looked, c.plan = m.Chunks, m.Rows, m.Looked, m.Plan
+		if r.Spec.Manifest != nil {
+			c.pass, c.marked = m.Rows, m.Rows
+		} else {
+			c.marked = m.Plan.Seen.Versions
+		}
+	}
+	return c
+}
+
+// mark notes that the versions, or rows, of which so many were looked at, up to
+// the one with the given key and id, are in chunks; but not all too often.
+func (c *chunker) mark(ctx context.Context, looked int64, key, id string) error {
+	if c.unkept || looked-c.marked < int64(marksAfter*c.e.ChunkSize) {
+		return nil
+	}
+	if err := c.flush(ctx); err != nil {
+		return err
+	}
+	c.marked = looked
+	return c.e.jobs.Update(ctx, name(c.r.Account, c.r.ID), func(r *record) error {
+		r.Mark = &mark{c.chunks, c.rows, c.looked, c.plan, key, id}
+		return nil
+	})
 }
 
 func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
+	if c.pass > 0 {
+		c.pass--
+		return nil
+	}
 	if c.w == nil {
 		w, err := manifest.NewWriter(&c.buf, c.fields, false)
 		if err != nil {
@@ -59,10 +105,13 @@ func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
 		return err
 	}
 	c.rows++
-	if c.entries = append(c.entries, *entry); len(c.entries) == c.e.ChunkSize {
-		return c.flush(ctx)
+	if c.entries = append(c.entries, *entry); len(c.entries) < c.e.ChunkSize {
+		return nil
 	}
-	return nil
+	if err := c.flush(ctx); err != nil || c.r.Spec.Generator != nil {
+		return err
+	}
+	return c.mark(ctx, c.rows, "", "")
 }
 
 // flush stores the chunk being made, if it has a row.

@@ -3,11 +3,13 @@ package batch_test
 import (
 	"flag"
 	"fmt"
+	"strings"
 	"testing"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/internal/batch"
+	"twinbucket/internal/catalog"
 	"twinbucket/internal/testenv"
 	"twinbucket/job"
 	"twinbucket/manifest"
@@ -175,4 +177,60 @@ func (s *story) crash(t *testing.T, base *testenv.Env, asked job.Job, k int64, s
 	}
 	e.Close()
 	return crashed
+}
+
+// TestPreparingGoesOn stops the process while a long manifest is made, or read:
+// what was in chunks at the last mark is not put there again, and the manifest
+// has every entry once.
+func TestPreparingGoesOn(t *testing.T) {
+	t.Parallel()
+	const n = 3500
+	base := existing(t, n)
+	var rows strings.Builder
+	for i := range n {
+		fmt.Fprintf(&rows, "%s,old/%05d\n", testenv.SrcBucket, i)
+	}
+	list := base.Put(testenv.Reports, "list.csv", rows.String())
+	small := func(c *batch.Config) { c.ChunkSize, c.Workers = 7, 8 } // 100 chunks between marks
+	for name, change := range map[string]func(*job.Spec){
+		"generated": func(*job.Spec) {},
+		"brought": func(s *job.Spec) {
+			s.Generator = nil
+			s.Manifest = &job.Manifest{
+				Format: manifest.CSV, Fields: []manifest.Field{manifest.Bucket, manifest.Key},
+				Location: job.Location{ObjectARN: arn.Object(testenv.Reports, "list.csv"), ETag: list.ETag},
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := base.Copy()
+			defer e.Close()
+			dead := e.DieAt(1200)
+			engine(e, small)
+			e.Start()
+			j := create(t, e, spec(change))
+			testenv.Wait(t, func() (job.State, bool) {
+				j, err := e.Batch.Get(testenv.Source, j.ID)
+				e.Must(err)
+				return j.State, dead()
+			})
+			e.Crash()
+			first := e.Head(".batch", j.ID+"/manifest/00000000", "")
+			engine(e, small)
+			e.Start()
+			done := reached(t, e, j.ID, job.Complete)
+			if got := lines(t, e, j.ID); len(got) != n || done.Progress.Succeeded != n {
+				t.Errorf("%d lines, %+v", len(got), done.Progress)
+			}
+			kept, _, err := catalog.Of[struct{ Plan job.Plan }](e.Catalog, "job").Get(testenv.Source + "/" + j.ID)
+			e.Must(err)
+			if p := kept.Plan; p.Tasks != n || p.Objects.Versions != n || p.Seen.Versions != n || p.Foreseen.Succeeded != n {
+				t.Errorf("planned %+v", p)
+			}
+			if now := e.Head(".batch", first.Key, ""); !now.Modified.Equal(first.Modified) {
+				t.Error("the first chunk was made again")
+			}
+		})
+	}
 }

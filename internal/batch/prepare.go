@@ -66,7 +66,8 @@ func cut(text string) (line, rest string) {
 }
 
 // prepare makes the job's chunks from its manifest or generator. Cut short, it
-// is begun anew: chunks are stored under the same names again.
+// goes on from the last mark: chunks behind it are stored under the same names
+// again.
 func (d *driver) prepare(ctx context.Context, r *record) error {
 	c := d.e.chunker(r)
 	generated, err := d.manifest(ctx, r, c)
@@ -87,7 +88,7 @@ func (d *driver) prepare(ctx context.Context, r *record) error {
 	return d.move(ctx, event, func(r *record) {
 		r.Chunks, r.Fields = c.chunks, c.fields
 		r.Progress.Total = c.rows
-		r.Generated, r.Plan = generated, plan
+		r.Generated, r.Plan, r.Mark = generated, plan, nil
 	})
 }
 
@@ -243,6 +244,9 @@ func noKeys(src string, p *job.Plan) *refusal {
 func (d *driver) list(ctx context.Context, src *bucket.Bucket, set *rule.Set, f *job.Filter, c *chunker) error {
 	c.plan.Source = src.Name
 	o := store.VersionsOptions{Max: 1000}
+	if m := c.r.Mark; m != nil {
+		o.AfterKey, o.AfterID = m.AfterKey, m.AfterID
+	}
 	for {
 		page, err := d.e.Store.ListVersions(ctx, src.Name, o)
 		if err != nil {
@@ -262,5 +266,8 @@ func (d *driver) list(ctx context.Context, src *bucket.Bucket, set *rule.Set, f 
 			return c.flush(ctx)
 		}
 		o.AfterKey, o.AfterID = page.NextKey, page.NextID
+		if err := c.mark(ctx, c.plan.Seen.Versions, o.AfterKey, o.AfterID); err != nil {
+			return err
+		}
 	}
 }

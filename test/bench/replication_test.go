@@ -35,9 +35,11 @@ var pending = flag.Int("pending", 20_000, "objects that wait in TestDrain")
 // replication is a store on the disk that replicates between two accounts, in
 // this process and without a door.
 type replication struct {
-	t      testing.TB
-	store  *store.Store
-	engine *replicate.Engine
+	t       testing.TB
+	store   *store.Store
+	catalog *catalog.Catalog
+	iam     *iam.Service
+	engine  *replicate.Engine
 }
 
 func replicating(t testing.TB) *replication {
@@ -50,7 +52,8 @@ func replicating(t testing.TB) *replication {
 	s, err := store.Open(vfs.OS(), t.TempDir(), store.Options{Select: rules.Select, Log: log})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	identities, err := iam.New(catalog.New(s), time.Now)
+	records := catalog.New(s)
+	identities, err := iam.New(records, time.Now)
 	must(t, err)
 	for name, id := range map[string]string{"source": testenv.Source, "destination": testenv.Destination} {
 		_, err := identities.EnsureAccount(ctx, name, id)
@@ -69,7 +72,7 @@ func replicating(t testing.TB) *replication {
 		Name: testenv.DstBucket, Owner: testenv.Destination, Region: testenv.Region, Versioning: bucket.Enabled,
 		Documents: map[bucket.Document][]byte{bucket.Policy: []byte(testenv.Policy(testenv.ReplRole, testenv.DstGrants...))},
 	}))
-	return &replication{t, s, replicate.New(replicate.Config{Store: s, IAM: identities, Rules: rules, Log: log})}
+	return &replication{t, s, records, identities, replicate.New(replicate.Config{Store: s, IAM: identities, Rules: rules, Log: log})}
 }
 
 func must(t testing.TB, err error) {
@@ -79,11 +82,11 @@ func must(t testing.TB, err error) {
 	}
 }
 
-// run has the engine work until the test ends.
-func (r *replication) run() {
+// run has an engine work until the test ends.
+func (r *replication) run(engine func(soft, hard context.Context) error) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(r.t.Context()))
 	ended := make(chan error, 1)
-	go func() { ended <- r.engine.Run(ctx, ctx) }()
+	go func() { ended <- engine(ctx, ctx) }()
 	r.t.Cleanup(func() {
 		stop()
 		if err := <-ended; ctx.Err() == nil {
@@ -160,7 +163,7 @@ func TestDrain(t *testing.T) {
 	runtime.ReadMemStats(&m)
 	base, most := m.HeapInuse, uint64(0)
 	begun, before := time.Now(), spent(t)
-	r.run()
+	r.run(r.engine.Run)
 	var quarters []float64 // µs of processor time for one object
 	for i := range 4 {
 		begun, before := time.Now(), spent(t)
@@ -190,7 +193,7 @@ func BenchmarkReplicate(b *testing.B) {
 	r.put("folder", b.N, 0)
 	before := spent(b)
 	b.ResetTimer()
-	r.run()
+	r.run(r.engine.Run)
 	r.drained(b.N, nil)
 	b.StopTimer()
 	b.ReportMetric(float64((spent(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
@@ -200,7 +203,7 @@ func BenchmarkReplicate(b *testing.B) {
 // the rate that store and engine can keep up with.
 func BenchmarkLatency(b *testing.B) {
 	r := replicating(b)
-	r.run()
+	r.run(r.engine.Run)
 	const trial = 5000
 	begun := time.Now()
 	r.put("trial", trial, 0)

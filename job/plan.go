@@ -185,6 +185,13 @@ func (o *Outcome) Add(other *Outcome) {
 	}
 }
 
+// Clone returns a copy that shares nothing.
+func (o *Outcome) Clone() Outcome {
+	c := *o
+	c.Destinations, c.Failures = slices.Clone(o.Destinations), slices.Clone(o.Failures)
+	return c
+}
+
 // Carried returns what was carried, and what was there already, at all
 // destinations together.
 func (o *Outcome) Carried() (carried, there Amount) {

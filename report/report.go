@@ -28,6 +28,12 @@ const Format = "Report_CSV_20180820"
 // hold the HTTP status before the error code all the same.
 const schema = "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage"
 
+// The statuses of tasks.
+const (
+	Succeeded = "succeeded"
+	Failed    = "failed"
+)
+
 // Row is the outcome of one task.
 type Row struct {
 	Bucket, Key, VersionID string
@@ -37,22 +43,27 @@ type Row struct {
 	Message                string // one line; "" of a success is written as "success"
 }
 
+// Status returns Succeeded or Failed.
+func (r *Row) Status() string {
+	if r.Succeeded {
+		return Succeeded
+	}
+	return Failed
+}
+
 // keyForm makes the query form of URL encoding the one of manifests.
 var keyForm = strings.NewReplacer("+", "%20", "%2F", "/")
 
 // AppendCSV appends the row and a line end to b. The key is URL-encoded;
 // fields that need them are in double quotes.
 func (r *Row) AppendCSV(b []byte) []byte {
-	status, message := "failed", r.Message
-	if r.Succeeded {
-		status = "succeeded"
-		if message == "" {
-			message = "success"
-		}
+	message := r.Message
+	if r.Succeeded && message == "" {
+		message = "success"
 	}
 	key := keyForm.Replace(url.QueryEscape(r.Key))
 	b = appendField(b, r.Bucket)
-	for _, f := range [...]string{key, r.VersionID, status, strconv.Itoa(r.HTTPStatus), r.Code, message} {
+	for _, f := range [...]string{key, r.VersionID, r.Status(), strconv.Itoa(r.HTTPStatus), r.Code, message} {
 		b = appendField(append(b, ','), f)
 	}
 	return append(b, '\n')
@@ -101,7 +112,7 @@ func (r *Reader) Next() (Row, error) {
 	}
 	key, err := url.QueryUnescape(f[1])
 	status, numErr := strconv.Atoi(f[4])
-	if err = errors.Join(err, numErr); err != nil || f[3] != "succeeded" && f[3] != "failed" {
+	if err = errors.Join(err, numErr); err != nil || f[3] != Succeeded && f[3] != Failed {
 		line, _ := r.in.FieldPos(0)
 		return Row{}, &fault.Error{
 			Op: "report.read", Kind: fault.Invalid, Thing: fmt.Sprintf("line %d", line),
@@ -109,14 +120,14 @@ func (r *Reader) Next() (Row, error) {
 		}
 	}
 	return Row{
-		Bucket: f[0], Key: key, VersionID: f[2], Succeeded: f[3] == "succeeded",
+		Bucket: f[0], Key: key, VersionID: f[2], Succeeded: f[3] == Succeeded,
 		HTTPStatus: status, Code: f[5], Message: f[6],
 	}, nil
 }
 
 // Result is one file of a report.
 type Result struct {
-	TaskExecutionStatus string // "succeeded" or "failed"
+	TaskExecutionStatus string // Succeeded or Failed
 	Bucket              string // name
 	MD5Checksum         string // of the file, in hex; whoever writes the file knows it
 	Key                 string

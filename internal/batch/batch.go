@@ -71,6 +71,9 @@ type record struct {
 	Active time.Duration    `json:"active,omitempty"` // how long it was Active, as of the last step
 	Mark   *mark            `json:"mark,omitempty"`   // while it is prepared
 	Plan   *job.Plan        `json:"plan,omitempty"`   // once it is prepared
+	// Outcome is what became of the tasks, as of the last step.
+	Outcome  job.Outcome   `json:"outcome,omitzero"`
+	Delivery *job.Delivery `json:"delivery,omitempty"` // of the report, once it was tried
 }
 
 // token is what a client request token stood for.

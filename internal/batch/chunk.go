@@ -3,6 +3,7 @@ package batch
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -178,40 +179,42 @@ func (e *Engine) chunk(ctx context.Context, r *record, n int) ([]manifest.Entry,
 	}
 }
 
-// The metadata of a result: how many of its lines are of each kind, and for how
-// many milliseconds its job had been Active when it was stored.
+// The metadata of a result: how many of its lines are of each kind, for how
+// many milliseconds its job had been Active when it was stored, and, in JSON,
+// what became of its tasks.
 const (
 	metaSucceeded = "succeeded"
 	metaFailed    = "failed"
 	metaActive    = "active"
+	metaOutcome   = "outcome"
 )
 
 // keepResult stores the report lines of a chunk: the chunk is done.
-func (e *Engine) keepResult(ctx context.Context, id string, n int, rows []report.Row, active time.Duration) (result, error) {
+func (e *Engine) keepResult(ctx context.Context, id string, n int, rows []report.Row, outcome *job.Outcome, active time.Duration) (result, error) {
 	var buf []byte
-	out := result{active: active}
 	for i := range rows {
 		buf = rows[i].AppendCSV(buf)
-		if rows[i].Succeeded {
-			out.succeeded++
-		} else {
-			out.failed++
-		}
 	}
+	data, err := json.Marshal(outcome)
+	if err != nil {
+		return result{}, fault.Wrap("batch.result", id, err)
+	}
+	out := result{succeeded: outcome.Succeeded, failed: outcome.Failed, outcome: *outcome, active: active}
 	return out, e.keep(ctx, resultKey(id, n), buf, map[string]string{
 		metaSucceeded: strconv.FormatInt(out.succeeded, 10), metaFailed: strconv.FormatInt(out.failed, 10),
-		metaActive: strconv.FormatInt(active.Milliseconds(), 10),
+		metaActive: strconv.FormatInt(active.Milliseconds(), 10), metaOutcome: string(data),
 	})
 }
 
 // result is what the metadata of a result say.
 type result struct {
 	succeeded, failed int64
+	outcome           job.Outcome
 	active            time.Duration
 }
 
 func resultOf(o *store.Object) (r result, err error) {
-	var errs [3]error
+	var errs [4]error
 	var active int64
 	r.succeeded, errs[0] = strconv.ParseInt(o.Metadata[metaSucceeded], 10, 64)
 	r.failed, errs[1] = strconv.ParseInt(o.Metadata[metaFailed], 10, 64)
@@ -219,6 +222,10 @@ func resultOf(o *store.Object) (r result, err error) {
 		active, errs[2] = strconv.ParseInt(text, 10, 64)
 	}
 	r.active = time.Duration(active) * time.Millisecond
+	r.outcome = job.Outcome{Succeeded: r.succeeded, Failed: r.failed}
+	if text := o.Metadata[metaOutcome]; text != "" { // nor this
+		errs[3] = json.Unmarshal([]byte(text), &r.outcome)
+	}
 	return r, fault.Wrap("batch.results", o.Key, errors.Join(errs[:]...))
 }
 
@@ -249,6 +256,7 @@ func (e *Engine) results(ctx context.Context, id string, each func(n int, o *sto
 // tally is what the results of a job add up to.
 type tally struct {
 	total, succeeded, failed int64
+	outcome                  job.Outcome
 	active                   time.Duration
 	done                     chunks
 }
@@ -256,6 +264,7 @@ type tally struct {
 func (t *tally) add(n int, r result) {
 	t.succeeded += r.succeeded
 	t.failed += r.failed
+	t.outcome.Add(&r.outcome)
 	t.active = max(t.active, r.active)
 	t.done.add(n)
 }
@@ -265,7 +274,9 @@ func (t *tally) progress() job.Progress {
 }
 
 // into keeps the tally in a job's record.
-func (t *tally) into(r *record) { r.Progress, r.Active = t.progress(), t.active }
+func (t *tally) into(r *record) {
+	r.Progress, r.Active, r.Outcome = t.progress(), t.active, t.outcome
+}
 
 // tally adds up the results that a job has. After a crash its record may be behind.
 func (e *Engine) tally(ctx context.Context, r *record) (*tally, error) {

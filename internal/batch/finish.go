@@ -30,22 +30,21 @@ func (d *driver) finish(ctx context.Context, r *record) error {
 	r.Progress = t.progress()
 	d.show(func() tally { return *t })
 	defer d.show(nil)
+	var delivery *job.Delivery
 	if r.Spec.Report.Enabled && r.Progress.Run() > 0 {
-		err := d.writeReport(ctx, r)
-		if errors.Is(err, fault.Damaged) {
-			err = refuse("ReportWriteNotPermitted", noReport, err)
-		}
-		var no *refusal
-		switch {
-		case errors.As(err, &no) && r.State == job.Completing:
-			return d.fail(ctx, no)
-		case errors.As(err, &no):
-			d.e.Log.Warn("a job's report could not be written", "job", d.name, "cause", no.reason, "more", no.more)
-		case err != nil:
+		if delivery, err = d.deliver(ctx, r); err != nil {
 			return err
 		}
+		if refused := delivery.State == job.ReportRefused; refused && r.State == job.Completing {
+			return d.move(ctx, job.Fail, func(r *record) { r.Failures = append(r.Failures, delivery.Reasons...) })
+		} else if refused {
+			d.e.Log.Warn("a job's report could not be written", "job", d.name, "reasons", delivery.Reasons)
+		}
 	}
-	return d.move(ctx, job.Settle, t.into)
+	return d.move(ctx, job.Settle, func(r *record) {
+		t.into(r)
+		r.Delivery = delivery
+	})
 }
 
 const noReport = "The job report could not be written to your report bucket. Please check your permissions."
@@ -83,16 +82,16 @@ func (d *driver) writeReport(ctx context.Context, r *record) error {
 	}
 	var results []report.Result
 	for _, succeeded := range []bool{true, false} {
-		n, status := r.Progress.Failed, "failed"
+		n, status := r.Progress.Failed, report.Failed
 		if succeeded {
-			n, status = r.Progress.Succeeded, "succeeded"
+			n, status = r.Progress.Succeeded, report.Succeeded
 		}
 		if n == 0 || succeeded && r.Spec.Report.Scope == job.FailedTasksOnly {
 			continue
 		}
 		key := report.ResultKey(r.Spec.Report.Prefix, r.ID, succeeded)
 		o, err := out.stream(ctx, key, "text/csv", func(w io.Writer) error {
-			return d.e.copyResults(ctx, r.ID, succeeded, w)
+			return d.e.copyResults(ctx, r.ID, w, status)
 		})
 		if err != nil {
 			return err
@@ -103,12 +102,12 @@ func (d *driver) writeReport(ctx context.Context, r *record) error {
 	return out.withSum(ctx, report.SummaryKey(r.Spec.Report.Prefix, r.ID), ".md5", summary)
 }
 
-// copyResults writes a job's lines of one kind.
-func (e *Engine) copyResults(ctx context.Context, id string, succeeded bool, w io.Writer) error {
+// copyResults writes a job's lines of a status, all if it is "".
+func (e *Engine) copyResults(ctx context.Context, id string, w io.Writer, status string) error {
 	var line []byte
 	return e.results(ctx, id, func(_ int, o *store.Object) error {
 		n, err := resultOf(o)
-		if err != nil || succeeded && n.succeeded == 0 || !succeeded && n.failed == 0 {
+		if err != nil || status == report.Succeeded && n.succeeded == 0 || status == report.Failed && n.failed == 0 {
 			return err
 		}
 		body, err := e.Store.Open(ctx, o, 0, -1)
@@ -125,7 +124,7 @@ func (e *Engine) copyResults(ctx context.Context, id string, succeeded bool, w i
 			if err != nil {
 				return err
 			}
-			if row.Succeeded != succeeded {
+			if status != "" && row.Status() != status {
 				continue
 			}
 			line = row.AppendCSV(line[:0])

@@ -50,7 +50,7 @@ func (s *shift) now() tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := *s.tally
-	t.active = s.active()
+	t.outcome, t.active = t.outcome.Clone(), s.active()
 	return t
 }
 
@@ -141,11 +141,11 @@ func (e *Engine) runChunk(ctx context.Context, r *record, n int, active func() t
 	if err != nil {
 		return result{}, err
 	}
-	rows, _, err := e.replicate(ctx, r, entries, nil)
+	rows, outcome, err := e.replicate(ctx, r, entries, nil)
 	if err != nil {
 		return result{}, err
 	}
-	return e.keepResult(ctx, r.ID, n, rows, active())
+	return e.keepResult(ctx, r.ID, n, rows, outcome, active())
 }
 
 // replicate settles entries and returns a report line for each, in their order,

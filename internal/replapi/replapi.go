@@ -1,14 +1,21 @@
 // Package replapi is the door to what AWS has no API for: how far the replication
-// of a bucket is, rule by rule, and having what failed tried again. Requests are
-// signed like those to AWS, for the service "twinbucket"; answers are JSON, and
+// of a bucket is, rule by rule, having what failed tried again, and what a batch
+// job will do, did, and waits for. Requests are signed like those to AWS, for the
+// service "twinbucket"; answers are JSON, but for the rows of a report, and
 // errors have S3's shape.
 //
 //	GET  /_twinbucket/replication/BUCKET        {"bucket": ..., "rules": [...], "verified": [...]}
 //	POST /_twinbucket/replication/BUCKET/retry  {"prefix", "ruleId", ...}: {"retried": ..., "next": ...}
+//	GET  /_twinbucket/jobs                      {"jobs": [job.Job, ...], "next": ...}, after ?after=NEXT
+//	POST /_twinbucket/jobs/plan                 job.Spec: job.Plan
+//	GET  /_twinbucket/jobs/ID                   job.Details
+//	GET  /_twinbucket/jobs/ID/report            CSV, with ?status=failed or ?status=succeeded a part of it
+//	POST /_twinbucket/jobs/ID/report            job.Delivery
 //
 // The first needs s3:GetReplicationConfiguration on the bucket. The second is for
 // the bucket's account; each version needs s3:InitiateReplication, as in a batch
-// job. A retry does a bounded step and says where the next begins.
+// job. A retry does a bounded step and says where the next begins. Jobs are those
+// of the caller's account, and jobs.go says what they need.
 package replapi
 
 import (
@@ -34,8 +41,9 @@ import (
 const Service = "twinbucket"
 
 const (
-	root    = "/_twinbucket/replication/"
-	maxBody = 64 << 10 // bytes of a request
+	root     = "/_twinbucket/replication/"
+	jobsRoot = "/_twinbucket/jobs"
+	maxBody  = 64 << 10 // bytes of a request
 )
 
 // Engine is live replication; *replicate.Engine is one.
@@ -53,6 +61,7 @@ type Proofs interface {
 // Config is what the door needs.
 type Config struct {
 	Engine Engine
+	Jobs   Jobs
 	Proofs Proofs
 	Store  *store.Store
 	IAM    *iam.Service
@@ -73,7 +82,7 @@ func New(c Config) http.Handler {
 // ServeHTTP answers one request.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := wire.RequestID(w)
-	answer, err := s.serve(r)
+	answer, err := s.serve(w, r)
 	if err != nil {
 		if wire.Status(err) >= http.StatusInternalServerError && fault.KindOf(err) != fault.Unsupported {
 			s.Log.ErrorContext(r.Context(), "request failed", "request", id, "method", r.Method, "path", r.URL.Path, "error", err)
@@ -81,25 +90,31 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		wire.WriteError(w, r, wire.S3, "", err)
 		return
 	}
+	if answer == nil {
+		return // it was sent
+	}
 	w.Header().Set("Content-Type", "application/json")
 	// An error of writing means that the client is gone.
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func (s *server) serve(r *http.Request) (any, error) {
+// serve returns the answer; nil if it was sent.
+func (s *server) serve(w http.ResponseWriter, r *http.Request) (any, error) {
 	caller, err := s.IAM.Authenticate(r, Service)
 	if err != nil {
 		return nil, err
+	}
+	if path, ok := strings.CutPrefix(r.URL.Path, jobsRoot); ok && (path == "" || path[0] == '/') {
+		return (&jobsCall{server: s, w: w, r: r, caller: caller}).serve(strings.TrimPrefix(path, "/"))
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, root)
 	name, operation, _ := strings.Cut(path, "/")
 	if !ok || name == "" || operation != "" && operation != "retry" {
 		return nil, fault.New(fault.NotFound, "NotFound", "There is nothing here.").On(r.URL.Path).
-			WithHint("GET %sBUCKET and POST %sBUCKET/retry are what there is", root, root)
+			WithHint("GET %sBUCKET, POST %sBUCKET/retry and %s are what there is", root, root, jobsRoot)
 	}
 	if want := map[string]string{"": http.MethodGet, "retry": http.MethodPost}[operation]; r.Method != want {
-		return nil, fault.New(fault.Conflict, "MethodNotAllowed", "The specified method is not allowed against this resource.").On(r.URL.Path).
-			WithHint("use %s", want)
+		return nil, notAllowed(r, want)
 	}
 	b, err := s.Store.Bucket(name)
 	if err != nil {
@@ -110,6 +125,26 @@ func (s *server) serve(r *http.Request) (any, error) {
 		return c.standings()
 	}
 	return c.retry()
+}
+
+func notAllowed(r *http.Request, want string) error {
+	return fault.New(fault.Conflict, "MethodNotAllowed", "The specified method is not allowed against this resource.").On(r.URL.Path).
+		WithHint("use %s", want)
+}
+
+// read reads a request's JSON into v; what v does not have is refused.
+func read(r *http.Request, caller *iam.Caller, v any) error {
+	r.Body = io.NopCloser(caller.Verified.Body(r.Body, r.ContentLength))
+	data, err := wire.Body(r, maxBody)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(strings.NewReader(string(data)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fault.New(fault.Invalid, "InvalidRequest", "The request is not the JSON that it has to be.").WithHint("%v", err)
+	}
+	return nil
 }
 
 // call is one request about a bucket.
@@ -179,16 +214,9 @@ func (c *call) retry() (any, error) {
 		return nil, fault.New(fault.Denied, "AccessDenied", "Access Denied").On(c.bucket.Name).
 			WithHint("only account %s, which owns the bucket, has its objects tried again", c.bucket.Owner)
 	}
-	c.r.Body = io.NopCloser(c.caller.Verified.Body(c.r.Body, c.r.ContentLength))
-	data, err := wire.Body(c.r, maxBody)
-	if err != nil {
-		return nil, err
-	}
 	var ask request
-	d := json.NewDecoder(strings.NewReader(string(data)))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&ask); err != nil {
-		return nil, fault.New(fault.Invalid, "InvalidRequest", "The request is not the JSON that it has to be.").WithHint("%v", err)
+	if err := read(c.r, c.caller, &ask); err != nil {
+		return nil, err
 	}
 	facts := wire.Facts(c.r, c.Region)
 	return c.Engine.Retry(c.r.Context(), c.bucket, ask.Failures, ask.After, ask.DryRun, func(o *store.Object) error {

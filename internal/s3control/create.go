@@ -1,7 +1,6 @@
 package s3control
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,10 +18,7 @@ func (c *call) create() (*wire.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := map[string][]string{
-		requestOperation: {spec.Operation}, requestPriority: {strconv.Itoa(spec.Priority)},
-	}
-	tagsAsked(facts, spec.Tags)
+	facts := spec.Facts()
 	if err := c.allow("s3:CreateJob", "*", facts); err != nil {
 		return nil, err
 	}

@@ -291,7 +291,7 @@ func (c *call) job(action string, more map[string][]string) (job.Job, error) {
 	j, missing := c.Engine.Get(c.account, c.id)
 	facts := map[string][]string{}
 	if missing == nil {
-		facts = existing(&j)
+		facts = j.Facts()
 	}
 	for k, v := range more {
 		facts[k] = v

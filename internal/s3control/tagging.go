@@ -62,9 +62,7 @@ func (c *call) putTagging() (*wire.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	facts := map[string][]string{}
-	tagsAsked(facts, tags)
-	if _, err := c.job("s3:PutJobTagging", facts); err != nil {
+	if _, err := c.job("s3:PutJobTagging", job.TagFacts(tags)); err != nil {
 		return nil, err
 	}
 	if err := job.CheckTags(tags); err != nil {

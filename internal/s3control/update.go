@@ -17,7 +17,7 @@ func (c *call) updatePriority() (*wire.Document, error) {
 	if err := job.CheckPriority(priority); err != nil {
 		return nil, err
 	}
-	if _, err := c.job("s3:UpdateJobPriority", map[string][]string{requestPriority: {strconv.Itoa(priority)}}); err != nil {
+	if _, err := c.job("s3:UpdateJobPriority", map[string][]string{job.RequestPriority: {strconv.Itoa(priority)}}); err != nil {
 		return nil, err
 	}
 	j, err := c.Engine.SetPriority(c.r.Context(), c.account, c.id, priority)

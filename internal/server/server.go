@@ -129,7 +129,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.public.answer(&dispatcher{
 		s3:          s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Events: events, Log: s.log}),
 		control:     s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
-		replication: replapi.New(replapi.Config{Engine: replication, Proofs: proofs, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
+		replication: replapi.New(replapi.Config{Engine: replication, Jobs: jobs, Proofs: proofs, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
 		iam:         iamapi.New(s.iam, c.Region),
 		stacks:      cfnapi.New(cfnapi.Config{Stacks: stacks, IAM: s.iam, Store: s.store, Region: c.Region, Domains: c.Domains, Log: s.log}),
 		metrics:     s.publicMetrics(all),

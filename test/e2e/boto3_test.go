@@ -7,20 +7,29 @@ import (
 	"testing"
 )
 
-// TestBoto3 runs the suite of testdata/boto3 with Debian's Python and boto3.
-func TestBoto3(t *testing.T) {
+// boto3 runs a script of testdata/boto3 against a server, with more variables,
+// with Debian's Python and boto3. It has to say OK.
+func (s *server) boto3(t *testing.T, script string, more ...string) {
+	t.Helper()
 	const python = "/usr/bin/python3"
 	need(t, python)
-	suite, err := filepath.Abs("testdata/boto3/suite.py")
+	path, err := filepath.Abs(filepath.Join("testdata/boto3", script))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t)
-	cmd := exec.CommandContext(t.Context(), python, suite)
+	cmd := exec.CommandContext(t.Context(), python, path)
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(inherited(), s.environ("source")...)
+	cmd.Env = append(append(inherited(), s.environ("source")...), more...)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "\nOK\n") {
+	if err != nil || !strings.Contains(string(out), "OK\n") {
 		t.Fatalf("%v\n%s", err, out)
 	}
+}
+
+// TestBoto3 runs the suite of what boto3 does.
+func TestBoto3(t *testing.T) { start(t).boto3(t, "suite.py") }
+
+// TestReports compares the reports of jobs with what is in the buckets.
+func TestReports(t *testing.T) {
+	start(t, "--kms-key", source+"/compared").boto3(t, "reports.py", "KEY=arn:aws:kms:"+region+":"+source+":key/compared")
 }

@@ -5,8 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -15,12 +13,7 @@ import (
 // TestEventsReachAWebhook: boto3 sets notifications up and does what they are
 // about, and a webhook is told.
 func TestEventsReachAWebhook(t *testing.T) {
-	const python, queue = "/usr/bin/python3", "arn:aws:sqs:us-east-1:111111111111:events"
-	need(t, python)
-	script, err := filepath.Abs("testdata/boto3/events.py")
-	if err != nil {
-		t.Fatal(err)
-	}
+	const queue = "arn:aws:sqs:us-east-1:111111111111:events"
 	var mu sync.Mutex
 	got := map[string]string{} // message by event and key
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,13 +41,7 @@ func TestEventsReachAWebhook(t *testing.T) {
 		}
 	}))
 	defer hook.Close()
-	s := start(t, "--event-target", queue+"="+hook.URL+"/hook")
-	cmd := exec.CommandContext(t.Context(), python, script)
-	cmd.Dir = t.TempDir()
-	cmd.Env = append(append(inherited(), s.environ("source")...), "QUEUE="+queue)
-	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "OK\n") {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	start(t, "--event-target", queue+"="+hook.URL+"/hook").boto3(t, "events.py", "QUEUE="+queue)
 	for _, want := range []struct{ event, part string }{
 		{"s3:TestEvent", `"Bucket":"told"`},
 		{"ObjectCreated:Put a+b/%C3%BC", `"size":3,"eTag":"202cb962ac59075b964b07152d234b70"`},

@@ -88,13 +88,21 @@ func GeneratedColumns() []Field { return []Field{Bucket, Key, VersionID} }
 // NewIndex returns the manifest.json of a generated manifest for the bucket
 // source, whose files are in the bucket destination. Both are names.
 func NewIndex(source, destination string, created time.Time, files []File) *Index {
+	x := NewInventory(source, destination, created, []string{"Bucket", "Key", "VersionId"}, files)
+	x.Version = "2021-11-30"
+	return x
+}
+
+// NewInventory returns the manifest.json of an inventory of the bucket source,
+// whose files are in the bucket destination and have the given columns.
+func NewInventory(source, destination string, created time.Time, columns []string, files []File) *Index {
 	if files == nil {
 		files = []File{}
 	}
 	return &Index{
-		SourceBucket: source, DestinationBucket: arn.Bucket(destination), Version: "2021-11-30",
+		SourceBucket: source, DestinationBucket: arn.Bucket(destination), Version: "2016-11-30",
 		CreationTimestamp: strconv.FormatInt(created.UnixMilli(), 10),
-		FileFormat:        "CSV", FileSchema: "Bucket, Key, VersionId", Files: files,
+		FileFormat:        "CSV", FileSchema: strings.Join(columns, ", "), Files: files,
 	}
 }
 

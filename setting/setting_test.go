@@ -74,6 +74,41 @@ const (
 	tagA    = "<Tag><Key>a</Key><Value>1</Value></Tag>"
 )
 
+// TestParseInventory reads everything that a configuration can ask for.
+func TestParseInventory(t *testing.T) {
+	t.Parallel()
+	got, err := ParseInventory([]byte(inventory("</Bucket>", "</Bucket><AccountId>111111111111</AccountId><Prefix>p</Prefix><Encryption><SSE-KMS><KeyId>k</KeyId></SSE-KMS></Encryption>",
+		"Daily", "Weekly", ">All<", ">Current<",
+		"</InventoryConfiguration>", "<Filter><Prefix>f</Prefix></Filter><OptionalFields><Field>ObjectOwner</Field><Field>ETag</Field><Field>Size</Field></OptionalFields></InventoryConfiguration>")))
+	want := &Inventory{
+		ID: "i", Enabled: true, Bucket: "b", Account: "111111111111", Prefix: "p", Format: "CSV", Encryption: "SSE-KMS", KeyID: "k",
+		Filter: "f", Weekly: true, Fields: []string{"Size", "ETag", "ObjectOwner"},
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	got, err = ParseInventory([]byte(inventory(">true<", ">false<", "CSV", "Parquet")))
+	if diff := cmp.Diff(&Inventory{ID: "i", Bucket: "b", Format: "Parquet", All: true}, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+	if _, err := ParseInventory([]byte("<InventoryConfiguration/>")); fault.CodeOf(err) != "MalformedXML" {
+		t.Error(err)
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{"CSV": "", "ORC": "NotImplemented", "Parquet": "NotImplemented"} {
+		d, err := Parse(bucket.Inventory, []byte(inventory("CSV", format)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Unsupported(); fault.CodeOf(err) != want || want != "" && fault.HintOf(err) == "" {
+			t.Errorf("%s: %v", format, err)
+		}
+	}
+}
+
 // TestParseRefuses holds one mistake a line, with AWS's answer.
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()

@@ -276,6 +276,12 @@ func (s *Service) GetSessionToken(c *Caller, d time.Duration, mfa MFA) (Session,
 	return s.begin(&t, d)
 }
 
+// AsService returns a service of this server, such as "s3.amazonaws.com", that
+// acts for itself: what it may do is said by the policies of resources alone.
+func (s *Service) AsService(service string) *Caller {
+	return &Caller{Principal: policy.Principal{Type: policy.ServicePrincipal, Service: service, Facts: s.errands}}
+}
+
 // AssumeForService begins a session of a role for a service of this server,
 // such as "s3.amazonaws.com". Its trust policy has to let the service in;
 // context holds the condition keys it may ask for (aws:sourceaccount,
@@ -291,7 +297,7 @@ func (s *Service) AssumeForService(roleARN, service, sessionName string, context
 		return nil, noRole(name).WithHint("there is no role %s (the path is part of the ARN)", roleARN)
 	}
 	req := &policy.Request{
-		Principal: policy.Principal{Type: policy.ServicePrincipal, Service: service, Facts: s.errands},
+		Principal: s.AsService(service).Principal,
 		Action:    "sts:AssumeRole", Resource: roleARN, ResourceAccount: account, Context: context, Time: s.now(),
 	}
 	if err := policy.Decide(req, []policy.Source{k.trust}).Err(req); err != nil {

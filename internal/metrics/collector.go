@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"twinbucket/fault"
+	"twinbucket/internal/inventory"
 	"twinbucket/internal/outbox"
 	"twinbucket/internal/prove"
 	"twinbucket/internal/replicate"
@@ -34,6 +35,9 @@ func counter[T any](name, help string, value func(T) float64, labels ...string) 
 // lane are the labels of what is told of each rule and destination: the
 // dimensions of Amazon's metrics.
 var lane = []string{"source_bucket", "destination_bucket", "rule_id"}
+
+// configurations are the labels of what is told of inventory configurations.
+var configurations = []string{"bucket", "configuration"}
 
 // ends are the labels of what is told of replicas.
 var ends = lane[:2]
@@ -94,6 +98,19 @@ var (
 		gauge("replicas_wrong", "Replicas that the last look found different or missing; those that were deleted at the destination are not among them.",
 			func(v prove.Verified) float64 { return float64(v.Differ + v.Missing) }, ends...),
 	}
+	ofInventories = []of[inventory.Standing]{
+		counter("inventories_delivered_total", "Inventories that were delivered.",
+			func(s inventory.Standing) float64 { return float64(s.Delivered) }, configurations...),
+		counter("inventories_refused_total", "Inventories that their destination refused.",
+			func(s inventory.Standing) float64 { return float64(s.Refused) }, configurations...),
+		gauge("inventory_last_delivered_timestamp_seconds", "When the last inventory that was delivered began, as Unix time; 0 before the first.",
+			func(s inventory.Standing) float64 {
+				if s.Last.IsZero() {
+					return 0
+				}
+				return float64(s.Last.UnixNano()) / float64(time.Second)
+			}, configurations...),
+	}
 	ofOutboxes = []of[outbox.Box]{
 		gauge("events_waiting", "Events that a target is to be told of.",
 			func(x outbox.Box) float64 { return float64(x.Waiting) }, "target"),
@@ -116,6 +133,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	describe(ch, ofStore)
 	describe(ch, ofScrub)
 	describe(ch, ofProofs)
+	describe(ch, ofInventories)
 	describe(ch, ofOutboxes)
 	ch <- ofJobs.desc
 }
@@ -161,6 +179,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		for _, v := range proofs {
 			collect(ch, ofProofs, v, b.Name, v.Destination)
 		}
+	}
+	inventories, err := c.Inventories.Standings()
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(ofInventories[0].desc, err)
+	}
+	for _, s := range inventories {
+		collect(ch, ofInventories, s, s.Bucket, s.Configuration)
 	}
 	boxes, err := c.Store.Outboxes()
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"twinbucket/internal/batch"
+	"twinbucket/internal/inventory"
 	"twinbucket/internal/prove"
 	"twinbucket/internal/replicate"
 	"twinbucket/internal/scrub"
@@ -27,6 +28,7 @@ type Config struct {
 	Jobs        *batch.Engine
 	Scrubs      scrub.Passes
 	Proofs      *prove.Engine
+	Inventories *inventory.Engine
 	Log         *slog.Logger // nil: slog.Default()
 }
 

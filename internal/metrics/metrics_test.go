@@ -21,6 +21,7 @@ import (
 
 	"twinbucket/bucket"
 	"twinbucket/internal/event"
+	"twinbucket/internal/inventory"
 	"twinbucket/internal/metrics"
 	"twinbucket/internal/prove"
 	"twinbucket/internal/replicate"
@@ -44,6 +45,7 @@ var twoRules = strings.Replace(testenv.Config, "</ReplicationConfiguration>",
 func of(e *testenv.Env, now time.Time) *metrics.Metrics {
 	return metrics.New(metrics.Config{
 		Store: e.Store, Jobs: e.Batch, Scrubs: scrub.Noted(e.Catalog), Proofs: prove.New(prove.Config{Store: e.Store, Catalog: e.Catalog}),
+		Inventories: inventory.New(inventory.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM}),
 		Replication: replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Now: func() time.Time { return now }}),
 	})
 }
@@ -204,6 +206,34 @@ func TestProofs(t *testing.T) {
 	}
 }
 
+// listed has an inventory of the source bucket delivered, and one refused.
+func listed(e *testenv.Env) {
+	e.T.Helper()
+	for _, s := range []inventory.Standing{
+		{Bucket: "src-bucket", Configuration: "daily", Delivered: 3, Refused: 1, Last: time.Unix(1764277200, 0)},
+		{Bucket: "src-bucket", Configuration: "new", Refused: 2},
+	} {
+		data, err := json.Marshal(s)
+		e.Must(err)
+		_, err = e.Store.PutRecord(e.T.Context(), "inventory", s.Bucket+"/"+s.Configuration, data, 0)
+		e.Must(err)
+	}
+}
+
+// TestInventories has how configurations have fared.
+func TestInventories(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	listed(e)
+	const daily, anew = `{bucket="src-bucket",configuration="daily"} `, `{bucket="src-bucket",configuration="new"} `
+	want := "twinbucket_inventories_delivered_total" + daily + "3\n" + "twinbucket_inventories_delivered_total" + anew + "0\n" +
+		"twinbucket_inventories_refused_total" + daily + "1\n" + "twinbucket_inventories_refused_total" + anew + "2\n" +
+		"twinbucket_inventory_last_delivered_timestamp_seconds" + daily + "1.7642772e+09\n" + "twinbucket_inventory_last_delivered_timestamp_seconds" + anew + "0\n"
+	if diff := cmp.Diff(want, scrape(t, of(e, time.Now()), "twinbucket_inventor")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // telling is a store that has three events for a target.
 func telling(t *testing.T) *store.Store {
 	t.Helper()
@@ -269,7 +299,7 @@ func TestScrapesWhileBusy(t *testing.T) {
 	e.Scenario()
 	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
 	e.Start()
-	m := metrics.New(metrics.Config{Store: e.Store, Jobs: e.Batch, Scrubs: scrub.Noted(e.Catalog), Proofs: prove.New(prove.Config{Store: e.Store, Catalog: e.Catalog}), Replication: e.Replicate})
+	m := metrics.New(metrics.Config{Store: e.Store, Jobs: e.Batch, Scrubs: scrub.Noted(e.Catalog), Proofs: prove.New(prove.Config{Store: e.Store, Catalog: e.Catalog}), Inventories: inventory.New(inventory.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM}), Replication: e.Replicate})
 	const writers, objects = 4, 50
 	var wg sync.WaitGroup
 	for w := range writers {
@@ -309,6 +339,7 @@ func types(t *testing.T) map[string]string {
 	e.Document(testenv.SrcBucket, bucket.Replication, testenv.Config)
 	e.Must(scrub.Noted(e.Catalog).Note(t.Context(), scrub.Pass{Finished: time.Now()}))
 	proved(e)
+	listed(e)
 	m := of(e, time.Now())
 	m.Answered("s3", "GET", 200, time.Second)
 	with := *e

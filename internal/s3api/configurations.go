@@ -20,18 +20,18 @@ const (
 )
 
 // numbered is a kind of configuration of which a bucket has many, each with
-// an id. They are stored and given back, and do nothing.
+// an id.
 type numbered struct {
 	name     bucket.Document
 	get, put string // actions; put is that of DELETE too
 	list     string // the root element of a listing
-	does     string // what AWS would do by it
+	idle     string // what AWS would do by it, and is not done here; "" if it is
 }
 
 var (
 	inventories = &numbered{
 		bucket.Inventory, "s3:GetInventoryConfiguration", "s3:PutInventoryConfiguration",
-		"ListInventoryConfigurationsResult", "inventories are not written",
+		"ListInventoryConfigurationsResult", "",
 	}
 	analyses = &numbered{
 		bucket.Analytics, "s3:GetAnalyticsConfiguration", "s3:PutAnalyticsConfiguration",
@@ -124,6 +124,9 @@ func (k *numbered) store(c *call) error {
 	if malformed != nil {
 		return malformed
 	}
+	if err := d.Unsupported(); err != nil {
+		return err
+	}
 	if d.ID() != id {
 		return fault.New(fault.Invalid, "IdMismatch", "Document ID does not match the specified configuration ID.").On(id).
 			WithHint("the Id in the document is %q and the id in the request %q", d.ID(), id)
@@ -135,7 +138,9 @@ func (k *numbered) store(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.hint("the configuration is stored; " + k.does + " here")
+	if k.idle != "" {
+		c.hint("the configuration is stored; " + k.idle + " here")
+	}
 	return c.empty(http.StatusOK)
 }
 

@@ -15,6 +15,7 @@ import (
 	"twinbucket/internal/config"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/iamapi"
+	"twinbucket/internal/inventory"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/metrics"
 	"twinbucket/internal/notify"
@@ -106,6 +107,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
 	proofs := prove.New(prove.Config{Store: s.store, Catalog: cat, Every: c.ProveEvery, Yield: replication.Yield, Log: s.log})
+	inventories := inventory.New(inventory.Config{Store: s.store, Catalog: cat, IAM: s.iam, Yield: replication.Yield, Log: s.log})
 	events := notify.New(notify.Config{Store: s.store, Targets: targets, Region: c.Region, Log: s.log})
 	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Ownership: c.Ownership, Log: s.log})
 
@@ -114,6 +116,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.parts.Add("replication", replication.Run)
 	s.parts.Add("batch jobs", jobs.Run)
 	s.parts.Add("lifecycle", rounds.Run)
+	s.parts.Add("inventories", inventories.Run)
 	s.parts.Add("events", events.Run)
 	s.parts.Add("stacks", stacks.Run)
 	passes := scrub.Noted(cat)
@@ -123,7 +126,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 		s.admin.answer(adminapi.New(s.iam, s.log), s.log)
 		s.parts.Add("admin", s.admin.serve)
 	}
-	all := metrics.New(metrics.Config{Store: s.store, Replication: replication, Jobs: jobs, Scrubs: passes, Proofs: proofs, Log: s.log})
+	all := metrics.New(metrics.Config{Store: s.store, Replication: replication, Jobs: jobs, Scrubs: passes, Proofs: proofs, Inventories: inventories, Log: s.log})
 	s.showMetrics(all)
 	s.parts.Add("http", s.public.serve)
 	s.public.answer(&dispatcher{

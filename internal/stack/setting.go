@@ -93,6 +93,9 @@ func (w *wanted) settings(p *properties) error {
 			if err := setting.CheckID(d.ID()); err != nil {
 				return err
 			}
+			if err := d.Unsupported(); err != nil {
+				return err
+			}
 			name := s.document.WithID(d.ID())
 			if w.documents[name] != nil {
 				return fault.Newf(fault.Invalid, "ValidationError", "There is more than one item with the Id %s in %s", d.ID(), s.property)

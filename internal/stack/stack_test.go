@@ -396,6 +396,7 @@ func TestRefusedProperties(t *testing.T) {
 		{"AWS::S3::Bucket", `{ReplicationConfiguration: {Role: "arn:aws:iam::111111111111:role/r", Rules: [{Status: Enabled, Filter: {}, Priority: 1, Destination: {Bucket: "arn:aws:s3:::dst"}}]}}`, "DeleteMarkerReplication must be specified for this version"},
 		{"AWS::S3::Bucket", `{ReplicationConfiguration: {Role: "arn:aws:iam::111111111111:role/r", Rules: [{Status: Enabled, Destination: {Bucket: "arn:aws:s3:::dst"}}]}}`, "Versioning must be 'Enabled' on the bucket to apply a replication configuration"},
 		{"AWS::S3::Bucket", `{ReplicationConfiguration: {Role: "arn:aws:iam::222222222222:role/r", Rules: [{Status: Enabled, Destination: {Bucket: "arn:aws:s3:::dst"}}]}}`, "Cross-account pass role is not allowed"},
+		{"AWS::S3::Bucket", `{InventoryConfigurations: [{Id: i, Enabled: true, IncludedObjectVersions: All, ScheduleFrequency: Daily, Destination: {BucketArn: "arn:aws:s3:::b", Format: ORC}}]}`, "Inventories in ORC format are not implemented."},
 		{"AWS::S3::Bucket", `{CorsConfiguration: {CorsRules: [{AllowedMethods: [PATCH], AllowedOrigins: ["*"]}]}}`, "Found unsupported HTTP method in CORS config. Unsupported method is PATCH"},
 		{"AWS::S3::Bucket", `{CorsConfiguration: {CorsRules: [{AllowedMethods: [GET], AllowedOrigins: ["*"], Colour: red}]}}`, "Encountered unsupported property Colour"},
 		{"AWS::S3::Bucket", `{CorsConfiguration: {CorsRules: [{AllowedMethods: [GET]}]}}`, "The XML you provided was not well-formed"},

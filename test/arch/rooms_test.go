@@ -69,6 +69,7 @@ var rooms = map[string]string{
 	"internal/notify":    "internal/wake internal/event internal/ledger internal/outbox internal/sigv4 internal/store rule setting bucket arn fault",
 	"internal/scrub":     "internal/wake internal/store internal/catalog fault",
 	"internal/prove":     "internal/wake internal/compare internal/store internal/catalog rule object acl bucket fault",
+	"internal/inventory": "internal/wake internal/iam internal/keyring internal/store internal/catalog lifecycle manifest setting object acl bucket arn fault",
 	"internal/sweep":     "internal/wake internal/store lifecycle object bucket arn fault",
 	"internal/stack":     "internal/catalog internal/iam internal/store internal/run NOUNS",
 
@@ -92,7 +93,7 @@ var rooms = map[string]string{
 }
 
 var groups = map[string][]string{
-	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub", "internal/notify", "internal/prove"},
+	"ENGINES": {"internal/replicate", "internal/batch", "internal/sweep", "internal/stack", "internal/scrub", "internal/notify", "internal/prove", "internal/inventory"},
 	"DOORS":   {"internal/s3api", "internal/replapi", "internal/s3control", "internal/iamapi", "internal/cfnapi", "internal/adminapi"},
 }
 

@@ -34,6 +34,7 @@ type jobCommand struct {
 	Run    jobRunCommand    `cmd:"" help:"Confirm a job that awaits it, so that it runs."`
 	Cancel jobCancelCommand `cmd:"" help:"Cancel a job; what it has done stays done."`
 	Watch  jobWatchCommand  `cmd:"" help:"Watch a job to its end."`
+	Plan   jobPlanCommand   `cmd:"" help:"Say what a job would do: objects, bytes, calls, time, what is excluded and what would fail. Nothing is made."`
 	Report jobReportCommand `cmd:"" help:"Print what came of each object of a job, from its completion report."`
 }
 

@@ -15,7 +15,7 @@ import (
 
 // described is an answer to DescribeJob.
 func described(state job.State, done int) string {
-	return fmt.Sprintf("<DescribeJobResult><Job><JobId>id-12</JobId><Status>%s</Status><ProgressSummary><TotalNumberOfTasks>4</TotalNumberOfTasks>"+
+	return fmt.Sprintf("<DescribeJobResult><Job><JobId>id-12</JobId><Status>%s</Status><Operation><S3ReplicateObject/></Operation><ProgressSummary><TotalNumberOfTasks>4</TotalNumberOfTasks>"+
 		"<NumberOfTasksSucceeded>%d</NumberOfTasksSucceeded></ProgressSummary></Job></DescribeJobResult>", state, done)
 }
 

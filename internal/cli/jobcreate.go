@@ -31,7 +31,7 @@ func (c *jobCreateCommand) Run(ctx context.Context, s streams) error {
 	}
 	switch {
 	case c.Wait:
-		fmt.Fprintf(a.narration(s), "job %s: replicates %s\n", id, selection(spec))
+		fmt.Fprintf(a.narration(s), "job %s: %s\n", id, doing(spec))
 		return a.end(ctx, s, id, 0)
 	case c.JSON:
 		made := job.Job{ID: id, Account: a.account, Region: a.Region()}
@@ -43,13 +43,21 @@ func (c *jobCreateCommand) Run(ctx context.Context, s streams) error {
 			Token   string `json:"token"`
 		}{id, made.ARN(), made.Account, made.Region, spec.Token})
 	}
-	fmt.Fprintf(s.out, "job %s: replicates %s\n", id, selection(spec))
+	fmt.Fprintf(s.out, "job %s: %s\n", id, doing(spec))
 	if spec.ConfirmationRequired {
 		_, err = fmt.Fprintf(s.out, "  once its objects are known, it awaits your confirmation: %s\n", a.command("job", "run", id))
 	} else {
 		_, err = fmt.Fprintf(s.out, "  watch it: %s\n", a.command("job", "watch", id))
 	}
 	return err
+}
+
+// doing says what a job does.
+func doing(spec *job.Spec) string {
+	if spec.Operation == job.ReplicateObject {
+		return "replicates " + selection(spec)
+	}
+	return spec.Operation + " of " + selection(spec)
 }
 
 // refused adds to a refusal of CreateJob the command that says all that the

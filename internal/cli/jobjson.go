@@ -35,6 +35,12 @@ type jobDocument struct {
 	Manifest             *job.Manifest     `json:"manifest,omitempty"`
 	Generator            *job.Generator    `json:"generator,omitempty"`
 	Generated            *job.Location     `json:"generatedManifest,omitempty"`
+
+	// What only a Twinbucket server tells.
+	Plan     *job.Plan     `json:"plan,omitempty"`
+	Outcome  *job.Outcome  `json:"outcome,omitempty"`
+	Delivery *job.Delivery `json:"delivery,omitempty"`
+	Waits    string        `json:"waits,omitempty"`
 }
 
 func listing(j *job.Job) listedJob {
@@ -52,12 +58,16 @@ func listed(list []job.Job) []listedJob {
 	return out
 }
 
-func document(j *job.Job) jobDocument {
-	s := &j.Spec
+func document(of *job.Details) jobDocument {
+	j, s := &of.Job, &of.Spec
 	d := jobDocument{
 		listedJob: listing(j), Account: j.Account, Region: j.Region, RoleARN: s.RoleARN, ConfirmationRequired: s.ConfirmationRequired,
 		Suspended: j.Suspended, SuspendedCause: j.SuspendedCause, StatusReason: j.StatusReason, Failures: j.Failures, Tags: j.Tags,
 		Report: s.Report, Manifest: s.Manifest, Generator: s.Generator, Generated: j.Generated,
+		Plan: of.Plan, Waits: of.Waits,
+	}
+	if of.Report.State != "" {
+		d.Outcome, d.Delivery = &of.Outcome, &of.Report
 	}
 	if d.Failures == nil {
 		d.Failures = []job.Failure{}

@@ -2,28 +2,28 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"slices"
 
 	"twinbucket/arn"
 	"twinbucket/client"
 	"twinbucket/fault"
-	"twinbucket/internal/verify"
 	"twinbucket/job"
 	"twinbucket/report"
 )
 
 type jobReportCommand struct {
-	ID        string `arg:"" name:"ID" help:"Of a job that has ended."`
+	ID        string `arg:"" name:"ID" help:"Of the job."`
 	Failed    bool   `xor:"kind" help:"Only objects that failed."`
 	Succeeded bool   `xor:"kind" help:"Only objects that succeeded."`
 	Out       string `placeholder:"FILE" help:"Write the rows there."`
+	Deliver   bool   `help:"First have a Twinbucket server write the report to its bucket once more, as after its policy was mended."`
 	jobFlags
 }
 
@@ -37,8 +37,15 @@ func (c *jobReportCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return a.unknown(err, c.ID)
 	}
-	if !j.State.Terminal() {
-		return fault.Newf(fault.Conflict, "", "the job is %s; its report comes at its end", j.State).On(j.ID).WithHint("%s", a.command("job", "watch", j.ID))
+	if c.Deliver {
+		if _, err := a.DeliverReport(ctx, j.ID); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.err, "report: %s\n", reportOf(j))
+	}
+	files, err := a.results(ctx, j, c.status())
+	if err != nil {
+		return err
 	}
 	out, end := s.out, func() error { return nil }
 	if c.Out != "" {
@@ -49,83 +56,130 @@ func (c *jobReportCommand) Run(ctx context.Context, s streams) error {
 		out, end = f, f.Close
 	}
 	rows := newRowWriter(out, j.ID, c.JSON)
-	err = a.rows(ctx, j, func(r *report.Row) error {
-		if c.Failed && r.Succeeded || c.Succeeded && !r.Succeeded {
-			return nil
+	for _, open := range files {
+		if err = rows.copy(open); err != nil {
+			break
 		}
-		return rows.add(r)
-	})
+	}
 	if err == nil {
 		err = rows.end()
 	}
 	if err := errors.Join(err, end()); err != nil {
 		return err
 	}
-	rows.count(s.err)
-	return nil
+	return rows.count(s.err)
 }
 
-// rows gives the rows of a job's report to each: those of the tasks that
-// failed first.
-func (a *jobs) rows(ctx context.Context, j *job.Job, each func(*report.Row) error) error {
+// status returns that of the tasks whose rows are wanted, "" for all.
+func (c *jobReportCommand) status() string {
+	switch {
+	case c.Failed:
+		return report.Failed
+	case c.Succeeded:
+		return report.Succeeded
+	}
+	return ""
+}
+
+// opener opens a file of rows, which has to be closed.
+type opener func() (io.ReadCloser, error)
+
+// results returns the files with a job's rows of a status: those of the report
+// in its bucket, or, where there is none, what a Twinbucket server keeps.
+func (a *jobs) results(ctx context.Context, j *job.Job, status string) ([]opener, error) {
 	r := &j.Spec.Report
-	if !r.Enabled {
-		return fault.New(fault.NotFound, "", "the job was asked for no report").On(j.ID).WithHint("name a bucket with twinbucket job create --report s3://BUCKET/PREFIX")
+	whole := r.Scope == job.AllTasks || status == report.Failed
+	var err error
+	switch {
+	case j.State.Terminal() && j.Progress.Run() == 0:
+		return nil, fault.Newf(fault.NotFound, "", "the job is %s, and no object was tried", j.State).On(j.ID).WithHint("why: %s", a.command("job", "show", j.ID))
+	case !j.State.Terminal():
+		err = fault.Newf(fault.Conflict, "", "the job is %s; its report comes at its end", j.State).On(j.ID).WithHint("%s", a.command("job", "watch", j.ID))
+	case !r.Enabled:
+		err = fault.New(fault.NotFound, "", "the job was asked for no report").On(j.ID).WithHint("name a bucket with twinbucket job create --report s3://BUCKET/PREFIX")
+	case whole || a.AWS():
+		var files []opener
+		if files, err = a.delivered(ctx, j, status); err == nil {
+			return files, nil
+		}
 	}
-	if j.Progress.Run() == 0 {
-		return fault.Newf(fault.NotFound, "", "the job is %s, and no object was tried", j.State).On(j.ID).WithHint("why: %s", a.command("job", "show", j.ID))
+	if a.AWS() {
+		return nil, err
 	}
+	return []opener{func() (io.ReadCloser, error) { return a.JobRows(ctx, j.ID, status) }}, nil
+}
+
+// delivered returns the files of the report in its bucket: those of the tasks
+// that failed first.
+func (a *jobs) delivered(ctx context.Context, j *job.Job, status string) ([]opener, error) {
+	r := &j.Spec.Report
 	name, err := arn.BucketName(r.Bucket)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	from := a.Client
-	if region, err := from.BucketRegion(ctx, name); err == nil && region != "" {
+	if region, err := from.BucketRegion(ctx, name); err == nil {
 		from = from.In(region)
 	}
 	o, err := from.GetObject(ctx, name, report.SummaryKey(r.Prefix, j.ID), client.Get{})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	data, err := io.ReadAll(io.LimitReader(o.Body, 16<<20))
 	if err := errors.Join(err, o.Body.Close()); err != nil {
-		return err
+		return nil, err
 	}
 	summary, err := report.ParseSummary(data)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	slices.SortStableFunc(summary.Results, func(a, b report.Result) int {
-		if a.TaskExecutionStatus == b.TaskExecutionStatus {
-			return 0
-		}
-		if a.TaskExecutionStatus == "failed" {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(summary.Results, func(a, b report.Result) int { return cmp.Compare(a.TaskExecutionStatus, b.TaskExecutionStatus) })
+	var files []opener
 	for _, file := range summary.Results {
-		if err := resultRows(ctx, from, file, each); err != nil {
-			return err
+		if status != "" && status != file.TaskExecutionStatus {
+			continue
 		}
+		files = append(files, func() (io.ReadCloser, error) {
+			o, err := from.GetObject(ctx, file.Bucket, file.Key, client.Get{})
+			if err != nil {
+				return nil, err
+			}
+			return o.Body, nil
+		})
 	}
-	return nil
+	return files, nil
 }
 
-// resultRows gives the rows of one file of a report to each.
-func resultRows(ctx context.Context, from *client.Client, file report.Result, each func(*report.Row) error) error {
-	o, err := from.GetObject(ctx, file.Bucket, file.Key, client.Get{})
+// rowWriter writes rows as they are in AWS's files, or as one JSON document.
+type rowWriter struct {
+	w       *bufio.Writer
+	json    bool
+	line    []byte
+	written job.Outcome
+}
+
+func newRowWriter(w io.Writer, id string, asJSON bool) *rowWriter {
+	out := &rowWriter{w: bufio.NewWriter(w), json: asJSON}
+	if asJSON {
+		fmt.Fprintf(out.w, `{"job":%q,"rows":[`, id)
+	}
+	return out
+}
+
+// copy writes the rows of a file.
+func (w *rowWriter) copy(open opener) error {
+	file, err := open()
 	if err != nil {
 		return err
 	}
-	defer o.Body.Close()
-	for in := report.NewReader(bufio.NewReaderSize(o.Body, 64<<10)); ; {
+	defer file.Close()
+	for in := report.NewReader(bufio.NewReaderSize(file, 64<<10)); ; {
 		row, err := in.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err == nil {
-			err = each(&row)
+			err = w.add(&row)
 		}
 		if err != nil {
 			return err
@@ -133,27 +187,9 @@ func resultRows(ctx context.Context, from *client.Client, file report.Result, ea
 	}
 }
 
-// rowWriter writes rows as they are in AWS's files, or as one JSON document.
-type rowWriter struct {
-	w         *bufio.Writer
-	json      bool
-	line      []byte
-	succeeded int64
-	failed    int64
-	codes     map[string]int64 // of what failed
-}
-
-func newRowWriter(w io.Writer, id string, asJSON bool) *rowWriter {
-	out := &rowWriter{w: bufio.NewWriter(w), json: asJSON, codes: map[string]int64{}}
-	if asJSON {
-		fmt.Fprintf(out.w, `{"job":%q,"rows":[`, id)
-	}
-	return out
-}
-
 func (w *rowWriter) add(r *report.Row) error {
 	if w.json {
-		if w.succeeded+w.failed > 0 {
+		if w.written.Succeeded+w.written.Failed > 0 {
 			w.w.WriteByte(',')
 		}
 		w.w.WriteByte('\n')
@@ -173,27 +209,26 @@ func (w *rowWriter) add(r *report.Row) error {
 	} else {
 		w.line = r.AppendCSV(w.line[:0])
 	}
-	if r.Succeeded {
-		w.succeeded++
-	} else {
-		w.failed++
-		w.codes[r.Code]++
+	task := job.Cause{Key: r.Key, VersionID: r.VersionID, Reason: r.Message}
+	if !r.Succeeded {
+		task.Code = cmp.Or(r.Code, "no code")
 	}
+	w.written.Task(task)
 	_, err := w.w.Write(w.line)
 	return err
 }
 
 func (w *rowWriter) end() error {
 	if w.json {
-		fmt.Fprintf(w.w, "\n],\"succeeded\":%d,\"failed\":%d}\n", w.succeeded, w.failed)
+		fmt.Fprintf(w.w, "\n],\"succeeded\":%d,\"failed\":%d}\n", w.written.Succeeded, w.written.Failed)
 	}
 	return w.w.Flush()
 }
 
 // count says what the rows were.
-func (w *rowWriter) count(out io.Writer) {
-	fmt.Fprintf(out, "%s succeeded, %s failed\n", verify.Thousands(w.succeeded), verify.Thousands(w.failed))
-	for _, code := range slices.SortedFunc(maps.Keys(w.codes), func(a, b string) int { return int(w.codes[b] - w.codes[a]) }) {
-		fmt.Fprintf(out, "  %s %s\n", verify.Thousands(w.codes[code]), code)
-	}
+func (w *rowWriter) count(out io.Writer) error {
+	o := &w.written
+	fmt.Fprintf(out, "%s\n", outcome(job.Progress{Succeeded: o.Succeeded, Failed: o.Failed}))
+	slices.SortStableFunc(o.Failures, func(a, b job.Cause) int { return cmp.Compare(b.Count, a.Count) })
+	return writeCauses(out, "failed with", o.Failures)
 }

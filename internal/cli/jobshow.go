@@ -36,13 +36,35 @@ func (c *jobShowCommand) Run(ctx context.Context, s streams) error {
 	if err := a.tag(ctx, j); err != nil {
 		return err
 	}
-	if c.JSON {
-		return printJSON(s.out, document(j))
+	d, err := a.details(ctx, j)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return printJSON(s.out, document(d))
 	}
-	if err := writeJob(s.out, j); err != nil {
+	if err := writeJob(s.out, d); err != nil {
 		return err
 	}
 	return a.advise(s.out, j)
+}
+
+// details returns all that is known of a job. That is no more than the job
+// where the server is AWS's or another's, or hides it.
+func (a *jobs) details(ctx context.Context, j *job.Job) (*job.Details, error) {
+	none := &job.Details{Job: *j}
+	if a.AWS() {
+		return none, nil
+	}
+	d, err := a.JobDetails(ctx, j.ID)
+	switch {
+	case ctx.Err() != nil || errors.Is(err, fault.Busy):
+		return nil, err
+	case err != nil:
+		return none, nil
+	}
+	d.Job = *j
+	return d, nil
 }
 
 // tag adds its tags to a job, unless they are hidden from who may see it.
@@ -54,7 +76,8 @@ func (a *jobs) tag(ctx context.Context, j *job.Job) (err error) {
 }
 
 // writeJob writes all about a job.
-func writeJob(out io.Writer, j *job.Job) error {
+func writeJob(out io.Writer, d *job.Details) error {
+	j := &d.Job
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, text string) {
 		if text != "" {
@@ -64,18 +87,34 @@ func writeJob(out io.Writer, j *job.Job) error {
 	spec := &j.Spec
 	row("job", j.ID)
 	row("state", stateOf(j))
+	if j.State != job.Suspended { // of which more is said below
+		row("waits", d.Waits)
+	}
 	if spec.Description != selection(spec) {
 		row("description", spec.Description)
 	}
 	row("operation", spec.Operation)
 	row("objects", selection(spec))
 	row("tasks", tasks(j))
+	if p := d.Pace; p != nil {
+		row("pace", fmt.Sprintf("%.0f objects/s, %v left", p.TasksPerSecond, time.Duration(p.SecondsLeft)*time.Second))
+	}
+	if p := d.Plan; p != nil {
+		row("planned", planned(p))
+	}
+	for i := range d.Outcome.Destinations {
+		to := &d.Outcome.Destinations[i]
+		row("to "+to.Bucket, destinationText(to, "carried", "failed"))
+	}
 	row("created", moment(j.Created))
 	row("suspended", moment(j.Suspended))
 	row("ended", moment(j.Ended))
 	row("role", spec.RoleARN)
 	row("priority", fmt.Sprint(spec.Priority))
 	row("report", reportOf(j))
+	if r := &d.Report; r.State == job.ReportRefused {
+		row("", "which was refused; its rows are kept here until "+moment(r.KeptUntil))
+	}
 	if g := j.Generated; g != nil {
 		row("manifest", urlOf(g))
 	} else if g := spec.Generator; g != nil && g.EnableOutput {
@@ -88,7 +127,23 @@ func writeJob(out io.Writer, j *job.Job) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	if err := writeCauses(out, "failed with", d.Outcome.Failures); err != nil {
+		return err
+	}
 	return writeFailures(out, j)
+}
+
+// planned says what a job is going to do, in a line.
+func planned(p *job.Plan) string {
+	carried, there := p.Foreseen.Carried()
+	text := fmt.Sprintf("%s objects, %s: %s to be carried", verify.Thousands(p.Tasks), bytesText(p.Objects.Bytes), verify.Thousands(carried.Versions))
+	if there.Versions > 0 {
+		text += fmt.Sprintf(", %s there already", verify.Thousands(there.Versions))
+	}
+	if p.Foreseen.Failed > 0 {
+		text += fmt.Sprintf(", %s would fail", verify.Thousands(p.Foreseen.Failed))
+	}
+	return text
 }
 
 // writeFailures writes why a job itself failed: AWS's reason, and below it what
@@ -116,15 +171,15 @@ func (a *jobs) advise(out io.Writer, j *job.Job) error {
 		_, err = fmt.Fprintf(out, "What failed, and why: %s\n", a.command("job", "report", j.ID, "--failed"))
 	case j.State.Terminal() && j.Progress.Failed > 0:
 		_, err = fmt.Fprintln(out, "What failed is not known, for no report was asked for: --report s3://BUCKET/PREFIX")
-	case j.State == job.Failed && j.Spec.Generator != nil && !nothingToDo(j):
+	case j.State == job.Failed && j.Spec.Generator != nil && !nothingToDo(j.Failures):
 		_, err = fmt.Fprintf(out, "What the job needs, and what is refused: %s\n", a.check(&j.Spec))
 	}
 	return err
 }
 
 // nothingToDo reports whether a job failed because its filter takes no object.
-func nothingToDo(j *job.Job) bool {
-	return slices.ContainsFunc(j.Failures, func(f job.Failure) bool { return strings.Contains(f.Reason, "no keys matching") })
+func nothingToDo(failures []job.Failure) bool {
+	return slices.ContainsFunc(failures, func(f job.Failure) bool { return strings.Contains(f.Reason, "no keys matching") })
 }
 
 // check returns the command that says what a job lacks.

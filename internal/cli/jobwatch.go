@@ -62,7 +62,11 @@ func (a *jobs) end(ctx context.Context, s streams, id string, timeout time.Durat
 		if err := a.tag(ctx, j); err != nil {
 			return err
 		}
-		if err := printJSON(s.out, document(j)); err != nil {
+		d, err := a.details(ctx, j)
+		if err != nil {
+			return err
+		}
+		if err := printJSON(s.out, document(d)); err != nil {
 			return err
 		}
 	}
@@ -165,7 +169,11 @@ func (w *watch) tell(j *job.Job) {
 		}
 	}
 	if j.State == job.Active && w.bar == nil {
-		w.bar = progress.New(w.out, terminal(w.out), "replicated", "objects", j.Progress.Total)
+		what := "done"
+		if j.Spec.Operation == job.ReplicateObject {
+			what = "replicated"
+		}
+		w.bar = progress.New(w.out, terminal(w.out), what, "objects", j.Progress.Total)
 		w.bar.Skip(j.Progress.Run())
 	}
 	w.state = j.State

@@ -1,0 +1,64 @@
+package cli
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"twinbucket/job"
+)
+
+func TestWritePlan(t *testing.T) {
+	t.Parallel()
+	p := &job.Plan{
+		Source: "src", Seen: job.Amount{Versions: 12000, Bytes: 3 << 30}, Tasks: 11500, Objects: job.Amount{Versions: 11480, Bytes: 5 << 29}, DeleteMarkers: 20,
+		Excluded: []job.Exclusion{{Filter: "EligibleForReplication", Why: "the key begins with no rule's prefix", Amount: job.Amount{Versions: 500}, Key: "tmp/a"}},
+		Foreseen: job.Outcome{
+			Succeeded: 11497, Failed: 3,
+			Destinations: []job.Destination{
+				{Bucket: "dst", Rule: "all", Carried: job.Amount{Versions: 11000, Bytes: 2 << 30}, There: job.Amount{Versions: 497}, Failed: job.Amount{Versions: 3}},
+			},
+			Failures: []job.Cause{{Code: "DstPutObjectNotPermitted", Count: 3, Key: "k", VersionID: "v", Reason: "add a statement"}},
+		},
+		Asked: 1105, Requests: job.Requests{Tasks: 11500, Puts: 11000},
+		Estimate: &job.Estimate{Seconds: 3, TasksPerSecond: 3819, Jobs: 2},
+	}
+	const want = `objects         11,480 of 12,000 versions in src, 2.5 GiB
+delete markers  20
+to dst          rule all: 11,000 to be carried, 2.0 GiB; 497 there already; 3 would fail
+calls           11,500 objects worked on, 11,000 written at destinations
+time            about 3s, at 3819 objects/s as in the latest 2 jobs
+  500 of the 12,000 versions in src are excluded by EligibleForReplication: the key begins with no rule's prefix (for example tmp/a)
+  3 would fail with DstPutObjectNotPermitted, such as k (version v)
+    add a statement
+Permissions were looked at for 1,105 of the 11,500 objects.
+`
+	written := func(p *job.Plan) string {
+		var out bytes.Buffer
+		if err := writePlan(&out, p); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	if diff := cmp.Diff(want, written(p)); diff != "" {
+		t.Error(diff)
+	}
+	const fails = `The job would fail:
+  AssumeRoleNotPermitted: Failed to assume role.
+    add to the trust policy
+`
+	p = &job.Plan{Source: "src", Failures: []job.Failure{{Code: "AssumeRoleNotPermitted", Reason: "Failed to assume role."}, {Code: "AssumeRoleNotPermitted", Reason: "add to the trust policy"}}}
+	if diff := cmp.Diff(fails, written(p)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestBytesText(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1024: "1.0 KiB", 1536: "1.5 KiB", 1 << 20: "1.0 MiB", 5 << 40: "5.0 TiB", 1<<63 - 1: "8192.0 PiB"} {
+		if got := bytesText(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
@@ -321,6 +323,59 @@ func TestCreateAsks(t *testing.T) {
 	d.create(t, listed)
 	if len(d.ids.asked) != 2 {
 		t.Errorf("without tags %d questions, want 2", len(d.ids.asked))
+	}
+}
+
+// TestConditionKeys: what the Service Authorization Reference has for each
+// operation, and no more.
+func TestConditionKeys(t *testing.T) {
+	t.Parallel()
+	const path = "/v20180820/jobs/job-0000"
+	existing := map[string]string{
+		"s3:existingjoboperation": "S3ReplicateObject", "s3:existingjobpriority": "1",
+		"s3:jobsuspendedcause": "AWAITING_CONFIRMATION", "aws:resourcetag/team": "b",
+	}
+	with := func(more map[string]string) map[string]string {
+		more = maps.Clone(more)
+		maps.Copy(more, existing)
+		return more
+	}
+	for _, c := range []struct {
+		method, target, body, action, resource string
+		want                                   map[string]string
+	}{
+		{"POST", "/v20180820/jobs", generated, "s3:CreateJob", "*", map[string]string{
+			"s3:requestjoboperation": "S3ReplicateObject", "s3:requestjobpriority": "1", "aws:requesttag/team": "b", "aws:tagkeys": "Team",
+		}},
+		{"GET", "/v20180820/jobs", "", "s3:ListJobs", "*", nil},
+		{"GET", path, "", "s3:DescribeJob", "job", existing},
+		{"POST", path + "/priority?priority=007", "", "s3:UpdateJobPriority", "job", with(map[string]string{"s3:requestjobpriority": "7"})},
+		{"POST", path + "/status?requestedJobStatus=Ready", "", "s3:UpdateJobStatus", "job", existing},
+		{"GET", path + "/tagging", "", "s3:GetJobTagging", "job", existing},
+		{"DELETE", path + "/tagging", "", "s3:DeleteJobTagging", "job", existing},
+		{"PUT", path + "/tagging", "<PutJobTaggingRequest><Tags><member><Key>New</Key><Value>1</Value></member></Tags></PutJobTaggingRequest>",
+			"s3:PutJobTagging", "job", with(map[string]string{"aws:requesttag/new": "1", "aws:tagkeys": "New"})},
+	} {
+		d := newDoor()
+		d.create(t, generated)
+		d.engine.jobs[0].State, d.engine.jobs[0].SuspendedCause = job.Suspended, job.AwaitingConfirmation
+		d.ids.asked = nil
+		if status, text := d.do(t, c.method, c.target, c.body); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", c.action, status, text)
+		}
+		asked := d.ids.asked[0]
+		if resource := strings.ReplaceAll(c.resource, "job", "arn:aws:s3:us-east-1:111122223333:job/job-0000"); asked.Action != c.action || asked.Resource != resource {
+			t.Errorf("asked for %s on %s, want %s on %s", asked.Action, asked.Resource, c.action, resource)
+		}
+		got := map[string]string{}
+		for key, values := range asked.Context {
+			if strings.Contains(key, "job") || strings.Contains(key, "tag") {
+				got[key] = strings.Join(values, ",")
+			}
+		}
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", c.action, diff)
+		}
 	}
 }
 

@@ -163,6 +163,9 @@ func writeFailures(out io.Writer, j *job.Job) error {
 
 // advise says what to do next about a job.
 func (a *jobs) advise(out io.Writer, j *job.Job) error {
+	if !a.AWS() && slices.ContainsFunc(j.Failures, func(f job.Failure) bool { return f.Code == "ReportWriteNotPermitted" }) {
+		fmt.Fprintf(out, "Once the report's bucket takes it: %s\n", a.command("job", "report", j.ID, "--deliver"))
+	}
 	var err error
 	switch {
 	case j.State == job.Suspended:

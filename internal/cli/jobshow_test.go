@@ -35,6 +35,7 @@ func TestAdvise(t *testing.T) {
 		{"reported at AWS", "", job.Job{State: job.Complete, Spec: spec(reported), Progress: job.Progress{Total: 1, Failed: 1}}, "What failed, and why: twinbucket job report id-12 --failed\n"},
 		{"not reported at AWS", "", job.Job{State: job.Complete, Spec: spec(!reported), Progress: job.Progress{Total: 1, Failed: 1}}, "no report was asked for"},
 		{"refused", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, "twinbucket check s3://src --job-role arn:aws:iam::111122223333:role/batch --report s3://reports/p\n"},
+		{"refused a report", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, "twinbucket job report id-12 --deliver\n"},
 		{"nothing to do", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: nothing}, ""},
 	} {
 		c, err := client.New(client.Config{Endpoint: tt.endpoint})

@@ -173,7 +173,8 @@ func Upload(bucket, key, id string) []byte {
 	return append(Key(nil, KindUpload, bucket, key), id...)
 }
 
-// Done is the row of an upload that was completed.
+// Done is the row of an upload that was completed, or of another thing for which
+// a version is made once.
 func Done(bucket, key, id string) []byte {
 	return append(Key(nil, KindDone, bucket, key), id...)
 }

@@ -247,6 +247,12 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	if c.sight != nil && !a.sees(o.Bucket, o.Key, c.sight) {
 		return changedMeanwhile(o.Key)
 	}
+	if c.once != "" {
+		if a.has(layout.Done(o.Bucket, o.Key, c.once)) {
+			return errMade
+		}
+		o.upload = c.once
+	}
 	if c.cond != (object.Condition{}) {
 		if err := a.check(c); err != nil {
 			return err
@@ -278,7 +284,9 @@ func (c *putCommand) apply(a *applier, at, body journal.Position) error {
 	a.put(o)
 	if c.upload != "" {
 		a.removeUpload(&Upload{ID: c.upload, Version: o.Version})
-		a.set(layout.Done(o.Bucket, o.Key, c.upload), []byte(o.ID))
+	}
+	if o.upload != "" {
+		a.set(layout.Done(o.Bucket, o.Key, o.upload), []byte(o.ID))
 	}
 	a.tellStored(at, c)
 	return a.broken

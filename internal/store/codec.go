@@ -12,7 +12,7 @@ const (
 	fPendingAt    fields.Number = 28
 	fApartParts   fields.Number = 32 // how many parts and extents are in the detail
 	fApartExtents fields.Number = 33
-	fUploadOf     fields.Number = 40 // the upload that was completed
+	fUploadOf     fields.Number = 40 // the upload that was completed, or Put.Once
 )
 
 // encode writes a version with where its body is.

@@ -219,6 +219,7 @@ const (
 	fInto       fields.Number = 155 // when the destination was made
 	fIntoOwner  fields.Number = 156
 	fSeal       fields.Number = 157 // of a replica's body
+	fOnce       fields.Number = 166 // what a version is made for
 	fResend     fields.Number = 165 // a delivery that is to carry a change
 )
 
@@ -244,6 +245,7 @@ type putCommand struct {
 	shared bool         // the body is another version's or an upload's
 	upload string
 	parts  []Chosen
+	once   string        // what it is made for, and not more than once; "": nothing
 	sight  *sight        // nil: no condition
 	origin *event.Origin // nil: nobody is to be told
 }
@@ -260,6 +262,7 @@ func (c *putCommand) encode(w *fields.Writer) {
 	c.seal.Encode(w, fInlineSeal)
 	w.Bool(fShared, c.shared)
 	w.Text(fUploadID, c.upload)
+	w.Text(fOnce, c.once)
 	for _, p := range c.parts {
 		w.Message(fChosen, func(w *fields.Writer) { w.Uint(1, uint64(p.Number)); w.Text(2, p.ETag) })
 	}
@@ -287,6 +290,8 @@ func (c *putCommand) decode(f fields.Field) (err error) {
 		c.shared = f.Bool()
 	case fUploadID:
 		c.upload = f.Text()
+	case fOnce:
+		c.once = f.Text()
 	case fChosen:
 		var p Chosen
 		err = fields.Each(f.Bytes, func(f fields.Field) error {

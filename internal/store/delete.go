@@ -45,7 +45,7 @@ func (s *Store) DeleteWith(ctx context.Context, d Deletion) (Deleted, error) {
 	}
 	if d.ID == "" && b.Versioning != bucket.Unversioned {
 		o := &Object{Version: object.Version{Bucket: d.Bucket, Key: d.Key, Marker: true, Owner: d.Owner}}
-		if err := s.stamp(b, &o.Version); err != nil {
+		if err := s.stamp(b, &o.Version, nil); err != nil {
 			return Deleted{}, err
 		}
 		return Deleted{ID: o.ID, Marker: true}, s.do(ctx, &putCommand{o: o, cond: d.If, origin: s.origin(ctx, b)}, nil)

@@ -28,7 +28,7 @@ func manyParts(t testing.TB, s *Store, bkt, key string, n int) *Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.stamp(b, &o.Version); err != nil {
+	if err := s.stamp(b, &o.Version, nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.do(t.Context(), &putCommand{o: o, shared: true}, nil); err != nil {

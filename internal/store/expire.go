@@ -35,7 +35,7 @@ func (s *Store) Expire(ctx context.Context, b *bucket.Bucket, es []Expiry) ([]er
 		w := &sight{id: o.ID, modified: o.Modified, changes: o.Changes, latest: e.Latest, alone: e.Alone, versioning: b.Versioning}
 		if e.Latest && !o.Marker && b.Versioning != bucket.Unversioned {
 			m := &Object{Version: object.Version{Bucket: b.Name, Key: o.Key, Marker: true, ByLifecycle: true, Owner: b.Owner}}
-			if err := s.stamp(b, &m.Version); err != nil {
+			if err := s.stamp(b, &m.Version, nil); err != nil {
 				return nil, err
 			}
 			cs[i] = &putCommand{o: m, sight: w, origin: s.origin(ctx, b)}

@@ -484,12 +484,7 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chos
 	if err != nil {
 		return nil, err
 	}
-	if finish != nil {
-		if err := finish(&o.Version); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.stamp(b, &o.Version); err != nil {
+	if err := s.stamp(b, &o.Version, finish); err != nil {
 		return nil, err
 	}
 	c := &putCommand{o: o, cond: cond, upload: id, parts: chosen, origin: s.origin(ctx, b)}
@@ -503,30 +498,40 @@ func (s *Store) CompleteUpload(ctx context.Context, bucket, key, id string, chos
 // with the chosen parts, as long as that version is there: who did not hear the
 // answer asks again. fault.NotFound NoSuchUpload if there is none.
 func (s *Store) Completed(ctx context.Context, bucket, key, id string, chosen []Chosen) (*Object, error) {
-	if err := s.lookAt(ctx, bucket); err != nil {
-		return nil, err
-	}
-	v, closer, err := s.db.Get(layout.Done(bucket, key, id))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, noSuchUpload(id)
-	}
+	o, err := s.Made(ctx, bucket, key, id)
 	if err != nil {
-		return nil, fault.Wrap("store.completed", id, err)
-	}
-	version := string(v)
-	if err := closer.Close(); err != nil {
-		return nil, fault.Wrap("store.completed", id, err)
-	}
-	o, err := find(s.db, bucket, key, version)
-	if err != nil && !errors.Is(err, fault.NotFound) {
 		return nil, err
 	}
-	if o == nil || o.upload != id || !slices.EqualFunc(o.Parts, chosen, func(p object.Part, c Chosen) bool {
+	if o == nil || !slices.EqualFunc(o.Parts, chosen, func(p object.Part, c Chosen) bool {
 		return p.Number == c.Number && p.ETag == c.ETag
 	}) {
 		return nil, noSuchUpload(id)
 	}
 	return o, nil
+}
+
+// Made returns the version that a put with Once made, or an upload with that id,
+// as long as it is there; nil if there is none.
+func (s *Store) Made(ctx context.Context, bucket, key, once string) (*Object, error) {
+	if err := s.lookAt(ctx, bucket); err != nil {
+		return nil, err
+	}
+	v, closer, err := s.db.Get(layout.Done(bucket, key, once))
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, nil
+	}
+	version := string(v)
+	if err == nil {
+		err = closer.Close()
+	}
+	if err != nil {
+		return nil, fault.Wrap("store.made", once, err)
+	}
+	o, err := find(s.db, bucket, key, version)
+	if errors.Is(err, fault.NotFound) || err == nil && o.upload != once {
+		return nil, nil
+	}
+	return o, err
 }
 
 // assemble puts the chosen parts of an upload together.

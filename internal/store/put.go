@@ -29,6 +29,9 @@ type Put struct {
 	// error from it ends the put.
 	Finish func(*object.Version) error
 	If     object.Condition
+	// Once, if not "", is what the version is made for: asked again, for the same
+	// key, the version that was made is returned, as long as it is there.
+	Once string
 	// CustomerKey is the key that encrypts the body, 32 bytes, if
 	// Version.Encryption names its MD5.
 	CustomerKey []byte
@@ -54,22 +57,26 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 	}
 	o := &Object{Version: p.Version, body: in.Body()}
 	o.Size, o.ETag = in.Size(), in.ETag()
-	if p.Finish != nil {
-		if err := p.Finish(&o.Version); err != nil {
-			s.bodies.Discard(in)
-			return nil, err
-		}
-	}
-	if err := s.stamp(b, &o.Version); err != nil {
+	if err := s.stamp(b, &o.Version, p.Finish); err != nil {
 		s.bodies.Discard(in)
 		return nil, err
 	}
-	c := &putCommand{o: o, cond: p.If, origin: s.origin(ctx, b)}
+	c := &putCommand{o: o, cond: p.If, once: p.Once, origin: s.origin(ctx, b)}
 	c.inline, c.crc, c.seal = in.Behind()
 	if err := s.keep(ctx, c, in); err != nil {
-		return nil, err
+		return s.unlessMade(ctx, p, err)
 	}
 	return o, nil
+}
+
+var errMade = errors.New("the version was made before")
+
+// unlessMade returns the version that was made before, if that ended a put.
+func (s *Store) unlessMade(ctx context.Context, p Put, err error) (*Object, error) {
+	if errors.Is(err, errMade) {
+		return s.Made(ctx, p.Version.Bucket, p.Version.Key, p.Once)
+	}
+	return nil, err
 }
 
 // receiver returns the bucket that a put is for.
@@ -101,10 +108,16 @@ func (s *Store) precheck(ctx context.Context, p Put) error {
 	return p.If.Check(cur.version())
 }
 
-// stamp gives a new version its id, time and replication status, under the
-// settings that its bucket has now: its body may have taken hours. sent is the
-// bucket that it was sent to, which is another if it was made anew since.
-func (s *Store) stamp(sent *bucket.Bucket, v *object.Version) error {
+// stamp finishes a new version, as Put.Finish does, and gives it its id, time and
+// replication status, under the settings that its bucket has now: its body may
+// have taken hours. sent is the bucket that it was sent to, which is another if
+// it was made anew since.
+func (s *Store) stamp(sent *bucket.Bucket, v *object.Version, finish func(*object.Version) error) error {
+	if finish != nil {
+		if err := finish(v); err != nil {
+			return err
+		}
+	}
 	b, err := s.Again(sent)
 	if err != nil {
 		return err
@@ -158,18 +171,13 @@ func (s *Store) Copy(ctx context.Context, src *Object, p Put) (*Object, error) {
 		}
 		o = &Object{Version: p.Version, body: body}
 		o.Size, o.ETag, o.Checksums, o.Parts = src.Size, src.ETag, src.Checksums, src.Parts
-		if p.Finish != nil {
-			if err := p.Finish(&o.Version); err != nil {
-				return err
-			}
-		}
-		if err := s.stamp(b, &o.Version); err != nil {
+		if err := s.stamp(b, &o.Version, p.Finish); err != nil {
 			return err
 		}
-		return s.do(ctx, &putCommand{o: o, cond: p.If, shared: true, origin: s.origin(ctx, b)}, nil)
+		return s.do(ctx, &putCommand{o: o, cond: p.If, shared: true, once: p.Once, origin: s.origin(ctx, b)}, nil)
 	})
 	if err != nil {
-		return nil, err
+		return s.unlessMade(ctx, p, err)
 	}
 	return o, nil
 }

@@ -132,7 +132,7 @@ type Object struct {
 	body      bodies.Body
 	apart     apart            // what was left out: Parts and body then are nil
 	pendingAt journal.Position // where it stands among the pending; 0: it does not
-	upload    string           // the multipart upload that was completed to make it
+	upload    string           // the multipart upload that was completed to make it, or Put.Once
 }
 
 // version is the version without where its body is; nil if o is nil.

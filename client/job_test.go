@@ -69,7 +69,13 @@ func TestJobRoundTrip(t *testing.T) {
 	generator.Output = &job.Output{Bucket: "arn:aws:s3:::mf", Format: manifest.Generated, Encryption: "SSE-KMS", KeyID: "k"}
 	generator.Filter = nil
 	kms.Generator = &generator
-	for _, spec := range []job.Spec{generated, listed, kms} {
+	specs := []job.Spec{generated, listed, kms}
+	for _, o := range operated() {
+		spec := listed
+		spec.Operation, spec.Parameters = o.Operation, o.Parameters
+		specs = append(specs, spec)
+	}
+	for _, spec := range specs {
 		data, err := xml.Marshal(jobRequestOf(&spec))
 		if err != nil {
 			t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 type jobRequest struct {
 	XMLName              xml.Name `xml:"http://awss3control.amazonaws.com/doc/2018-08-20/ CreateJobRequest"`
 	ConfirmationRequired bool
-	Operation            operation
+	Operation            jobOperation
 	Report               jobReport
 	ClientRequestToken   string
 	Manifest             *jobManifest
@@ -24,10 +24,6 @@ type jobRequest struct {
 	RoleArn              string
 	Tags                 *jobTags
 	ManifestGenerator    *jobGenerator
-}
-
-type operation struct {
-	Name []named `xml:",any"`
 }
 
 // named is an empty element that says something by its name.
@@ -43,14 +39,12 @@ func nameOf(list []named) string {
 }
 
 type jobTags struct {
-	Member []jobTag `xml:"member"`
+	Member []object.Tag `xml:"member"`
 }
-
-type jobTag struct{ Key, Value string }
 
 func jobTagsOf(tags map[string]string) (out jobTags) {
 	for _, k := range slices.Sorted(maps.Keys(tags)) {
-		out.Member = append(out.Member, jobTag{k, tags[k]})
+		out.Member = append(out.Member, object.Tag{Key: k, Value: tags[k]})
 	}
 	return out
 }
@@ -165,7 +159,7 @@ type jobKeys struct {
 
 func jobRequestOf(s *job.Spec) *jobRequest {
 	r := &jobRequest{
-		ConfirmationRequired: s.ConfirmationRequired, Operation: operation{element(s.Operation)}, ClientRequestToken: s.Token,
+		ConfirmationRequired: s.ConfirmationRequired, Operation: operationOf(s), ClientRequestToken: s.Token,
 		Description: s.Description, Priority: s.Priority, RoleArn: s.RoleARN,
 		Report: jobReport{s.Report.Bucket, s.Report.Format, s.Report.Enabled, s.Report.Prefix, s.Report.Scope, s.Report.ExpectedBucketOwner},
 	}
@@ -251,7 +245,7 @@ type jobDocument struct {
 	Description          string
 	Status               job.State
 	Manifest             *jobManifest
-	Operation            operation
+	Operation            jobOperation
 	Priority             int
 	ProgressSummary      progress
 	StatusUpdateReason   string
@@ -275,11 +269,12 @@ func (d *jobDocument) job(account, region string) *job.Job {
 		Progress: d.ProgressSummary.noun(), Created: d.CreationTime, Ended: timeOf(d.TerminationDate),
 		Suspended: timeOf(d.SuspendedDate), SuspendedCause: d.SuspendedCause,
 		Spec: job.Spec{
-			ConfirmationRequired: d.ConfirmationRequired, Description: d.Description, Operation: nameOf(d.Operation.Name),
+			ConfirmationRequired: d.ConfirmationRequired, Description: d.Description,
 			Priority: d.Priority, RoleARN: d.RoleArn,
 			Report: job.Report{Enabled: r.Enabled, Bucket: r.Bucket, Format: r.Format, Prefix: r.Prefix, Scope: r.ReportScope, ExpectedBucketOwner: r.ExpectedBucketOwner},
 		},
 	}
+	d.Operation.into(&j.Spec)
 	for _, f := range d.FailureReasons {
 		j.Failures = append(j.Failures, job.Failure{Code: f.FailureCode, Reason: f.FailureReason})
 	}

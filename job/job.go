@@ -12,9 +12,6 @@ import (
 	"twinbucket/fault"
 )
 
-// ReplicateObject is the operation of Batch Replication, the one offered.
-const ReplicateObject = "S3ReplicateObject"
-
 // Service is who assumes the role of a job.
 const Service = "batchoperations.s3.amazonaws.com"
 

@@ -22,10 +22,11 @@ type Spec struct {
 	// level here it means false.
 	ConfirmationRequired bool              `json:"confirmationRequired,omitempty"`
 	Description          string            `json:"description,omitempty"` // at most 256 characters
-	Operation            string            `json:"operation"`             // ReplicateObject
-	Priority             int               `json:"priority"`              // 0 to 2147483647, higher first
-	RoleARN              string            `json:"roleArn"`               // the batch role
-	Tags                 map[string]string `json:"tags,omitempty"`        // at most 50
+	Operation            string            `json:"operation"`             // ReplicateObject, PutObjectCopy, ...
+	Parameters                             // of the operation
+	Priority             int               `json:"priority"`       // 0 to 2147483647, higher first
+	RoleARN              string            `json:"roleArn"`        // the batch role
+	Tags                 map[string]string `json:"tags,omitempty"` // at most 50
 	Report               Report            `json:"report"`
 	Manifest             *Manifest         `json:"manifest,omitempty"` // this or Generator
 	Generator            *Generator        `json:"generator,omitempty"`
@@ -104,8 +105,8 @@ func (s *Spec) Validate() error {
 	if s.Token == "" || longer(s.Token, 64) {
 		return bad("ClientRequestToken must have 1 to 64 characters.")
 	}
-	if s.Operation == "" {
-		return bad("Exactly one operation must be specified.")
+	if err := s.validateOperation(); err != nil {
+		return err
 	}
 	if longer(s.Description, 256) {
 		return bad("Description must have at most 256 characters.")
@@ -139,8 +140,8 @@ func (s *Spec) Unsupported() error {
 	refuse := func(what, hint string) error {
 		return fault.New(fault.Unsupported, "NotImplemented", what+" is not implemented.").WithHint("%s", hint)
 	}
-	if s.Operation != ReplicateObject {
-		return refuse("The operation "+s.Operation, "batch jobs replicate objects here: use the operation "+ReplicateObject)
+	if hint := notOffered[s.Operation]; hint != "" {
+		return refuse("The operation "+s.Operation, hint)
 	}
 	return nil
 }

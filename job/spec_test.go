@@ -161,7 +161,7 @@ func TestUnsupported(t *testing.T) {
 		t.Error(err)
 	}
 	for name, spoil := range map[string]func(*job.Spec){
-		"operation": func(s *job.Spec) { s.Operation = "S3PutObjectCopy" },
+		"operation": func(s *job.Spec) { s.Operation = "LambdaInvoke" },
 	} {
 		s := generated()
 		spoil(s)

@@ -39,6 +39,7 @@ type Config struct {
 	Catalog   *catalog.Catalog
 	IAM       *iam.Service
 	Replicate *replicate.Engine
+	S3        S3               // is asked by the operations that do not replicate
 	Log       *slog.Logger     // slog.Default if nil
 	Now       func() time.Time // time.Now if nil
 	// Slots is how many jobs are worked on at a time; the others are Ready. 4 if 0.

@@ -75,6 +75,9 @@ const (
 // foresee adds to the plan what is to become of the entries.
 func (c *chunker) foresee(ctx context.Context, entries []manifest.Entry) error {
 	c.plan.Tasks += int64(len(entries))
+	if !c.r.replicates() {
+		return c.lookUp(ctx, entries)
+	}
 	_, outcome, err := c.e.replicate(ctx, c.r, entries, c)
 	if err != nil {
 		return err
@@ -99,8 +102,11 @@ func exclusion(f *job.Filter, set *rule.Set, v *object.Version) (filter, why str
 	if no, instead := f.Refuses(v); no != "" {
 		return no, instead
 	}
-	if f == nil || f.EligibleForReplication == nil || !*f.EligibleForReplication || len(set.SelectExisting(v)) > 0 {
+	if f == nil || f.EligibleForReplication == nil || !*f.EligibleForReplication || set != nil && len(set.SelectExisting(v)) > 0 {
 		return "", ""
+	}
+	if set == nil {
+		return "EligibleForReplication", "the bucket has no replication configuration"
 	}
 	no := set.Obstacle(v)
 	if no.Cause == rule.OtherPrefix && len(set.Rules) > 1 {

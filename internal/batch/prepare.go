@@ -174,7 +174,7 @@ func (d *driver) generate(ctx context.Context, r *record, c *chunker) (*job.Loca
 	if err != nil {
 		return nil, err
 	}
-	for _, action := range []string{"s3:GetReplicationConfiguration", "s3:PutInventoryConfiguration"} {
+	for _, action := range generating(r) {
 		if err := d.e.allowed(caller, action, src.ARN(), src); err != nil {
 			return nil, refuse("ManifestGenerationNotPermitted", preparing+"Access denied: "+action+".", err)
 		}
@@ -183,7 +183,7 @@ func (d *driver) generate(ctx context.Context, r *record, c *chunker) (*job.Loca
 	if err != nil {
 		return nil, err
 	}
-	if set == nil {
+	if set == nil && r.replicates() {
 		return nil, &refusal{
 			"SrcBucketReplicationConfigMissing", preparing + "The source bucket has no replication configuration.",
 			[]string{"put a replication configuration on " + src.Name + " before creating the job"},
@@ -254,6 +254,10 @@ func (d *driver) list(ctx context.Context, src *bucket.Bucket, set *rule.Set, f 
 		}
 		for _, v := range page.Versions {
 			c.plan.See(&v.Version)
+			if why := c.r.passes(&v); why != "" {
+				c.plan.Exclude(c.r.Spec.Operation, why, &v.Version)
+				continue
+			}
 			if filter, why := exclusion(f, set, &v.Version); filter != "" {
 				c.plan.Exclude(filter, why, &v.Version)
 				continue

@@ -141,7 +141,7 @@ func (e *Engine) runChunk(ctx context.Context, r *record, n int, active func() t
 	if err != nil {
 		return result{}, err
 	}
-	rows, outcome, err := e.replicate(ctx, r, entries, nil)
+	rows, outcome, err := e.tasks(ctx, r, n, entries)
 	if err != nil {
 		return result{}, err
 	}
@@ -207,10 +207,15 @@ func (e *Engine) replicate(ctx context.Context, r *record, entries []manifest.En
 			}
 		}
 	}
+	count(outcome, rows)
+	return rows, outcome, nil
+}
+
+// count adds tasks to what became of all.
+func count(outcome *job.Outcome, rows []report.Row) {
 	for i := range rows {
 		outcome.Task(job.Cause{Code: rows[i].Code, Key: rows[i].Key, VersionID: rows[i].VersionID, Reason: rows[i].Message})
 	}
-	return rows, outcome, nil
 }
 
 // settle replicates versions, or, for a plan, looks what would come of it.

@@ -124,7 +124,7 @@ func (c *call) copyObject() error {
 	if err != nil {
 		return err
 	}
-	p := store.Put{Size: src.object.Size, Sent: c.bucket}
+	p := store.Put{Size: src.object.Size, Sent: c.bucket, Once: c.once}
 	if p.Version, err = c.copiedVersion(src); err != nil {
 		return err
 	}

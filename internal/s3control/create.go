@@ -127,21 +127,6 @@ func (r reader) moment(name string) *time.Time {
 	return &t
 }
 
-// operation reads the one operation, which a job is about.
-func (r reader) operation(e *markup.Element, s *job.Spec) {
-	if e == nil {
-		return
-	}
-	if len(e.Kids) != 1 {
-		r.Refuse(bad("Exactly one operation must be specified."))
-		return
-	}
-	s.Operation = e.Kids[0].Name
-	if s.Operation == job.ReplicateObject {
-		r.Read(e.Kids[0])
-	}
-}
-
 func (r reader) report(e *markup.Element, s *job.Spec) {
 	if e == nil {
 		r.Refuse(bad("Report must be specified, with Enabled."))
@@ -215,11 +200,9 @@ func (r reader) filter(e *markup.Element) *job.Filter {
 	r = r.read(e, "EligibleForReplication", "CreatedAfter", "CreatedBefore", "ObjectReplicationStatuses", "KeyNameConstraint",
 		"ObjectSizeGreaterThanBytes", "ObjectSizeLessThanBytes", "MatchAnyStorageClass", "MatchAnyObjectEncryption")
 	f := &job.Filter{
-		CreatedAfter: r.moment("CreatedAfter"), CreatedBefore: r.moment("CreatedBefore"),
+		EligibleForReplication: r.flag("EligibleForReplication"),
+		CreatedAfter:           r.moment("CreatedAfter"), CreatedBefore: r.moment("CreatedBefore"),
 		ObjectReplicationStatuses: r.members("ObjectReplicationStatuses"), StorageClasses: r.members("MatchAnyStorageClass"),
-	}
-	if is, ok := r.Bool("EligibleForReplication"); ok {
-		f.EligibleForReplication = &is
 	}
 	if size, ok := r.Int64("ObjectSizeGreaterThanBytes"); ok {
 		f.SizeGreaterThan = &size

@@ -30,9 +30,7 @@ func writeJob(d *wire.Document, j *job.Job) {
 	if s.Manifest != nil {
 		writeManifest(d, s.Manifest)
 	}
-	d.Open("Operation")
-	d.Text(s.Operation, "")
-	d.Close("Operation")
+	writeOperation(d, s)
 	d.Int("Priority", int64(s.Priority))
 	writeProgress(d, j.Progress)
 	d.Optional("StatusUpdateReason", j.StatusReason)
@@ -147,12 +145,8 @@ func writeFilter(d *wire.Document, f *job.Filter) {
 	if f.EligibleForReplication != nil {
 		d.Bool("EligibleForReplication", *f.EligibleForReplication)
 	}
-	if f.CreatedAfter != nil {
-		d.Time("CreatedAfter", *f.CreatedAfter)
-	}
-	if f.CreatedBefore != nil {
-		d.Time("CreatedBefore", *f.CreatedBefore)
-	}
+	writeTime(d, "CreatedAfter", f.CreatedAfter)
+	writeTime(d, "CreatedBefore", f.CreatedBefore)
 	writeMembers(d, "ObjectReplicationStatuses", f.ObjectReplicationStatuses)
 	if k := f.KeyName; k != nil {
 		d.Open("KeyNameConstraint")

@@ -392,7 +392,6 @@ func TestCreateRefused(t *testing.T) {
 		"unknown in filter":  {generated, "<CreatedAfter>", "<Colour/><CreatedAfter>", 400, "MalformedXML"},
 		"unknown in names":   {generated, "<MatchAnyPrefix>", "<MatchNone/><MatchAnyPrefix>", 400, "MalformedXML"},
 		"inside operation":   {generated, "<S3ReplicateObject />", "<S3ReplicateObject><x/></S3ReplicateObject>", 400, "MalformedXML"},
-		"other operation":    {generated, "<S3ReplicateObject />", "<S3PutObjectCopy><TargetResource>x</TargetResource></S3PutObjectCopy>", 501, "NotImplemented"},
 		"two operations":     {generated, "<S3ReplicateObject />", "<S3ReplicateObject /><S3PutObjectCopy/>", 400, "BadRequestException"},
 		"no operation":       {generated, "<S3ReplicateObject />", "", 400, "BadRequestException"},
 		"no priority":        {generated, "<Priority>1</Priority>", "", 400, "BadRequestException"},

@@ -7,26 +7,36 @@ import (
 	"twinbucket/internal/wire"
 	"twinbucket/job"
 	"twinbucket/markup"
+	"twinbucket/object"
 )
 
 // tags reads a list of tags; nil if there are none.
 func (r reader) tags(e *markup.Element) map[string]string {
-	members := r.Read(e, "member+").All("member")
-	if len(members) == 0 {
+	list := r.tagSet(e)
+	if len(list) == 0 {
 		return nil
 	}
-	tags := make(map[string]string, len(members))
-	for _, m := range members {
+	tags := make(map[string]string, len(list))
+	for _, t := range list {
+		if _, twice := tags[t.Key]; twice {
+			r.Refuse(bad("Cannot provide multiple tags with the same key.").On(t.Key))
+		}
+		tags[t.Key] = t.Value
+	}
+	return tags
+}
+
+// tagSet reads tags in their order. The set is never nil.
+func (r reader) tagSet(e *markup.Element) []object.Tag {
+	tags := []object.Tag{}
+	for _, m := range r.Read(e, "member+").All("member") {
 		m := r.Read(m, "Key", "Value")
 		key, value := m.Raw("Key"), m.Raw("Value")
 		if key == nil || value == nil {
 			r.Refuse(bad("A tag has a Key and a Value."))
-			return nil
+			break
 		}
-		if _, twice := tags[*key]; twice {
-			r.Refuse(bad("Cannot provide multiple tags with the same key.").On(*key))
-		}
-		tags[*key] = *value
+		tags = append(tags, object.Tag{Key: *key, Value: *value})
 	}
 	return tags
 }

@@ -104,11 +104,12 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.iam.SetPublisher(credentials.write)
 	s.listenAdmin(ctx)
 	replication := replicate.New(replicate.Config{Store: s.store, IAM: s.iam, Rules: rules, Log: s.log, Mend: c.RetryFailed})
-	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, Log: s.log})
+	events := notify.New(notify.Config{Store: s.store, Targets: targets, Region: c.Region, Log: s.log})
+	s3 := s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Events: events, Log: s.log})
+	jobs := batch.New(batch.Config{Store: s.store, Catalog: cat, IAM: s.iam, Replicate: replication, S3: s3, Log: s.log})
 	rounds := sweep.New(sweep.Config{Store: s.store, Log: s.log, Interval: c.LifecycleInterval, Day: c.LifecycleDay})
 	proofs := prove.New(prove.Config{Store: s.store, Catalog: cat, Every: c.ProveEvery, Yield: replication.Yield, Log: s.log})
 	inventories := inventory.New(inventory.Config{Store: s.store, Catalog: cat, IAM: s.iam, Yield: replication.Yield, Log: s.log})
-	events := notify.New(notify.Config{Store: s.store, Targets: targets, Region: c.Region, Log: s.log})
 	stacks := stack.New(stack.Deps{Store: s.store, Catalog: cat, IAM: s.iam, Region: c.Region, Ownership: c.Ownership, Log: s.log})
 
 	s.parts.Grace = grace
@@ -130,7 +131,7 @@ func (s *Server) open(ctx context.Context) (err error) {
 	s.showMetrics(all)
 	s.parts.Add("http", s.public.serve)
 	s.public.answer(&dispatcher{
-		s3:          s3api.New(s3api.Config{Store: s.store, IAM: s.iam, Region: c.Region, Domains: c.Domains, Ownership: c.Ownership, Events: events, Log: s.log}),
+		s3:          s3,
 		control:     s3control.New(s3control.Config{Engine: jobs, IAM: s.iam, Region: c.Region, Log: s.log}),
 		replication: replapi.New(replapi.Config{Engine: replication, Jobs: jobs, Proofs: proofs, Store: s.store, IAM: s.iam, Region: c.Region, Log: s.log}),
 		iam:         iamapi.New(s.iam, c.Region),

@@ -21,6 +21,7 @@ import (
 	"twinbucket/internal/iam"
 	"twinbucket/internal/keyring"
 	"twinbucket/internal/replicate"
+	"twinbucket/internal/s3api"
 	"twinbucket/internal/store"
 	"twinbucket/internal/vfs"
 	"twinbucket/object"
@@ -103,7 +104,8 @@ func (e *Env) open() {
 		e.T.Fatal(err)
 	}
 	e.Replicate = replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Log: log, Now: e.Now, Mend: e.Mend})
-	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Log: log})
+	door := s3api.New(s3api.Config{Store: e.Store, IAM: e.IAM, Region: Region, Log: log})
+	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, S3: door, Log: log})
 }
 
 func (e *Env) close() {

@@ -65,7 +65,7 @@ var rooms = map[string]string{
 
 	// Engines live long.
 	"internal/replicate": "internal/wake internal/iam internal/ledger internal/store internal/queue internal/run rule setting policy object bucket acl arn fault",
-	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run NOUNS",
+	"internal/batch":     "internal/replicate internal/catalog internal/iam internal/store internal/queue internal/run internal/wire NOUNS",
 	"internal/notify":    "internal/wake internal/event internal/ledger internal/outbox internal/sigv4 internal/store rule setting bucket arn fault",
 	"internal/scrub":     "internal/wake internal/store internal/catalog fault",
 	"internal/prove":     "internal/wake internal/compare internal/store internal/catalog rule object acl bucket fault",
@@ -87,7 +87,7 @@ var rooms = map[string]string{
 	"internal/server":  "internal/config internal/metrics DOORS ENGINES internal/wire internal/sigv4 internal/iam internal/catalog internal/keyring internal/store internal/vfs internal/run NOUNS",
 	"internal/demo":    "client examples internal/server internal/config internal/compare internal/verify internal/progress NOUNS",
 	"internal/cli":     "client internal/adminapi internal/check internal/verify internal/profile internal/config internal/server internal/demo internal/progress internal/store internal/vfs internal/run NOUNS",
-	"internal/testenv": "ENGINES internal/iam internal/catalog internal/keyring internal/store internal/vfs NOUNS",
+	"internal/testenv": "ENGINES internal/s3api internal/iam internal/catalog internal/keyring internal/store internal/vfs NOUNS",
 	"cmd/twinbucket":   "internal/cli",
 	"examples":         "",
 }

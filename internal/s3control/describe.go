@@ -1,6 +1,9 @@
 package s3control
 
 import (
+	"strings"
+	"unicode/utf8"
+
 	"twinbucket/internal/wire"
 	"twinbucket/job"
 )
@@ -39,7 +42,7 @@ func writeJob(d *wire.Document, j *job.Job) {
 		for _, f := range j.Failures {
 			d.Open("member")
 			d.Text("FailureCode", f.Code)
-			d.Text("FailureReason", f.Reason)
+			d.Text("FailureReason", legible(f.Reason))
 			d.Close("member")
 		}
 		d.Close("FailureReasons")
@@ -63,6 +66,17 @@ func writeJob(d *wire.Document, j *job.Job) {
 		writeLocation(d, j.Generated)
 		d.Close("GeneratedManifestDescriptor")
 	}
+}
+
+// legible returns text with U+FFFD in place of what XML cannot carry: a reason
+// may name a key that has such characters, and clients could not read the job.
+func legible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == '\ufffe' || r == '\uffff' {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 func writeManifest(d *wire.Document, m *job.Manifest) {

@@ -353,8 +353,10 @@ func TestConditionKeys(t *testing.T) {
 		{"POST", path + "/status?requestedJobStatus=Ready", "", "s3:UpdateJobStatus", "job", existing},
 		{"GET", path + "/tagging", "", "s3:GetJobTagging", "job", existing},
 		{"DELETE", path + "/tagging", "", "s3:DeleteJobTagging", "job", existing},
-		{"PUT", path + "/tagging", "<PutJobTaggingRequest><Tags><member><Key>New</Key><Value>1</Value></member></Tags></PutJobTaggingRequest>",
-			"s3:PutJobTagging", "job", with(map[string]string{"aws:requesttag/new": "1", "aws:tagkeys": "New"})},
+		{
+			"PUT", path + "/tagging", "<PutJobTaggingRequest><Tags><member><Key>New</Key><Value>1</Value></member></Tags></PutJobTaggingRequest>",
+			"s3:PutJobTagging", "job", with(map[string]string{"aws:requesttag/new": "1", "aws:tagkeys": "New"}),
+		},
 	} {
 		d := newDoor()
 		d.create(t, generated)
@@ -473,7 +475,7 @@ func TestDescribe(t *testing.T) {
 	j.State, j.Ended, j.Suspended, j.SuspendedCause = job.Failed, at, at, job.AwaitingConfirmation
 	j.StatusReason = "a <reason>"
 	j.Progress = job.Progress{Total: 30_000_000_000, Succeeded: 2, Failed: 1, ActiveSeconds: 9}
-	j.Failures = []job.Failure{{Code: "c", Reason: "r"}}
+	j.Failures = []job.Failure{{Code: "c", Reason: "r\x01"}}
 	j.Generated = &job.Location{ObjectARN: "arn:aws:s3:::mf/m/manifest.json", VersionID: "v", ETag: "e"}
 	d.want(t, "GET", "/v20180820/jobs/job-0000", "", `<DescribeJobResult `+xmlns+`><Job>
 		<JobId>job-0000</JobId><ConfirmationRequired>false</ConfirmationRequired><Description>d</Description>
@@ -482,7 +484,7 @@ func TestDescribe(t *testing.T) {
 		<ProgressSummary><TotalNumberOfTasks>30000000000</TotalNumberOfTasks><NumberOfTasksSucceeded>2</NumberOfTasksSucceeded><NumberOfTasksFailed>1</NumberOfTasksFailed>
 		<Timers><ElapsedTimeInActiveSeconds>9</ElapsedTimeInActiveSeconds></Timers></ProgressSummary>
 		<StatusUpdateReason>a &lt;reason&gt;</StatusUpdateReason>
-		<FailureReasons><member><FailureCode>c</FailureCode><FailureReason>r</FailureReason></member></FailureReasons>
+		<FailureReasons><member><FailureCode>c</FailureCode><FailureReason>r�</FailureReason></member></FailureReasons>
 		<Report><Bucket>arn:aws:s3:::reports</Bucket><Format>Report_CSV_20180820</Format><Enabled>true</Enabled><Prefix>p</Prefix><ReportScope>AllTasks</ReportScope></Report>
 		<CreationTime>2024-01-02T03:04:00.000Z</CreationTime><TerminationDate>2024-02-03T04:05:06.789Z</TerminationDate>
 		<RoleArn>arn:aws:iam::111122223333:role/batch</RoleArn>
@@ -584,6 +586,9 @@ func TestUpdate(t *testing.T) {
 	d.refused(t, "POST", path+"/status?requestedJobStatus=Paused", "", 400, "BadRequestException")
 	d.refused(t, "POST", path+"/status", "", 400, "BadRequestException")
 	d.refused(t, "POST", path+"/status?requestedJobStatus=Ready&statusUpdateReason="+strings.Repeat("x", 257), "", 400, "BadRequestException")
+	for _, reason := range []string{"a%01", "%00", "%EF%BF%BE", "%ff"} {
+		d.refused(t, "POST", path+"/status?requestedJobStatus=Cancelled&statusUpdateReason="+reason, "", 400, "BadRequestException")
+	}
 	for action, target := range map[string]string{
 		"s3:UpdateJobStatus": "/status?requestedJobStatus=Cancelled", "s3:UpdateJobPriority": "/priority?priority=1",
 	} {

@@ -41,6 +41,9 @@ func (c *call) updateStatus() (*wire.Document, error) {
 	if c.query.Has("statusUpdateReason") && (reason == "" || len([]rune(reason)) > 256) {
 		return nil, bad("statusUpdateReason must have 1 to 256 characters.")
 	}
+	if reason != legible(reason) {
+		return nil, bad("statusUpdateReason must have characters that XML can carry.")
+	}
 	if _, err := c.job("s3:UpdateJobStatus", nil); err != nil {
 		return nil, err
 	}

@@ -198,7 +198,9 @@ func TestWaysToControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	here := func(ctx context.Context, _, _ string) (net.Conn, error) { return new(net.Dialer).DialContext(ctx, "tcp", s.listen()) }
+	here := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", s.listen())
+	}
 	for name, way := range map[string]struct {
 		endpoint  string
 		transport *http.Transport

@@ -98,6 +98,11 @@ type Cause struct {
 	Reason    string `json:"reason"` // of that one
 }
 
+// Of says in one line how many of all the tasks failed so, and why one did.
+func (c *Cause) Of(all int64) string {
+	return fmt.Sprintf("%s of the %s tasks that ran failed with %s (for example %s: %s)", number(c.Count), number(all), c.Code, c.Key, c.Reason)
+}
+
 // maxExclusions bounds the exclusions of a plan; what comes after is counted
 // without a Why.
 const maxExclusions = 100
@@ -185,6 +190,11 @@ func (o *Outcome) Add(other *Outcome) {
 	}
 }
 
+// Sort orders the failures: what is most comes first.
+func (o *Outcome) Sort() {
+	slices.SortStableFunc(o.Failures, func(a, b Cause) int { return cmp.Compare(b.Count, a.Count) })
+}
+
 // Clone returns a copy that shares nothing.
 func (o *Outcome) Clone() Outcome {
 	c := *o
@@ -207,7 +217,7 @@ func (o *Outcome) Carried() (carried, there Amount) {
 // was measured.
 func (p *Plan) Finish(rate float64, jobs int) {
 	slices.SortStableFunc(p.Excluded, func(a, b Exclusion) int { return cmp.Compare(b.Versions, a.Versions) })
-	slices.SortStableFunc(p.Foreseen.Failures, func(a, b Cause) int { return cmp.Compare(b.Count, a.Count) })
+	p.Foreseen.Sort()
 	carried, _ := p.Foreseen.Carried()
 	p.Requests = Requests{Tasks: p.Tasks, Puts: carried.Versions}
 	if rate > 0 {

@@ -1,12 +1,10 @@
 package batch
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"twinbucket/arn"
@@ -29,7 +27,7 @@ func (e *Engine) Details(ctx context.Context, account, id string) (*job.Details,
 		t.into(r)
 	}
 	out := &job.Details{Job: r.Job, Plan: r.Plan, Outcome: r.Outcome.Clone(), Waits: e.waits(&r.Job), Report: job.DeliveryOf(&r.Job)}
-	slices.SortStableFunc(out.Outcome.Failures, func(a, b job.Cause) int { return cmp.Compare(b.Count, a.Count) })
+	out.Outcome.Sort()
 	if r.State == job.Active {
 		out.Pace = job.NewPace(r.Progress)
 	}
@@ -142,6 +140,7 @@ func (d *driver) deliver(ctx context.Context, r *record) (*job.Delivery, error) 
 		err = refuse("ReportWriteNotPermitted", noReport, err)
 	}
 	if no := refusalOf(err); no != nil {
+		no.more = append(no.more, fmt.Sprintf("what came of each object is kept for %d days: once this is mended, POST /_twinbucket/jobs/%s/report delivers the report", job.KeptFor/(24*time.Hour), r.ID))
 		out.State, out.Reasons, err = job.ReportRefused, no.failures(), nil
 	}
 	return out, err

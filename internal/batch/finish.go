@@ -60,8 +60,14 @@ func (d *driver) reportTo(r *record) (*output, error) {
 		return nil, err
 	}
 	if mode := out.bucket.DefaultRetention().Mode; mode != "" { // as on AWS
-		return nil, &refusal{out.code, out.reason, []string{"Object Lock retains new objects of bucket " + out.bucket.Name + " in " + mode + " mode"}}
+		return nil, &refusal{out.code, out.reason, []string{
+			"Object Lock retains new objects of bucket " + out.bucket.Name + " in " + mode + " mode: its ObjectLockConfiguration has a DefaultRetention",
+			"name a report bucket without a default retention, or take it out of the configuration of " + out.bucket.Name + ": PutObjectLockConfiguration without Rule",
+		}}
 	}
+	// As on AWS, whatever the bucket's default: no key is needed.
+	out.encryption.Algorithm = object.AES256
+	out.facts = out.encryption.WriteFacts()
 	return out, nil
 }
 
@@ -212,10 +218,13 @@ func (o *output) open(bucketARN string) error {
 		o.bucket, err = o.e.Store.Bucket(name)
 	}
 	if err != nil {
-		return refuse(o.code, o.reason, err)
+		return &refusal{o.code, o.reason, []string{fault.MessageOf(err) + ": " + bucketARN, "create bucket " + name + ", and let " + o.r.Spec.RoleARN + " do s3:PutObject there"}}
 	}
 	if o.owner != "" && o.owner != o.bucket.Owner {
-		return &refusal{o.code, o.reason, []string{"bucket " + name + " belongs to account " + o.bucket.Owner + ", not to " + o.owner}}
+		return &refusal{o.code, o.reason, []string{
+			"bucket " + name + " belongs to account " + o.bucket.Owner + ", not to " + o.owner,
+			"name account " + o.bucket.Owner + " as the expected owner of " + name + ", or a bucket of account " + o.owner,
+		}}
 	}
 	return nil
 }

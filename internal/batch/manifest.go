@@ -25,7 +25,7 @@ import (
 func (d *driver) readManifest(ctx context.Context, r *record, c *chunker) error {
 	caller, err := d.e.assume(r)
 	if err != nil {
-		return refuse("AssumeRoleNotPermitted", preparing+"Failed to assume role.", err)
+		return unassumed(err)
 	}
 	m := r.Spec.Manifest
 	bkt, key, err := m.Location.Object()
@@ -38,7 +38,7 @@ func (d *driver) readManifest(ctx context.Context, r *record, c *chunker) error 
 		return err
 	}
 	if want := strings.Trim(m.Location.ETag, `"`); want != o.ETag {
-		return &refusal{"InvalidManifestContent", "The manifest's ETag does not match.", []string{"the object's ETag is " + o.ETag + " and not " + want + ": it was changed since, or another version of it is meant"}}
+		return &refusal{"InvalidManifestContent", "The manifest's ETag does not match.", []string{"the object's ETag is " + o.ETag + " and not " + want + ": it was changed since, or another version of it is meant", "create the job with the ETag of the manifest as it is now, or name its version: ObjectVersionId"}}
 	}
 	body, err := d.e.Store.Open(ctx, o, 0, -1)
 	if err != nil {
@@ -161,14 +161,14 @@ const forbidden = "Reading the manifest is forbidden: AccessDenied"
 func (d *driver) findAs(ctx context.Context, caller *iam.Caller, bkt, key, id string, kms bool) (*store.Object, error) {
 	b, err := d.e.Store.Bucket(bkt)
 	if err != nil {
-		return nil, refuse("ManifestNotFound", "The manifest's bucket does not exist.", err)
+		return nil, &refusal{"ManifestNotFound", "The manifest's bucket does not exist.", []string{"there is no bucket " + bkt + ": create the job with the ARN of where the manifest is"}}
 	}
 	o, err := d.e.Store.Head(ctx, bkt, key, id)
 	if denied := d.e.mayRead(caller, b, key, id, o); denied != nil {
 		return nil, refuse("ManifestReadNotPermitted", forbidden, denied)
 	}
 	if errors.Is(err, fault.NotFound) || err == nil && o.Marker {
-		return nil, &refusal{"ManifestNotFound", "The manifest object does not exist.", []string{"there is no " + key + " in bucket " + bkt}}
+		return nil, &refusal{"ManifestNotFound", "The manifest object does not exist.", []string{"there is no " + key + " in bucket " + bkt + ": put it there again, or create the job with the ARN of where it is"}}
 	}
 	if err != nil {
 		return nil, err

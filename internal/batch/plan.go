@@ -114,3 +114,14 @@ func exclusion(f *job.Filter, set *rule.Set, v *object.Version) (filter, why str
 	}
 	return "EligibleForReplication", "rule " + no.Rule.ID + ": " + no.String()
 }
+
+// tooMany is the refusal of a job that fails for its tasks: how many failed with
+// which code.
+func tooMany(o *job.Outcome) *refusal {
+	no := &refusal{code: "FailureThresholdExceeded", reason: "More than 50 percent of the job's tasks failed."}
+	o.Sort()
+	for i := range o.Failures[:min(len(o.Failures), mostTold)] {
+		no.more = append(no.more, o.Failures[i].Of(o.Succeeded+o.Failed))
+	}
+	return no
+}

@@ -164,7 +164,7 @@ func TestPlanForesees(t *testing.T) {
 				want = job.Failed
 			}
 			done := reached(t, e, create(t, e, j).ID, want)
-			if len(got.Failures) > 0 && (done.Failures[0] != got.Failures[0] || len(done.Failures) != len(got.Failures)) {
+			if len(got.Failures) > 0 && (done.Failures[0] != got.Failures[0] || len(done.Failures) < len(got.Failures)) {
 				t.Errorf("foreseen %+v, and it came %+v", got.Failures, done.Failures)
 			}
 			if want != job.Complete {

@@ -37,6 +37,15 @@ func refuse(code, reason string, cause error) *refusal {
 	return r
 }
 
+// unassumed is the refusal of a role that cannot be assumed.
+func unassumed(err error) *refusal {
+	no := refuse("AssumeRoleNotPermitted", preparing+"Failed to assume role.", err)
+	if errors.Is(err, fault.NotFound) {
+		no.more = append(no.more, "create it with a trust policy that lets "+job.Service+" assume it, or name another role")
+	}
+	return no
+}
+
 func (r *refusal) failures() []job.Failure {
 	var out []job.Failure
 	for _, text := range append([]string{r.reason}, r.more...) {
@@ -168,7 +177,7 @@ func (d *driver) generate(ctx context.Context, r *record, c *chunker) (*job.Loca
 	g := r.Spec.Generator
 	caller, err := d.e.assume(r)
 	if err != nil {
-		return nil, refuse("AssumeRoleNotPermitted", preparing+"Failed to assume role.", err)
+		return nil, unassumed(err)
 	}
 	src, err := d.source(r, g)
 	if err != nil {
@@ -209,7 +218,10 @@ func (d *driver) source(r *record, g *job.Generator) (*bucket.Bucket, error) {
 	}
 	src, err := d.e.Store.Bucket(name)
 	if err != nil {
-		return nil, refuse("SrcBucketNotFound", preparing+"The source bucket does not exist.", err)
+		return nil, &refusal{
+			"SrcBucketNotFound", preparing + "The source bucket does not exist.",
+			[]string{"there is no bucket " + name + ": create the job with the ARN of the bucket whose objects it is about"},
+		}
 	}
 	for _, want := range []string{g.ExpectedBucketOwner, r.Account} {
 		if want != "" && want != src.Owner {
@@ -222,8 +234,9 @@ func (d *driver) source(r *record, g *job.Generator) (*bucket.Bucket, error) {
 	return src, nil
 }
 
-// mostExclusions is how many exclusions are told of a job that has no tasks.
-const mostExclusions = 10
+// mostTold is how many exclusions are told of a job that has no tasks, and how
+// many codes of one whose tasks failed.
+const mostTold = 10
 
 // noKeys is the refusal of a job whose filter takes nothing. The plan has
 // counted which filter refused what.
@@ -233,7 +246,7 @@ func noKeys(src string, p *job.Plan) *refusal {
 	if p.Seen.Versions == 0 {
 		no.more = []string{"there is no version in " + src}
 	}
-	for i := range p.Excluded[:min(len(p.Excluded), mostExclusions)] {
+	for i := range p.Excluded[:min(len(p.Excluded), mostTold)] {
 		no.more = append(no.more, p.Excluded[i].Of(p.Seen.Versions, src))
 	}
 	return no

@@ -118,10 +118,7 @@ func (d *driver) close(ctx context.Context, s *shift, err error, preempted bool)
 	case t.progress().OverThreshold():
 		return d.move(ctx, job.Fail, func(r *record) {
 			t.into(r)
-			r.Failures = append(r.Failures, job.Failure{
-				Code:   "FailureThresholdExceeded",
-				Reason: "More than 50 percent of the job's tasks failed.",
-			})
+			r.Failures = append(r.Failures, tooMany(&t.outcome).failures()...)
 		})
 	case s.left == 0:
 		return d.move(ctx, job.Finish, t.into)

@@ -22,6 +22,7 @@ type listedJob struct {
 // jobDocument is a job as the other commands print it.
 type jobDocument struct {
 	listedJob
+	job.Parameters
 	Account              string            `json:"account"`
 	Region               string            `json:"region"`
 	RoleARN              string            `json:"roleArn"`
@@ -61,7 +62,7 @@ func listed(list []job.Job) []listedJob {
 func document(of *job.Details) jobDocument {
 	j, s := &of.Job, &of.Spec
 	d := jobDocument{
-		listedJob: listing(j), Account: j.Account, Region: j.Region, RoleARN: s.RoleARN, ConfirmationRequired: s.ConfirmationRequired,
+		listedJob: listing(j), Parameters: s.Parameters, Account: j.Account, Region: j.Region, RoleARN: s.RoleARN, ConfirmationRequired: s.ConfirmationRequired,
 		Suspended: j.Suspended, SuspendedCause: j.SuspendedCause, StatusReason: j.StatusReason, Failures: j.Failures, Tags: j.Tags,
 		Report: s.Report, Manifest: s.Manifest, Generator: s.Generator, Generated: j.Generated,
 		Plan: of.Plan, Waits: of.Waits,

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,7 @@ func writeJob(out io.Writer, d *job.Details) error {
 	if spec.Description != selection(spec) {
 		row("description", spec.Description)
 	}
-	row("operation", spec.Operation)
+	row("operation", operationText(spec))
 	row("objects", selection(spec))
 	row("tasks", tasks(j))
 	if p := d.Pace; p != nil {
@@ -131,6 +132,15 @@ func writeJob(out io.Writer, d *job.Details) error {
 		return err
 	}
 	return writeFailures(out, j)
+}
+
+// operationText names an operation, with what it takes.
+func operationText(spec *job.Spec) string {
+	takes, err := json.Marshal(spec.Parameters)
+	if err != nil || string(takes) == "{}" {
+		return spec.Operation
+	}
+	return spec.Operation + " " + string(takes)
 }
 
 // planned says what a job is going to do, in a line.

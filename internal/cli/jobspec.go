@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"twinbucket/arn"
+	"twinbucket/client"
 	"twinbucket/fault"
 	"twinbucket/internal/check"
 	"twinbucket/job"
@@ -19,6 +20,7 @@ import (
 type jobSpecFlags struct {
 	URL           string            `arg:"" optional:"" name:"s3://bucket[/prefix]" help:"The source bucket; with a prefix, the keys that begin with it. Left out if there is a --manifest."`
 	Role          string            `placeholder:"ARN" required:"" help:"Role of the job, as ARN, or as the name of a role of the account."`
+	Operation     string            `default:"S3ReplicateObject" placeholder:"OPERATION" help:"What is done to each object: the name of an operation, or, with what it takes, the JSON of aws s3control create-job (${default})."`
 	All           bool              `help:"Also objects that no rule replicates: each of them will fail, and have its line in the report."`
 	Status        []string          `placeholder:"STATUS" help:"Only objects with these replication statuses: NONE (never tried), FAILED, COMPLETED, REPLICA."`
 	CreatedAfter  jobTime           `placeholder:"TIME" help:"Only objects created after this, such as 2026-01-31 or 2026-01-31T12:00:00Z."`
@@ -90,8 +92,10 @@ func (n *jobSize) UnmarshalText(text []byte) error {
 // manifest is not known yet.
 func (f *jobSpecFlags) spec(account string) (*job.Spec, error) {
 	s := &job.Spec{
-		Token: f.Token, Description: f.Description, Operation: job.ReplicateObject, Priority: f.Priority, RoleARN: f.Role,
-		ConfirmationRequired: f.Confirm, Tags: f.Tag,
+		Token: f.Token, Description: f.Description, Priority: f.Priority, RoleARN: f.Role, ConfirmationRequired: f.Confirm, Tags: f.Tag,
+	}
+	if err := f.operation(s); err != nil {
+		return nil, err
 	}
 	if s.Token == "" {
 		s.Token = rand.Text()
@@ -106,7 +110,7 @@ func (f *jobSpecFlags) spec(account string) (*job.Spec, error) {
 	if f.Manifest != "" {
 		s.Manifest, err = f.manifest()
 	} else {
-		s.Generator, err = f.generator(account)
+		s.Generator, err = f.generator(account, s.Operation == job.ReplicateObject && !f.All)
 	}
 	if err != nil {
 		return nil, err
@@ -115,6 +119,19 @@ func (f *jobSpecFlags) spec(account string) (*job.Spec, error) {
 		s.Description = cut(selection(s), 256)
 	}
 	return s, nil
+}
+
+// operation sets what is done to each object.
+func (f *jobSpecFlags) operation(s *job.Spec) error {
+	if job.KnownOperation(f.Operation) { // with nothing to say about it
+		s.Operation = f.Operation
+	} else if err := client.ParseOperation([]byte(f.Operation), s); err != nil {
+		return err
+	}
+	if f.All && s.Operation != job.ReplicateObject {
+		return fault.Newf(fault.Invalid, "", "--all is for %s", job.ReplicateObject).WithHint("%s takes objects whether a rule replicates them or not: leave --all out", s.Operation)
+	}
+	return nil
 }
 
 // cut returns the first n characters of a text.
@@ -175,8 +192,9 @@ func (f *jobSpecFlags) filters() bool {
 		!f.CreatedAfter.IsZero() || !f.CreatedBefore.IsZero() || f.LargerThan != nil || f.SmallerThan != nil
 }
 
-// generator returns what the job's manifest is to be made from.
-func (f *jobSpecFlags) generator(account string) (*job.Generator, error) {
+// generator returns what the job's manifest is to be made from; eligible leaves
+// out what no rule replicates.
+func (f *jobSpecFlags) generator(account string, eligible bool) (*job.Generator, error) {
 	if f.URL == "" {
 		return nil, fault.New(fault.Invalid, "", "no objects are named").WithHint("name a bucket, s3://BUCKET, or a list of objects, --manifest s3://BUCKET/KEY")
 	}
@@ -192,7 +210,7 @@ func (f *jobSpecFlags) generator(account string) (*job.Generator, error) {
 		ObjectReplicationStatuses: upper(f.Status), StorageClasses: upper(f.Class),
 		SizeGreaterThan: (*int64)(f.LargerThan), SizeLessThan: (*int64)(f.SmallerThan),
 	}
-	if eligible := !f.All; eligible {
+	if eligible {
 		filter.EligibleForReplication = &eligible
 	}
 	if f.Encryption != "" {

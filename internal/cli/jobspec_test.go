@@ -73,6 +73,10 @@ func TestJobSpec(t *testing.T) {
 		"s3://src --report s3://reports --failed-only": of(job.Filter{EligibleForReplication: eligible}, func(s *job.Spec) {
 			s.Report = job.Report{Enabled: true, Bucket: "arn:aws:s3:::reports", Format: report.Format, Scope: job.FailedTasksOnly}
 		}),
+		`s3://src --operation {"S3PutObjectLegalHold":{"LegalHold":{"Status":"ON"}}}`: of(job.Filter{}, func(s *job.Spec) {
+			s.Operation, s.LegalHold = job.PutObjectLegalHold, "ON"
+		}),
+		"s3://src --operation S3DeleteObjectTagging": of(job.Filter{}, func(s *job.Spec) { s.Operation = job.DeleteObjectTagging }),
 		"--manifest s3://lists/dir/list.csv --fields Bucket,Key": of(job.Filter{}, func(s *job.Spec) {
 			s.Generator = nil
 			s.Manifest = &job.Manifest{Format: manifest.CSV, Fields: []manifest.Field{manifest.Bucket, manifest.Key}, Location: job.Location{ObjectARN: "arn:aws:s3:::lists/dir/list.csv"}}
@@ -128,9 +132,11 @@ func TestJobSpecDefaults(t *testing.T) {
 func TestJobSpecRefused(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"--role r":                                                          "name a bucket, s3://BUCKET, or a list of objects",
-		"src --role r":                                                      "write s3://BUCKET",
-		"s3://src/a --prefix b --role r":                                    "a job takes one prefix",
+		"--role r":                            "name a bucket, s3://BUCKET, or a list of objects",
+		"src --role r":                        "write s3://BUCKET",
+		"s3://src/a --prefix b --role r":      "a job takes one prefix",
+		"s3://src --operation S3Fly --role r": "an operation is written as for aws s3control create-job",
+		"s3://src --operation S3DeleteObjectTagging --all --role r":         "leave --all out",
 		"s3://src --failed-only --role r":                                   "add --report",
 		"s3://src --report reports --role r":                                "write s3://BUCKET",
 		"s3://src --save-manifest lists --role r":                           "write s3://BUCKET",

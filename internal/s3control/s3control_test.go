@@ -698,7 +698,7 @@ func TestInternalErrorsAreNotTold(t *testing.T) {
 	h := s3control.New(s3control.Config{Engine: broken{d.engine}, IAM: d.ids, Region: "us-east-1", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	d.handler = h
 	status, got := d.do(t, "GET", "/v20180820/jobs/job-0000", "")
-	if status != 500 || strings.Contains(got, "disk") || !strings.Contains(got, "We encountered an internal error") {
+	if status != 500 || strings.Contains(got, "disk") || !strings.Contains(got, "<Code>InternalServiceException</Code><Message>We encountered an internal error") {
 		t.Errorf("%d %s", status, got)
 	}
 }

@@ -173,6 +173,9 @@ func defaultCode(shape Shape, kind fault.Kind) string {
 	case fault.Closed:
 		return "ServiceUnavailable"
 	}
+	if shape == Control {
+		return "InternalServiceException"
+	}
 	return "InternalError"
 }
 

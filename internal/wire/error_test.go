@@ -38,6 +38,7 @@ func TestErrorBodies(t *testing.T) {
 		{"s3 internal", wire.S3, "", errors.New("a secret path"), 500, "", "<Error><Code>InternalError</Code><Message>" + internal + "</Message><Resource>/b/k</Resource><RequestId>ID</RequestId><HostId>ID2</HostId></Error>"},
 		{"s3 damaged", wire.S3, "", fault.New(fault.Damaged, "", "block 7"), 500, "", "<Error><Code>InternalError</Code><Message>" + internal + "</Message><Resource>/b/k</Resource><RequestId>ID</RequestId><HostId>ID2</HostId></Error>"},
 		{"control", wire.Control, "", denied, 403, "line one zw?lf", "<ErrorResponse><Error><Code>AccessDenied</Code><Message>Access &lt;Denied&gt;</Message><Hint>line one&#xA;zwölf</Hint></Error><RequestId>ID</RequestId><HostId>ID2</HostId></ErrorResponse>"},
+		{"control internal", wire.Control, "", errors.New("a secret path"), 500, "", "<ErrorResponse><Error><Code>InternalServiceException</Code><Message>" + internal + "</Message></Error><RequestId>ID</RequestId><HostId>ID2</HostId></ErrorResponse>"},
 		{"query", wire.Query, "urn:n", fault.New(fault.NotFound, "", "no role"), 404, "", `<ErrorResponse xmlns="urn:n"><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>no role</Message></Error><RequestId>ID</RequestId></ErrorResponse>`},
 		{"query busy", wire.Query, "urn:n", busy, 503, "", `<ErrorResponse xmlns="urn:n"><Error><Type>Receiver</Type><Code>ServiceUnavailable</Code><Message>The request failed: temporarily unavailable.</Message></Error><RequestId>ID</RequestId></ErrorResponse>`},
 	} {

@@ -6,7 +6,6 @@ import (
 	"time"
 	"unicode"
 
-	"twinbucket/arn"
 	"twinbucket/fault"
 	"twinbucket/object"
 )
@@ -190,8 +189,11 @@ func (c *Copy) validate() error {
 		return fault.New(fault.Unsupported, "NotImplemented", "A directory bucket as the TargetResource is not implemented.").
 			WithHint("copy to a general purpose bucket")
 	}
-	if _, err := arn.BucketName(c.Target); err != nil {
-		return bad("Invalid target bucket ARN.").On(c.Target).WithHint("a bucket's ARN is arn:aws:s3:::BUCKET")
+	if err := checkBucket("target", c.Target, "", ""); err != nil {
+		return err
+	}
+	if longer(c.KMSKeyID, 2000) {
+		return bad("SSEAwsKmsKeyId must have at most 2000 characters.")
 	}
 	if longer(c.KeyPrefix, 1024) {
 		return bad("TargetKeyPrefix must have at most 1024 characters.")
@@ -282,6 +284,9 @@ func checkGrants(grants []Grant) error {
 		}
 		if g.Identifier == "" || longer(g.Identifier, 1024) || strings.ContainsAny(g.Identifier, "\",\r\n") {
 			return bad("The Identifier of a Grantee must have 1 to 1024 characters.").On(g.Identifier)
+		}
+		if longer(g.DisplayName, 1024) {
+			return bad("The DisplayName of a Grantee must have at most 1024 characters.").On(g.DisplayName)
 		}
 		if err := oneOf("Permission", g.Permission, permissions...); err != nil {
 			return err

@@ -21,6 +21,7 @@ func (r reader) operation(e *markup.Element, s *job.Spec) {
 		r.Refuse(bad("Exactly one operation must be specified."))
 		return
 	}
+	r.Read(e, e.Kids[0].Name)
 	e = e.Kids[0]
 	switch s.Operation = e.Name; s.Operation {
 	case job.ReplicateObject, job.DeleteObjectTagging:

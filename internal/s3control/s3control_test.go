@@ -395,6 +395,8 @@ func TestCreateRefused(t *testing.T) {
 		"unknown in names":   {generated, "<MatchAnyPrefix>", "<MatchNone/><MatchAnyPrefix>", 400, "MalformedXML"},
 		"inside operation":   {generated, "<S3ReplicateObject />", "<S3ReplicateObject><x/></S3ReplicateObject>", 400, "MalformedXML"},
 		"two operations":     {generated, "<S3ReplicateObject />", "<S3ReplicateObject /><S3PutObjectCopy/>", 400, "BadRequestException"},
+		"text beside it":     {generated, "<S3ReplicateObject />", "x<S3ReplicateObject />", 400, "MalformedXML"},
+		"no such operation":  {generated, "<S3ReplicateObject />", "<Colour />", 400, "MalformedXML"},
 		"no operation":       {generated, "<S3ReplicateObject />", "", 400, "BadRequestException"},
 		"no priority":        {generated, "<Priority>1</Priority>", "", 400, "BadRequestException"},
 		"no report":          {listed, "<Report><Enabled>false</Enabled></Report>", "", 400, "BadRequestException"},

@@ -52,6 +52,45 @@ func everything(token string) *s3control.CreateJobInput {
 	}
 }
 
+// operations are requests for each other operation, with every field it has.
+func operations() (all []*s3control.CreateJobInput) {
+	word, later := aws.String, aws.Time(time.Unix(4e9, 0).UTC())
+	tags := []types.S3Tag{{Key: word("k"), Value: word("v")}}
+	grants := []types.S3Grant{{
+		Grantee:    &types.S3Grantee{TypeIdentifier: types.S3GranteeTypeIdentifierCanonical, Identifier: word("c0ffee"), DisplayName: word("<n>")},
+		Permission: types.S3PermissionWriteAcp,
+	}}
+	for i, o := range []types.JobOperation{
+		{S3PutObjectCopy: &types.S3CopyObjectOperation{
+			TargetResource: word("arn:aws:s3:::control"), AccessControlGrants: grants, MetadataDirective: types.S3MetadataDirectiveReplace,
+			ModifiedSinceConstraint: later, UnModifiedSinceConstraint: later, NewObjectTagging: tags, RedirectLocation: word("/x"),
+			NewObjectMetadata: &types.S3ObjectMetadata{
+				CacheControl: word("a"), ContentDisposition: word("b"), ContentEncoding: word("c"), ContentLanguage: word("d"), ContentType: word("e"),
+				HttpExpiresDate: later, UserMetadata: map[string]string{"k": "v", "l": ""}, SSEAlgorithm: types.S3SSEAlgorithmKms,
+			},
+			RequesterPays: true, StorageClass: types.S3StorageClassGlacierIr, SSEAwsKmsKeyId: word("alias/k"), TargetKeyPrefix: word("to/"),
+			ObjectLockLegalHoldStatus: types.S3ObjectLockLegalHoldStatusOff, ObjectLockMode: types.S3ObjectLockModeGovernance, ObjectLockRetainUntilDate: later,
+			BucketKeyEnabled: true, ChecksumAlgorithm: types.S3ChecksumAlgorithmSha256,
+		}},
+		{S3PutObjectCopy: &types.S3CopyObjectOperation{TargetResource: word("arn:aws:s3:::control"), CannedAccessControlList: types.S3CannedAccessControlListBucketOwnerRead}},
+		{S3PutObjectTagging: &types.S3SetObjectTaggingOperation{TagSet: tags}},
+		{S3DeleteObjectTagging: &types.S3DeleteObjectTaggingOperation{}},
+		{S3PutObjectAcl: &types.S3SetObjectAclOperation{AccessControlPolicy: &types.S3AccessControlPolicy{
+			AccessControlList: &types.S3AccessControlList{Owner: &types.S3ObjectOwner{ID: word("c0ffee"), DisplayName: word("o")}, Grants: grants},
+		}}},
+		{S3PutObjectAcl: &types.S3SetObjectAclOperation{AccessControlPolicy: &types.S3AccessControlPolicy{CannedAccessControlList: types.S3CannedAccessControlListPrivate}}},
+		{S3PutObjectLegalHold: &types.S3SetObjectLegalHoldOperation{LegalHold: &types.S3ObjectLockLegalHold{Status: types.S3ObjectLockLegalHoldStatusOn}}},
+		{S3PutObjectRetention: &types.S3SetObjectRetentionOperation{
+			BypassGovernanceRetention: aws.Bool(true), Retention: &types.S3Retention{Mode: types.S3ObjectLockRetentionModeCompliance, RetainUntilDate: later},
+		}},
+	} {
+		in := everything(fmt.Sprint("operation ", i))
+		in.Operation = &o
+		all = append(all, in)
+	}
+	return all
+}
+
 // TestGoSDKJobs has the Go SDK ask for jobs with every field there is, and
 // compares what it is told of them.
 func TestGoSDKJobs(t *testing.T) {
@@ -75,7 +114,7 @@ func TestGoSDKJobs(t *testing.T) {
 			ObjectArn: aws.String("arn:aws:s3:::control/a list\r\n.csv"), ObjectVersionId: aws.String("null"), ETag: aws.String("60e460c9d1046e73f7dde5043ac3ae85"),
 		},
 	}
-	for _, in := range []*s3control.CreateJobInput{made, listed} {
+	for _, in := range append(operations(), made, listed) {
 		out, err := c.CreateJob(ctx, in)
 		if err != nil {
 			t.Fatal(err)

@@ -56,6 +56,10 @@ type mark struct {
 	AfterID  string   `json:"afterId,omitempty"`
 }
 
+// maxTasks is how many objects a job can have that replicates them (S3 User
+// Guide, "Replicating existing objects").
+const maxTasks = 20_000_000_000
+
 // marksAfter is how many chunks' worth of versions are looked at between two
 // marks.
 const marksAfter = 100
@@ -94,6 +98,12 @@ func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
 	if c.pass > 0 {
 		c.pass--
 		return nil
+	}
+	if c.rows == maxTasks {
+		return &refusal{
+			"InvalidManifestContent", "The S3 Batch Operations job failed because it contains more keys than the maximum allowed in a single job",
+			[]string{fmt.Sprintf("a job has at most %d objects", maxTasks)},
+		}
 	}
 	if c.w == nil {
 		w, err := manifest.NewWriter(&c.buf, c.fields, false)

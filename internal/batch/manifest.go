@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"twinbucket/acl"
@@ -37,7 +38,11 @@ func (d *driver) readManifest(ctx context.Context, r *record, c *chunker) error 
 	if err != nil {
 		return err
 	}
-	if want := strings.Trim(m.Location.ETag, `"`); want != o.ETag {
+	want := strings.Trim(m.Location.ETag, `"`)
+	if !etagForm.MatchString(want) {
+		return &refusal{"InvalidManifestContent", "ETag format is invalid", []string{"create the job with the ETag of the manifest: " + o.ETag}}
+	}
+	if want != o.ETag {
 		return &refusal{"InvalidManifestContent", "The manifest's ETag does not match.", []string{"the object's ETag is " + o.ETag + " and not " + want + ": it was changed since, or another version of it is meant", "create the job with the ETag of the manifest as it is now, or name its version: ObjectVersionId"}}
 	}
 	body, err := d.e.Store.Open(ctx, o, 0, -1)
@@ -68,6 +73,9 @@ func (d *driver) readManifest(ctx context.Context, r *record, c *chunker) error 
 	}
 	return nil
 }
+
+// etagForm is what ETags look like.
+var etagForm = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9]+)?$`)
 
 // maxIndex is the largest manifest.json that is read, in bytes.
 const maxIndex = 16 << 20

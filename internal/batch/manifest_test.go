@@ -201,9 +201,14 @@ func TestPinnedManifest(t *testing.T) {
 	if j.Progress.Total != 1 || j.Progress.Succeeded != 1 {
 		t.Errorf("%+v", j.Progress)
 	}
-	j = reached(t, e, create(t, e, brought("current", first, manifest.CSV, columns)).ID, job.Failed)
-	if j.Failures[0].Reason != "The manifest's ETag does not match." {
-		t.Errorf("%+v", j.Failures)
+	for token, c := range map[string]struct{ etag, reason string }{
+		"current": {first.ETag, "The manifest's ETag does not match."},
+		"format":  {"W/" + first.ETag, "ETag format is invalid"},
+	} {
+		j = reached(t, e, create(t, e, brought(token, first, manifest.CSV, columns, func(s *job.Spec) { s.Manifest.Location.ETag = c.etag })).ID, job.Failed)
+		if j.Failures[0].Reason != c.reason {
+			t.Errorf("%s: %+v", token, j.Failures)
+		}
 	}
 	e.Role("batch", "batchoperations.s3.amazonaws.com", append([]string{"!s3:GetObjectVersion " + arn.Object(testenv.Reports, "list.csv")}, testenv.BatchGrants...)...)
 	j = reached(t, e, create(t, e, brought("denied", first, manifest.CSV, columns, pin)).ID, job.Failed)

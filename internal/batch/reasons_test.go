@@ -118,9 +118,14 @@ func TestReasonsSayWhatMends(t *testing.T) {
 			[]string{"no bucket gone", "create the job with"},
 		},
 		"manifest changed": {
-			func(e *testenv.Env, s *job.Spec) { listed(e, s); s.Manifest.Location.ETag = "other" },
+			func(e *testenv.Env, s *job.Spec) { listed(e, s); s.Manifest.Location.ETag = strings.Repeat("0", 32) },
 			"InvalidManifestContent", "The manifest's ETag does not match.",
-			[]string{"and not other", "create the job with the ETag"},
+			[]string{"and not 00000000", "create the job with the ETag"},
+		},
+		"no ETag": {
+			func(e *testenv.Env, s *job.Spec) { listed(e, s); s.Manifest.Location.ETag = "other" },
+			"InvalidManifestContent", "ETag format is invalid",
+			[]string{"create the job with the ETag"},
 		},
 		"manifest output not granted": {
 			func(e *testenv.Env, s *job.Spec) { saved(s); batchRole(e, testenv.BatchGrants[:2]...) },

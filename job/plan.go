@@ -52,11 +52,14 @@ type Exclusion struct {
 
 // Of says in one line how many of all the versions of a bucket it is about.
 func (x *Exclusion) Of(all int64, bucket string) string {
-	why := ""
+	why, are := "", "are"
 	if x.Why != "" {
 		why = ": " + x.Why
 	}
-	return fmt.Sprintf("%s of the %s versions in %s are excluded by %s%s (for example %s)", number(x.Versions), number(all), bucket, x.Filter, why, x.Key)
+	if x.Versions == 1 {
+		are = "is"
+	}
+	return fmt.Sprintf("%s of the %s versions in %s %s excluded by %s%s (for example %s)", number(x.Versions), number(all), bucket, are, x.Filter, why, x.Key)
 }
 
 // Requests are what AWS bills a job for, beside the job itself.

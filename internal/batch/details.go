@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"twinbucket/arn"
@@ -122,11 +123,11 @@ func (e *Engine) Deliver(ctx context.Context, account, id string) (*job.Delivery
 		return nil, err
 	}
 	if delivery.State == job.ReportRefused {
-		no := fault.New(fault.Denied, "AccessDenied", noReport).On(r.Spec.Report.Bucket)
+		var why []string
 		for _, f := range delivery.Reasons[1:] {
-			no.Hint += f.Reason + " "
+			why = append(why, f.Reason)
 		}
-		return nil, no
+		return nil, fault.New(fault.Denied, "AccessDenied", noReport).On(r.Spec.Report.Bucket).WithHint("%s", strings.Join(why, " "))
 	}
 	return delivery, nil
 }

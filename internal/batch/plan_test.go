@@ -79,6 +79,56 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestPlanSaysWhichRule is in the way of what is not eligible, and how.
+func TestPlanSaysWhichRule(t *testing.T) {
+	t.Parallel()
+	e := testenv.New(t)
+	e.Scenario()
+	put := func(key string, change func(*object.Version)) {
+		v := object.Version{Bucket: testenv.SrcBucket, Key: key, Owner: testenv.Source}
+		if change != nil {
+			change(&v)
+		}
+		_, err := e.Store.Put(t.Context(), store.Put{Version: v, Body: strings.NewReader("x"), Size: 1})
+		e.Must(err)
+	}
+	put("other", nil)
+	put("logs/untagged", nil)
+	put("off/a", nil)
+	put("a/archived", func(v *object.Version) { v.Class = "DEEP_ARCHIVE" })
+	put("a/kms", func(v *object.Version) {
+		v.Encryption = object.Encryption{Algorithm: object.KMS, KeyARN: testenv.SrcKey}
+	})
+	put("a/taken", nil)
+	_, err := e.Store.Delete(t.Context(), testenv.SrcBucket, "a/marker", "", testenv.Source)
+	e.Must(err)
+	one := func(id, status, filter string) string {
+		return "<Rule><ID>" + id + "</ID><Priority>" + id[1:] + "</Priority><Status>" + status + "</Status><Filter>" + filter +
+			"</Filter><DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>arn:aws:s3:::" + testenv.DstBucket + "</Bucket></Destination></Rule>"
+	}
+	e.Document(testenv.SrcBucket, bucket.Replication, `<ReplicationConfiguration><Role>`+testenv.ReplRole+`</Role>`+
+		one("r1", "Enabled", "<Prefix>a/</Prefix>")+one("r2", "Disabled", "<Prefix>off/</Prefix>")+
+		one("r3", "Enabled", "<And><Prefix>logs/</Prefix><Tag><Key>k</Key><Value>v</Value></Tag></And>")+`</ReplicationConfiguration>`)
+	got := map[string]string{}
+	for _, x := range planned(t, e, spec(func(s *job.Spec) { s.Generator.Filter.ObjectReplicationStatuses = nil })).Excluded {
+		if x.Filter != "EligibleForReplication" || x.Versions != 1 {
+			t.Errorf("%+v", x)
+		}
+		got[x.Key] = x.Why
+	}
+	want := map[string]string{
+		"other":         "the key begins with no rule's prefix",
+		"logs/untagged": "rule r3: the object has no tag k=v",
+		"off/a":         "rule r2: the rule is Disabled",
+		"a/archived":    "rule r1: its storage class is DEEP_ARCHIVE: archived objects are not read",
+		"a/kms":         "rule r1: it is encrypted under a key of KMS, and SseKmsEncryptedObjects is not Enabled",
+		"a/marker":      "rule r1: it is a delete marker, and DeleteMarkerReplication is Disabled",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
 // TestPlanOfAManifest that was brought along: what it names is looked up.
 func TestPlanOfAManifest(t *testing.T) {
 	t.Parallel()
@@ -140,7 +190,7 @@ func TestPlanForesees(t *testing.T) {
 		}, "", "ManifestWriteNotPermitted", "s3:PutObject"},
 		"nothing to do": {func(_ *testenv.Env, s *job.Spec) {
 			s.Generator.Filter.KeyName = &job.KeyNameConstraint{Prefixes: []string{"x"}}
-		}, "", "NoKeysFound", "1 of the 1 versions in src-bucket are excluded by MatchAnyPrefix (for example old/00000)"},
+		}, "", "NoKeysFound", "1 of the 1 versions in src-bucket is excluded by MatchAnyPrefix (for example old/00000)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -198,7 +248,7 @@ func TestNoKeysFoundSaysWhy(t *testing.T) {
 	want := []job.Failure{
 		{Code: "NoKeysFound", Reason: "Manifest generation found no keys matching the filter criteria."},
 		{Code: "NoKeysFound", Reason: `3 of the 4 versions in src-bucket are excluded by EligibleForReplication: rule all: the key does not begin with "a/" (for example logs/0)`},
-		{Code: "NoKeysFound", Reason: "1 of the 4 versions in src-bucket are excluded by ObjectReplicationStatuses: COMPLETED (for example a/1)"},
+		{Code: "NoKeysFound", Reason: "1 of the 4 versions in src-bucket is excluded by ObjectReplicationStatuses: COMPLETED (for example a/1)"},
 	}
 	if diff := cmp.Diff(want, j.Failures); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

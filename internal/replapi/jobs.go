@@ -1,6 +1,7 @@
 package replapi
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"io"
@@ -149,10 +150,13 @@ func (c *jobsCall) rows(id string) (any, error) {
 			}
 		}
 	}
-	out := &begun{w: c.w}
 	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	err = c.Jobs.WriteRows(c.r.Context(), c.caller.Account, id, status, out)
-	if err != nil && out.begun {
+	sent := &begun{w: c.w}
+	out := bufio.NewWriterSize(sent, 64<<10)
+	if err = c.Jobs.WriteRows(c.r.Context(), c.caller.Account, id, status, out); err == nil {
+		err = out.Flush()
+	}
+	if err != nil && sent.begun {
 		c.Log.WarnContext(c.r.Context(), "the rows of a job were cut short", "job", id, "cause", err)
 		panic(http.ErrAbortHandler) // so that net/http lets the client see that there would be more
 	}

@@ -1,8 +1,10 @@
 package replapi
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -224,4 +226,43 @@ func (d *door) allBut(action string) *client.Client {
 	c, err := client.New(client.Config{Endpoint: d.url, HTTP: d.http, Credentials: client.Credentials{AccessKey: key.AccessKey, Secret: key.Secret}})
 	d.Must(err)
 	return c
+}
+
+// broken jobs fail after so many rows.
+type broken struct {
+	Jobs
+	rows int
+}
+
+func (b *broken) WriteRows(_ context.Context, _, _, _ string, w io.Writer) error {
+	row := report.Row{Bucket: "b", Key: strings.Repeat("k", 1000), Succeeded: true, HTTPStatus: 200}
+	for range b.rows {
+		if _, err := w.Write(row.AppendCSV(nil)); err != nil {
+			return err
+		}
+	}
+	return fault.New(fault.Damaged, "InternalError", "We encountered an internal error. Please try again.")
+}
+
+// TestRowsCutShort: nobody takes some of the rows for all of them.
+func TestRowsCutShort(t *testing.T) {
+	t.Parallel()
+	d := jobsDoor(t)
+	j := d.ended(everything())
+	for _, rows := range []int{0, 1000} {
+		s := httptest.NewServer(New(Config{Engine: d.Replicate, Jobs: &broken{d.Batch, rows}, Store: d.Store, IAM: d.IAM, Region: testenv.Region, Log: slog.New(slog.DiscardHandler)}))
+		t.Cleanup(s.Close)
+		body, err := (&door{d.Env, s.URL, s.Client()}).as(testenv.Source).JobRows(t.Context(), j.ID, "")
+		if rows == 0 {
+			if fault.CodeOf(err) != "InternalError" {
+				t.Errorf("%v", err)
+			}
+			continue
+		}
+		d.Must(err)
+		if _, err := io.ReadAll(body); err == nil {
+			t.Error("the rows look whole")
+		}
+		d.Must(body.Close())
+	}
 }

@@ -50,18 +50,21 @@ func (r *record) passes(v *store.Listed) string {
 	return ""
 }
 
-// lookUp adds to a plan the objects that an operation is about. What becomes of
-// them S3 decides when it is asked.
+// lookUp adds to a plan the objects that an operation is about, and which of them
+// are not there. What else there is against a task S3 says when it is asked.
 func (c *chunker) lookUp(ctx context.Context, entries []manifest.Entry) error {
 	for i := range entries {
-		o, err := c.e.Store.Head(ctx, entries[i].Bucket, entries[i].Key, entries[i].VersionID)
-		if errors.Is(err, fault.NotFound) {
-			continue
-		}
-		if err != nil {
+		entry := &entries[i]
+		o, err := c.e.Store.Head(ctx, entry.Bucket, entry.Key, entry.VersionID)
+		switch {
+		case entry.Problem != nil:
+			err = entry.Problem
+		case err == nil:
+			c.plan.Target(&o.Version)
+		case !errors.Is(err, fault.NotFound):
 			return err
 		}
-		c.plan.Target(&o.Version)
+		c.plan.Foreseen.Task(job.Cause{Code: fault.CodeOf(err), Key: entry.Key, VersionID: entry.VersionID, Reason: fault.MessageOf(err)})
 	}
 	return nil
 }
@@ -152,6 +155,8 @@ func ofTheMachine(ctx context.Context, err error) bool {
 	switch fault.KindOf(err) {
 	case fault.Busy, fault.NoSpace, fault.Closed:
 		return true
+	case fault.Other:
+		return fault.CodeOf(err) == ""
 	}
 	return ctx.Err() != nil
 }

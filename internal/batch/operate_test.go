@@ -1,15 +1,23 @@
 package batch_test
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"twinbucket/acl"
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/fault"
+	"twinbucket/internal/batch"
+	"twinbucket/internal/iam"
 	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
 	"twinbucket/job"
@@ -307,7 +315,7 @@ func TestGeneratedForOperations(t *testing.T) {
 				s.Operation, s.Tagging, s.Generator.Filter = job.PutObjectTagging, []object.Tag{}, nil
 			}).Spec))
 			e.Must(err)
-			if plan.Tasks != 2 || plan.Objects != (job.Amount{Versions: 2, Bytes: a.Size + b.Size}) || len(plan.Failures) > 0 ||
+			if plan.Tasks != 2 || plan.Foreseen.Succeeded != 2 || plan.Objects != (job.Amount{Versions: 2, Bytes: a.Size + b.Size}) || len(plan.Failures) > 0 ||
 				versioning == bucket.Enabled && (len(plan.Excluded) != 2 || plan.Excluded[0].Filter != job.PutObjectTagging) {
 				t.Errorf("%+v", plan)
 			}
@@ -409,5 +417,49 @@ func TestOperationsKnowTheirConditions(t *testing.T) {
 		}
 		_, err := e.Store.SetTags(t.Context(), testenv.SrcBucket, "a", e.Head(testenv.SrcBucket, "a", "").ID, []object.Tag{{Key: "x", Value: "1"}})
 		e.Must(err)
+	}
+}
+
+// troubled is an S3 that answers each key with its errors, one after the other,
+// and then well.
+type troubled struct {
+	mu     sync.Mutex
+	errors map[string][]error
+	asked  map[string]int
+}
+
+func (s *troubled) Do(r *http.Request, _ *iam.Caller, _ string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, key, _ := strings.Cut(r.URL.Path[1:], "/")
+	n := s.asked[key]
+	s.asked[key]++
+	if n < len(s.errors[key]) {
+		return s.errors[key][n]
+	}
+	return nil
+}
+
+// TestTroubleOfTheMachine is no failure of a task: it is tried again.
+func TestTroubleOfTheMachine(t *testing.T) {
+	t.Parallel()
+	e := operating(t)
+	may(e)
+	s3 := &troubled{asked: map[string]int{}, errors: map[string][]error{
+		"full": {fault.New(fault.NoSpace, "", "the disk is full"), fault.New(fault.Busy, "SlowDown", "Please reduce your request rate.")},
+		"odd":  {errors.New("input/output error")},
+		// What is damaged stays so.
+		"damaged": slices.Repeat([]error{fault.New(fault.Damaged, "", "the checksum is another")}, 10),
+	}}
+	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, S3: s3, Log: slog.New(slog.DiscardHandler)})
+	e.Start()
+	got := operate(t, e, "t", job.DeleteObjectTagging, job.Parameters{}, "full", "odd", "damaged", "well")
+	for key, want := range map[string]string{"full": "200", "odd": "200", "damaged": "500 InternalError", "well": "200"} {
+		if row := got[key]; said(row) != want || len(got) != 4 {
+			t.Errorf("%s: %+v, want %s", key, row, want)
+		}
+	}
+	if s3.asked["full"] < 3 || s3.asked["odd"] < 2 {
+		t.Errorf("asked %v", s3.asked)
 	}
 }

@@ -33,3 +33,8 @@ func TestBoto3(t *testing.T) { start(t).boto3(t, "suite.py") }
 func TestReports(t *testing.T) {
 	start(t, "--kms-key", source+"/compared").boto3(t, "reports.py", "KEY=arn:aws:kms:"+region+":"+source+":key/compared")
 }
+
+// TestOperations runs jobs of the operations beside replication.
+func TestOperations(t *testing.T) {
+	start(t, "--kms-key", source+"/operated").boto3(t, "operations.py", "KEY=arn:aws:kms:"+region+":"+source+":key/operated")
+}

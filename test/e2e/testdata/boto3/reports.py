@@ -153,6 +153,21 @@ class Reports(unittest.TestCase):
                 out.append((urllib.parse.unquote(key), version, status, code))
         return out
 
+    def manifest(self, at):
+        """The keys and versions that a saved manifest lists."""
+        got = self.src.get_object(Bucket=REPORTS, Key=at["ObjectArn"].split("/", 1)[1])
+        self.assertEqual(got["ETag"].strip('"'), at["ETag"])
+        index = json.loads(got["Body"].read())
+        columns, found = index["fileSchema"].split(", "), []
+        for f in index["files"]:
+            data = self.src.get_object(Bucket=REPORTS, Key=f["key"])["Body"].read()
+            self.assertEqual((len(data), hashlib.md5(data).hexdigest()), (f["size"], f["MD5checksum"]))
+            for row in csv.reader(io.StringIO(data.decode(), newline="")):
+                row = dict(zip(columns, row))
+                self.assertEqual(row["Bucket"], SRC)
+                found.append((urllib.parse.unquote(row["Key"]), row["VersionId"]))
+        return sorted(found)
+
     def compare(self, job, lines, markers=()):
         """The counters of a job with its lines, and these with the destination."""
         progress = job["ProgressSummary"]
@@ -200,9 +215,13 @@ class Reports(unittest.TestCase):
 
     def test_2_everything(self):
         """All versions there are, while objects come, go and priorities change."""
-        job = self.create("everything", ConfirmationRequired=True)
-        self.assertEqual(self.until(job, "Suspended")["Status"], "Suspended")
+        output = {"Bucket": "arn:aws:s3:::" + REPORTS, "ManifestPrefix": "m", "ManifestFormat": "S3InventoryReport_CSV_20211130", "ManifestEncryption": {"SSES3": {}}}
+        job = self.create("everything", ConfirmationRequired=True, ManifestGenerator={"S3JobManifestGenerator": {
+            "SourceBucket": "arn:aws:s3:::" + SRC, "EnableManifestOutput": True, "ManifestOutputLocation": output}})
+        waits = self.until(job, "Suspended")
+        self.assertEqual(waits["Status"], "Suspended", waits)
         entries = versions(self.src, SRC)
+        self.assertEqual(self.manifest(waits["GeneratedManifestDescriptor"]["Location"]), sorted(entries))
         for k, v in [v for v in entries if v[0].startswith("gone/")][:30]:
             self.src.delete_object(Bucket=SRC, Key=k, VersionId=v)
         before = set(versions(self.dst, DST))

@@ -10,6 +10,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/internal/batch"
 	"twinbucket/internal/catalog"
+	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
 	"twinbucket/job"
 	"twinbucket/manifest"
@@ -77,6 +78,16 @@ var stories = []story{
 			}
 		},
 		map[job.State]bool{job.Cancelled: true, job.Complete: true},
+	},
+	{
+		"copies", 57,
+		func(e *testenv.Env, s *job.Spec) {
+			e.Bucket(copies, testenv.Source)
+			may(e, everything...)
+			s.Operation, s.Copy = job.PutObjectCopy, &job.Copy{Target: arn.Bucket(copies)}
+		},
+		func(*testenv.Env, job.Job) {},
+		map[job.State]bool{job.Complete: true},
 	},
 	{
 		"fails", 1203,
@@ -173,6 +184,13 @@ func (s *story) crash(t *testing.T, base *testenv.Env, asked job.Job, k int64, s
 		}
 		if int64(len(got)) != p.Run() || succeeded != p.Succeeded {
 			t.Errorf("%d lines, %d of success, %+v", len(got), succeeded, p)
+		}
+	}
+	if asked.Spec.Operation == job.PutObjectCopy {
+		page, err := e.Store.ListVersions(t.Context(), copies, store.VersionsOptions{Max: 10 * s.n})
+		e.Must(err)
+		if int64(len(page.Versions)) != p.Succeeded {
+			t.Errorf("%d versions of %d copies", len(page.Versions), p.Succeeded)
 		}
 	}
 	e.Close()

@@ -142,8 +142,12 @@ func (e *Engine) task(ctx context.Context, ask *request, caller *iam.Caller, ent
 			return err
 		}
 	}
+	b, err := e.Store.Bucket(entry.Bucket)
+	if err != nil {
+		return err
+	}
 	id := entry.VersionID
-	if b, err := e.Store.Bucket(entry.Bucket); err == nil && b.Versioning == bucket.Unversioned && id == object.NullID {
+	if b.Versioning == bucket.Unversioned && id == object.NullID {
 		id = "" // generated manifests and inventories name what a client would not, without a right to versions
 	}
 	return e.S3.Do(ask.of(ctx, entry, id), caller, once)

@@ -463,3 +463,17 @@ func TestTroubleOfTheMachine(t *testing.T) {
 		t.Errorf("asked %v", s3.asked)
 	}
 }
+
+// TestBucketThatIsNone: its tasks fail.
+func TestBucketThatIsNone(t *testing.T) {
+	t.Parallel()
+	e := operating(t)
+	may(e)
+	e.Start()
+	m := e.Put(testenv.Reports, "list.csv", "nowhere,a\n")
+	j := create(t, e, brought("t", m, manifest.CSV, versionedColumns[:2], func(s *job.Spec) { s.Operation = job.DeleteObjectTagging }))
+	reached(t, e, j.ID, job.Complete)
+	if row := lines(t, e, j.ID)["a"]; said(row) != "404 NoSuchBucket" {
+		t.Errorf("%+v", row)
+	}
+}

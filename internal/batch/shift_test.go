@@ -19,7 +19,7 @@ import (
 
 // engine replaces the engine of e by one with other settings.
 func engine(e *testenv.Env, change func(*batch.Config)) {
-	c := batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Log: slog.New(slog.DiscardHandler)}
+	c := batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, S3: e.S3, Log: slog.New(slog.DiscardHandler)}
 	change(&c)
 	e.Batch = batch.New(c)
 }

@@ -61,6 +61,7 @@ type Env struct {
 	IAM       *iam.Service
 	Rules     *replicate.Rules
 	Replicate *replicate.Engine
+	S3        *s3api.Door
 	Batch     *batch.Engine
 
 	// Mend is the engine's option, and Now the clock of sessions, both as of the
@@ -104,8 +105,8 @@ func (e *Env) open() {
 		e.T.Fatal(err)
 	}
 	e.Replicate = replicate.New(replicate.Config{Store: e.Store, IAM: e.IAM, Rules: e.Rules, Log: log, Now: e.Now, Mend: e.Mend})
-	door := s3api.New(s3api.Config{Store: e.Store, IAM: e.IAM, Region: Region, Log: log})
-	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, S3: door, Log: log})
+	e.S3 = s3api.New(s3api.Config{Store: e.Store, IAM: e.IAM, Region: Region, Log: log})
+	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, S3: e.S3, Log: log})
 }
 
 func (e *Env) close() {

@@ -64,7 +64,7 @@ func doing(spec *job.Spec) string {
 // job needs.
 func (a *jobs) refused(err error, spec *job.Spec) error {
 	var e *fault.Error
-	if !errors.As(err, &e) || e.Kind != fault.Denied || spec.Generator == nil {
+	if !errors.As(err, &e) || e.Kind != fault.Denied || !checkable(spec) {
 		return err
 	}
 	hint := "all that the job needs: " + a.check(spec)

@@ -41,7 +41,7 @@ func (c *jobPlanCommand) Run(ctx context.Context, s streams) error {
 	case err != nil:
 		return err
 	case len(p.Failures) > 0:
-		if !c.JSON && !nothingToDo(p.Failures) {
+		if !c.JSON && checkable(spec) && !nothingToDo(p.Failures) {
 			_, err = fmt.Fprintf(s.out, "What the job needs, and what is refused: %s\n", a.check(spec))
 		}
 		return cmp.Or(err, errEnded)

@@ -184,7 +184,7 @@ func (a *jobs) advise(out io.Writer, j *job.Job) error {
 		_, err = fmt.Fprintf(out, "What failed, and why: %s\n", a.command("job", "report", j.ID, "--failed"))
 	case j.State.Terminal() && j.Progress.Failed > 0:
 		_, err = fmt.Fprintln(out, "What failed is not known, for no report was asked for: --report s3://BUCKET/PREFIX")
-	case j.State == job.Failed && j.Spec.Generator != nil && !nothingToDo(j.Failures):
+	case j.State == job.Failed && checkable(&j.Spec) && !nothingToDo(j.Failures):
 		_, err = fmt.Fprintf(out, "What the job needs, and what is refused: %s\n", a.check(&j.Spec))
 	}
 	return err
@@ -195,17 +195,19 @@ func nothingToDo(failures []job.Failure) bool {
 	return slices.ContainsFunc(failures, func(f job.Failure) bool { return strings.Contains(f.Reason, "no keys matching") })
 }
 
-// check returns the command that says what a job lacks.
+// checkable reports whether twinbucket check knows what a job needs.
+func checkable(spec *job.Spec) bool {
+	return spec.Operation == job.ReplicateObject && spec.Generator != nil
+}
+
+// check returns the command that says what a checkable job lacks.
 func (a *jobs) check(spec *job.Spec) string {
-	words := []string{"check", "s3://BUCKET"}
-	if g := spec.Generator; g != nil {
-		words[1] = folderURL(g.SourceBucket, "")
-	}
-	words = append(words, "--job-role", spec.RoleARN)
+	g := spec.Generator
+	words := []string{"check", folderURL(g.SourceBucket, ""), "--job-role", spec.RoleARN}
 	if r := &spec.Report; r.Enabled {
 		words = append(words, "--report", folderURL(r.Bucket, r.Prefix))
 	}
-	if g := spec.Generator; g != nil && g.EnableOutput {
+	if g.EnableOutput {
 		words = append(words, "--manifest", folderURL(g.Output.Bucket, g.Output.Prefix))
 	}
 	return a.command(words...)

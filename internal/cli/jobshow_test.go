@@ -17,7 +17,7 @@ func TestAdvise(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "")
 	const reported = true
 	spec := func(report bool) job.Spec {
-		s := job.Spec{RoleARN: "arn:aws:iam::111122223333:role/batch", Generator: &job.Generator{SourceBucket: "arn:aws:s3:::src"}}
+		s := job.Spec{Operation: job.ReplicateObject, RoleARN: "arn:aws:iam::111122223333:role/batch", Generator: &job.Generator{SourceBucket: "arn:aws:s3:::src"}}
 		s.Report = job.Report{Enabled: report, Bucket: "arn:aws:s3:::reports", Prefix: "p"}
 		return s
 	}
@@ -36,6 +36,7 @@ func TestAdvise(t *testing.T) {
 		{"not reported at AWS", "", job.Job{State: job.Complete, Spec: spec(!reported), Progress: job.Progress{Total: 1, Failed: 1}}, "no report was asked for"},
 		{"refused", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, "twinbucket check s3://src --job-role arn:aws:iam::111122223333:role/batch --report s3://reports/p\n"},
 		{"refused a report", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, "twinbucket job report id-12 --deliver\n"},
+		{"another operation", "http://here", job.Job{State: job.Failed, Spec: job.Spec{Operation: job.PutObjectTagging, Generator: &job.Generator{}}}, ""},
 		{"nothing to do", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: nothing}, ""},
 	} {
 		c, err := client.New(client.Config{Endpoint: tt.endpoint})

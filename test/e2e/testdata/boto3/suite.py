@@ -444,7 +444,7 @@ class Settings(Case):
         got = self.s3.get_bucket_notification_configuration(Bucket=self.bucket)
         self.assertEqual((got["LambdaFunctionConfigurations"], got["EventBridgeConfiguration"]), (lambdas, {}))
         inventory = {"Id": "i", "IsEnabled": False, "IncludedObjectVersions": "All", "Filter": {"Prefix": "p/"}, "OptionalFields": ["Size"], "Schedule": {"Frequency": "Daily"},
-                     "Destination": {"S3BucketDestination": {"AccountId": SOURCE, "Bucket": "arn:aws:s3:::" + self.bucket, "Format": "Parquet", "Prefix": "inv", "Encryption": {"SSES3": {}}}}}
+                     "Destination": {"S3BucketDestination": {"AccountId": SOURCE, "Bucket": "arn:aws:s3:::" + self.bucket, "Format": "CSV", "Prefix": "inv", "Encryption": {"SSES3": {}}}}}
         self.s3.put_bucket_inventory_configuration(Bucket=self.bucket, Id="i", InventoryConfiguration=inventory)
         self.assertEqual(self.s3.get_bucket_inventory_configuration(Bucket=self.bucket, Id="i")["InventoryConfiguration"], inventory)
         status = {"LoggingEnabled": {"TargetBucket": self.bucket, "TargetPrefix": ""}}

@@ -64,7 +64,11 @@ func writePlan(out io.Writer, p *job.Plan) error {
 	for _, d := range p.Foreseen.Destinations {
 		fmt.Fprintf(w, "to %s\t%s\n", d.Bucket, destinationText(&d, "to be carried", "would fail"))
 	}
-	fmt.Fprintf(w, "calls\t%s objects worked on, %s written at destinations\n", verify.Thousands(p.Requests.Tasks), verify.Thousands(p.Requests.Puts))
+	calls := verify.Thousands(p.Requests.Tasks) + " objects worked on"
+	if len(p.Foreseen.Destinations) > 0 {
+		calls += fmt.Sprintf(", %s written at destinations", verify.Thousands(p.Requests.Puts))
+	}
+	fmt.Fprintf(w, "calls\t%s\n", calls)
 	fmt.Fprintf(w, "time\t%s\n", timeText(p))
 	if err := w.Flush(); err != nil {
 		return err

@@ -146,7 +146,7 @@ var operations = map[string]struct {
 		job.Parameters{Retention: &job.Retention{Mode: object.Governance, Until: ptr(time.Now().Add(farAway).UTC().Truncate(time.Second))}},
 		"s3:PutObjectRetention", "s3:PutObjectRetention", "", "405 MethodNotAllowed",
 		func(_ *testenv.Env, _, now *store.Object) bool {
-			return now.Lock.Mode == object.Governance && now.Lock.Until.Sub(now.Modified) > farAway-time.Minute
+			return now.Lock.Mode == object.Governance && now.Lock.Until.Sub(now.Modified) > farAway-time.Hour
 		},
 	},
 }

@@ -2,7 +2,10 @@ package batch
 
 import (
 	"context"
+	"errors"
+	"time"
 
+	"twinbucket/fault"
 	"twinbucket/job"
 	"twinbucket/manifest"
 	"twinbucket/object"
@@ -30,7 +33,7 @@ func (e *Engine) Plan(ctx context.Context, account, region string, spec *job.Spe
 
 // planned returns the plan that a manifest has come to.
 func (e *Engine) planned(c *chunker) (*job.Plan, error) {
-	rate, jobs, err := e.pace(c.r.Account)
+	rate, jobs, err := e.pace(c.r)
 	if err != nil {
 		return nil, err
 	}
@@ -42,28 +45,40 @@ func (e *Engine) planned(c *chunker) (*job.Plan, error) {
 	return &c.plan, nil
 }
 
-// measured is how many jobs of an account, the latest, are asked for their pace.
-const measured = 20
+// measured is how many jobs of an account, the latest, are asked for their pace;
+// long is how long they have to have been Active, for it to say something.
+const (
+	measured = 20
+	long     = 100 * time.Millisecond
+)
 
-// pace returns how many tasks a second the latest jobs of an account worked on,
-// and how many jobs these are.
-func (e *Engine) pace(account string) (rate float64, jobs int, err error) {
-	latest, _, err := e.List(account, nil, "", measured)
+// pace returns how many tasks a second the latest jobs of an account worked on
+// that do the same as a job, and how many jobs these are.
+func (e *Engine) pace(of *record) (rate float64, jobs int, err error) {
+	latest, _, _, err := e.jobs.page(of.Account, nil, "", measured)
 	if err != nil {
 		return 0, 0, err
 	}
-	var tasks, seconds int64
-	for _, j := range latest {
-		if j.Progress.ActiveSeconds > 0 && j.Progress.Run() > 0 {
+	var tasks int64
+	var active time.Duration
+	for _, name := range latest {
+		r, _, err := e.jobs.Get(name)
+		if errors.Is(err, fault.NotFound) {
+			continue // forgotten this moment
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		if r.Active >= long && r.Progress.Run() > 0 && r.Spec.Operation == of.Spec.Operation {
 			jobs++
-			tasks += j.Progress.Run()
-			seconds += j.Progress.ActiveSeconds
+			tasks += r.Progress.Run()
+			active += r.Active
 		}
 	}
-	if seconds == 0 {
+	if active == 0 {
 		return 0, 0, nil
 	}
-	return float64(tasks) / float64(seconds), jobs, nil
+	return float64(tasks) / active.Seconds(), jobs, nil
 }
 
 // What the roles may do is asked for the first askedAll tasks, and of those that follow for one in askedOf: asking takes as long as replicating.

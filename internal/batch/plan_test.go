@@ -3,13 +3,16 @@ package batch_test
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/internal/batch"
 	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
 	"twinbucket/job"
@@ -252,6 +255,25 @@ func TestNoKeysFoundSaysWhy(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, j.Failures); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestPlanEstimates by how long the jobs before it were Active.
+func TestPlanEstimates(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 40)
+	var looked atomic.Int64 // each look at the clock takes a second
+	engine(e, func(c *batch.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(looked.Add(1)) * time.Second) }
+	})
+	if got := planned(t, e, spec()); got.Estimate != nil {
+		t.Errorf("nothing was measured: %+v", got.Estimate)
+	}
+	e.Start()
+	done := reached(t, e, create(t, e, spec()).ID, job.Complete)
+	got := planned(t, e, spec(func(s *job.Spec) { s.Generator.Filter.ObjectReplicationStatuses = nil })).Estimate
+	if got == nil || got.Jobs != 1 || got.TasksPerSecond <= 0 || got.TasksPerSecond > 40 || got.Seconds < 1 {
+		t.Errorf("%+v after %+v", got, done.Progress)
 	}
 }
 

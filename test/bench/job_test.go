@@ -1,8 +1,11 @@
 package bench
 
 import (
+	"errors"
 	"flag"
+	"io/fs"
 	"log/slog"
+	"path/filepath"
 	"runtime"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"twinbucket/bucket"
 	"twinbucket/identity"
 	"twinbucket/internal/batch"
+	"twinbucket/internal/store"
 	"twinbucket/internal/testenv"
 	"twinbucket/job"
 	"twinbucket/report"
@@ -80,16 +84,29 @@ func TestJob(t *testing.T) {
 		t.Logf("%-14s %7.0f objects/s, %5.1f µs of processor time each", what, float64(tasks)/time.Since(begun).Seconds(), each)
 		return each
 	}
+	disk := r.disk()
+	grown := func(what string) {
+		now := r.disk()
+		t.Logf("%s: %.0f bytes an object on the disk", what, float64(now-disk)/float64(n))
+		disk = now
+	}
 	in := func(s job.State) func(*job.Job) bool { return func(j *job.Job) bool { return j.State == s } }
 	begun, before := time.Now(), spent(t)
 	phase("preparing", n, in(job.Suspended))
+	grown("manifest")
 	_, err = engine.SetStatus(t.Context(), testenv.Source, j.ID, job.Ready, "")
 	must(t, err)
 	var quarters [4]float64
 	for i, name := range []string{"first quarter", "second quarter", "third quarter", "last quarter"} {
 		quarters[i] = phase(name, n/4, func(j *job.Job) bool { return j.Progress.Run() >= int64((i+1)*n/4) })
 	}
+	grown("replicas, statuses and results")
 	phase("report", n, in(job.Complete))
+	grown("report")
+	for _, part := range []string{"manifest", "result"} {
+		t.Logf("%s: %.0f bytes an entry", part, float64(r.stored(".batch", j.ID+"/"+part+"/"))/float64(n))
+	}
+	t.Logf("report: %.0f bytes a line", float64(r.stored(testenv.Reports, "p/"))/float64(n))
 	done, err := engine.Get(testenv.Source, j.ID)
 	must(t, err)
 	if done.Progress.Succeeded != int64(n) {
@@ -102,5 +119,45 @@ func TestJob(t *testing.T) {
 	}
 	if n >= 100_000 && quarters[3] > 2*quarters[0] {
 		t.Errorf("the last quarter costs %.1f µs an object, the first %.1f", quarters[3], quarters[0])
+	}
+}
+
+// disk is how many bytes the store takes up on the disk.
+func (r *replication) disk() (size int64) {
+	r.t.Helper()
+	must(r.t, filepath.WalkDir(r.dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return ignoreGone(err)
+		}
+		info, err := entry.Info()
+		if err == nil {
+			size += info.Size()
+		}
+		return ignoreGone(err)
+	}))
+	return size
+}
+
+// ignoreGone passes over files that were removed meanwhile.
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// stored is how many bytes the objects have that stand below a prefix.
+func (r *replication) stored(bucket, prefix string) (size int64) {
+	r.t.Helper()
+	for o := (store.ListOptions{Prefix: prefix, Max: 1000}); ; {
+		page, err := r.store.List(r.t.Context(), bucket, o)
+		must(r.t, err)
+		for _, object := range page.Objects {
+			size += object.Size
+		}
+		if !page.Truncated {
+			return size
+		}
+		o.After = page.Next
 	}
 }

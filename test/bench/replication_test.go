@@ -37,6 +37,7 @@ var pending = flag.Int("pending", 20_000, "objects that wait in TestDrain")
 type replication struct {
 	t       testing.TB
 	store   *store.Store
+	dir     string
 	catalog *catalog.Catalog
 	iam     *iam.Service
 	engine  *replicate.Engine
@@ -49,7 +50,8 @@ func replicating(t testing.TB) *replication {
 	ctx := t.Context()
 	rules := new(replicate.Rules)
 	log := slog.New(slog.DiscardHandler)
-	s, err := store.Open(vfs.OS(), t.TempDir(), store.Options{Select: rules.Select, Log: log})
+	dir := t.TempDir()
+	s, err := store.Open(vfs.OS(), dir, store.Options{Select: rules.Select, Log: log})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	records := catalog.New(s)
@@ -72,7 +74,7 @@ func replicating(t testing.TB) *replication {
 		Name: testenv.DstBucket, Owner: testenv.Destination, Region: testenv.Region, Versioning: bucket.Enabled,
 		Documents: map[bucket.Document][]byte{bucket.Policy: []byte(testenv.Policy(testenv.ReplRole, testenv.DstGrants...))},
 	}))
-	return &replication{t, s, records, identities, replicate.New(replicate.Config{Store: s, IAM: identities, Rules: rules, Log: log})}
+	return &replication{t, s, dir, records, identities, replicate.New(replicate.Config{Store: s, IAM: identities, Rules: rules, Log: log})}
 }
 
 func must(t testing.TB, err error) {

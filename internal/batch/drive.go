@@ -3,6 +3,7 @@ package batch
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -233,16 +234,34 @@ func (d *driver) act(ctx, hard context.Context, r *record) (more bool, err error
 // step. If the record has moved on meanwhile, as when the user cancels, the
 // event may not apply any more; the driver then goes by the record.
 func (d *driver) move(ctx context.Context, event job.Event, change func(*record)) error {
+	var now record
 	err := d.e.jobs.Update(ctx, d.name, func(r *record) error {
 		if change != nil {
 			change(r)
 		}
-		return d.e.move(r, event)
+		err := d.e.move(r, event)
+		now = *r
+		return err
 	})
 	if fault.CodeOf(err) == "JobStatusException" {
 		return nil
 	}
+	if err == nil && now.State.Terminal() {
+		d.e.ended(&now)
+	}
 	return err
+}
+
+// ended says in the log what came of a job.
+func (e *Engine) ended(r *record) {
+	level, more := slog.LevelInfo, []any{"job", name(r.Account, r.ID), "state", r.State, "succeeded", r.Progress.Succeeded, "failed", r.Progress.Failed}
+	if r.State == job.Failed {
+		level = slog.LevelWarn
+		for _, f := range r.Failures {
+			more = append(more, "cause", f.Reason)
+		}
+	}
+	e.Log.Log(context.Background(), level, "a job has ended", more...)
 }
 
 // fail moves the job to Failing.
@@ -285,12 +304,9 @@ func (e *Engine) look(ctx context.Context, before time.Time) error {
 	for i := range all {
 		switch r := &all[i]; {
 		case r.State == job.Suspended && now.Sub(r.Job.Suspended) > job.ConfirmWithin:
-			err = e.jobs.Update(ctx, name(r.Account, r.ID), func(r *record) error {
-				if r.State != job.Suspended {
-					return nil // its user was quicker
-				}
+			d := &driver{e: e, name: name(r.Account, r.ID)}
+			err = d.move(ctx, job.Expire, func(r *record) {
 				r.Failures = append(r.Failures, job.Failure{Code: "JobExpired", Reason: "The job was not confirmed within 30 days."})
-				return e.move(r, job.Expire)
 			})
 		case r.State == job.Suspended && now.Sub(r.Job.Suspended)/remindEvery > before.Sub(r.Job.Suspended)/remindEvery:
 			e.remind(r)

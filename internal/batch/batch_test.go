@@ -64,8 +64,12 @@ func create(t *testing.T, e *testenv.Env, j job.Job) job.Job {
 func reached(t *testing.T, e *testenv.Env, id string, want job.State) job.Job {
 	t.Helper()
 	j := testenv.Wait(t, func() (job.Job, bool) {
-		j, err := e.Batch.Get(testenv.Source, id)
+		details, err := e.Batch.Details(t.Context(), testenv.Source, id)
 		e.Must(err)
+		if o, p := details.Outcome, details.Job.Progress; o.Succeeded != p.Succeeded || o.Failed != p.Failed {
+			t.Errorf("%+v, but %+v", o, p)
+		}
+		j := details.Job
 		return j, j.State == want || j.State.Terminal()
 	})
 	if j.State != want {

@@ -45,21 +45,32 @@ func TestPriorities(t *testing.T) {
 		_, err := e.Batch.SetStatus(t.Context(), testenv.Source, id, job.Ready, "")
 		e.Must(err)
 	}
-	paused := func() {
+	paused := func(id string) {
 		t.Helper()
-		for !strings.HasPrefix(<-log.told, "a job is paused") {
-		}
+		testenv.Wait(t, func() (job.State, bool) {
+			select {
+			case told := <-log.told:
+				return "", strings.HasPrefix(told, "a job is paused")
+			default:
+			}
+			j, err := e.Batch.Get(testenv.Source, id)
+			e.Must(err)
+			if j.State.Terminal() {
+				t.Fatalf("it was not paused before it was %s", j.State)
+			}
+			return j.State, false
+		})
 	}
 	low, equal, high := made("low", 1), made("equal", 1), made("high", 2)
 	confirm(low)
 	reached(t, e, low, job.Active)
 	confirm(equal)
 	confirm(high)
-	paused()
+	paused(low)
 	reached(t, e, high, job.Active)
 	_, err := e.Batch.SetPriority(t.Context(), testenv.Source, equal, 3)
 	e.Must(err)
-	paused()
+	paused(high)
 	var before time.Time
 	for _, id := range []string{equal, high, low} {
 		done := reached(t, e, id, job.Complete)
@@ -166,7 +177,7 @@ func TestJobsExpire(t *testing.T) {
 // somebody revokes all sessions that there are, or restarts the server.
 func TestOutlivesSessions(t *testing.T) {
 	t.Parallel()
-	const n = 3000
+	const n = 2000
 	e := existing(t, n)
 	var looks atomic.Int64
 	begun := time.Now()

@@ -40,8 +40,15 @@ func TestJob(t *testing.T) {
 			return nil
 		}))
 	}
+	disk := r.disk()
+	grown := func(what string) {
+		now := r.disk()
+		t.Logf("%s: %.0f bytes an object on the disk", what, float64(now-disk)/float64(n))
+		disk = now
+	}
 	configure("")
 	r.put("folder", n, 0)
+	grown("objects of 100 bytes")
 	configure(testenv.Config)
 	must(t, r.store.CreateBucket(t.Context(), &bucket.Bucket{Name: testenv.Reports, Owner: testenv.Source, Region: testenv.Region}))
 	_, err := r.iam.CreateRole(t.Context(), role.Role{
@@ -83,12 +90,6 @@ func TestJob(t *testing.T) {
 		each := float64((spent(t) - before).Microseconds()) / float64(tasks)
 		t.Logf("%-14s %7.0f objects/s, %5.1f µs of processor time each", what, float64(tasks)/time.Since(begun).Seconds(), each)
 		return each
-	}
-	disk := r.disk()
-	grown := func(what string) {
-		now := r.disk()
-		t.Logf("%s: %.0f bytes an object on the disk", what, float64(now-disk)/float64(n))
-		disk = now
 	}
 	in := func(s job.State) func(*job.Job) bool { return func(j *job.Job) bool { return j.State == s } }
 	begun, before := time.Now(), spent(t)

@@ -244,6 +244,9 @@ func (e *Engine) results(ctx context.Context, id string, each func(n int, o *sto
 	o := store.ListOptions{Prefix: id + "/result/", Max: 1000}
 	for {
 		page, err := e.Store.List(ctx, internalBucket, o)
+		if errors.Is(err, fault.NotFound) {
+			return nil // no job was ever run
+		}
 		if err != nil {
 			return err
 		}

@@ -203,7 +203,7 @@ func TestTagsAndPriorityInterruptNothing(t *testing.T) {
 func TestCancelAtAnyTime(t *testing.T) {
 	t.Parallel()
 	e := existing(t, 3500)
-	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Slots: 1})
+	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Slots: 1, ChunkSize: 100})
 	e.Start()
 	states := map[job.State]int{}
 	for round := range 40 {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -206,7 +205,14 @@ func TestCancelAtAnyTime(t *testing.T) {
 	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Slots: 1, ChunkSize: 100})
 	e.Start()
 	states := map[job.State]int{}
-	for round := range 40 {
+	moments := []func(job.Job) bool{
+		func(job.Job) bool { return true },
+		func(j job.Job) bool { return j.State != job.New },
+		func(j job.Job) bool { return j.State == job.Active },
+		func(j job.Job) bool { return j.Progress.Run() >= 500 },
+		func(j job.Job) bool { return j.Progress.Run() >= 3400 },
+	}
+	for round := range 25 {
 		made := func(other string) job.Job {
 			return create(t, e, spec(func(s *job.Spec) {
 				s.Token = fmt.Sprint(round, other)
@@ -214,9 +220,11 @@ func TestCancelAtAnyTime(t *testing.T) {
 			}))
 		}
 		j, waits := made("a"), made("b")
-		for range round * round * 20 {
-			runtime.Gosched()
-		}
+		testenv.Wait(t, func() (job.Job, bool) {
+			j, err := e.Batch.Get(testenv.Source, j.ID)
+			e.Must(err)
+			return j, j.State.Terminal() || moments[round%len(moments)](j)
+		})
 		for _, j := range []job.Job{j, waits} {
 			now, err := e.Batch.Get(testenv.Source, j.ID)
 			e.Must(err)

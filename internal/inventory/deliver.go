@@ -34,63 +34,114 @@ type refusal struct{ cause error }
 
 func (r *refusal) Error() string { return r.cause.Error() }
 
-// errReplaced ends an inventory whose configuration was changed meanwhile.
-var errReplaced = errors.New("the configuration was changed meanwhile")
+var (
+	// errReplaced ends an inventory whose configuration was changed meanwhile.
+	errReplaced = errors.New("the configuration was changed meanwhile")
+	// errLost ends an inventory of which somebody took files away before it was
+	// delivered.
+	errLost = errors.New("files of an inventory were removed or changed before it was delivered; it is begun anew")
+)
 
-// deliver writes an inventory: what is due as a whole, or nothing that could be
-// taken for it.
+// written is an inventory whose files are all there. What is left is to tell of
+// them.
+type written struct {
+	Began time.Time       `json:"began"`
+	Rows  int64           `json:"rows"`
+	Index *manifest.Index `json:"index"`
+}
+
+// deliver writes the files of an inventory and then what tells of them. In
+// between it saves that it does: files that an index may list are not written
+// again.
 func (e *Engine) deliver(ctx context.Context, b *bucket.Bucket, c *setting.Inventory, s *state, began time.Time) error {
 	if err := c.Unsupported(); err != nil { // an earlier version stored it
 		return &refusal{err}
 	}
-	out := &output{e: e, source: b, c: c, caller: e.IAM.AsService(service)}
 	folder := c.Prefix
 	if folder != "" && !strings.HasSuffix(folder, "/") {
 		folder += "/"
 	}
-	folder += b.Name + "/" + c.ID + "/"
-	index := folder + began.Format("2006-01-02T15-04Z") + "/manifest.json"
-	// Before anything is listed: who is refused is not to keep the store busy.
-	if _, _, err := out.allowed(index); err != nil {
-		return err
-	}
-	t, err := newTable(b, c)
-	if err != nil {
-		return err
-	}
-	l := &listing{e: e, bucket: b.Name, c: c, since: e.Now()}
-	var files []manifest.File
-	var links strings.Builder
-	for {
-		if more, err := l.more(ctx); err != nil {
-			return err
-		} else if !more {
-			break
-		}
-		key := folder + "data/" + fileName(s.Run, len(files)) + ".csv.gz"
-		o, err := out.put(ctx, key, "application/gzip", e.file(ctx, t, l), -1)
-		if err := cmp.Or(l.err, err); err != nil {
+	out := &output{e: e, source: b, c: c, caller: e.IAM.AsService(service), folder: folder + b.Name + "/" + c.ID + "/"}
+	if s.Written == nil {
+		w, err := out.write(ctx, s.Run, began)
+		if err != nil {
 			return err
 		}
-		files = append(files, manifest.File{Key: key, Size: o.Size, MD5Checksum: o.ETag})
-		fmt.Fprintf(&links, "s3://%s/%s\n", c.Bucket, key)
+		s.Written = w
+		if err := e.save(ctx, b, c.ID, s); err != nil {
+			return err
+		}
 	}
 	if now, err := e.Store.Again(b); err != nil || sumOf(now.Documents[bucket.Inventory.WithID(c.ID)]) != s.Sum {
 		return errReplaced
 	}
-	doc := manifest.NewInventory(b.Name, c.Bucket, began, t.columns, files).JSON()
+	return out.tell(ctx, s.Written)
+}
+
+// write writes the files of rows.
+func (o *output) write(ctx context.Context, run string, began time.Time) (*written, error) {
+	// Before anything is listed: who is refused is not to keep the store busy.
+	if _, _, err := o.allowed(o.index(began)); err != nil {
+		return nil, err
+	}
+	t, err := newTable(o.source, o.c)
+	if err != nil {
+		return nil, err
+	}
+	l := &listing{e: o.e, bucket: o.source.Name, c: o.c, since: o.e.Now()}
+	var files []manifest.File
+	for {
+		if more, err := l.more(ctx); err != nil {
+			return nil, err
+		} else if !more {
+			break
+		}
+		key := o.folder + "data/" + fileName(run, len(files)) + ".csv.gz"
+		obj, err := o.put(ctx, key, "application/gzip", o.e.file(ctx, t, l), -1)
+		if err := cmp.Or(l.err, err); err != nil {
+			return nil, err
+		}
+		files = append(files, manifest.File{Key: key, Size: obj.Size, MD5Checksum: obj.ETag})
+	}
+	return &written{Began: began, Rows: l.rows, Index: manifest.NewInventory(o.source.Name, o.c.Bucket, began, t.columns, files)}, nil
+}
+
+// index returns the key of manifest.json.
+func (o *output) index(began time.Time) string {
+	return o.folder + began.Format("2006-01-02T15-04Z") + "/manifest.json"
+}
+
+// tell writes what makes an inventory one: once more, the same, if it was cut
+// short in this.
+func (o *output) tell(ctx context.Context, w *written) error {
+	index := o.index(w.Began)
+	if _, _, err := o.allowed(index); err != nil {
+		return err
+	}
+	var links strings.Builder
+	for _, f := range w.Index.Files {
+		obj, err := o.e.Store.Head(ctx, o.c.Bucket, f.Key, "")
+		if errors.Is(err, fault.NotFound) || err == nil && obj.ETag != f.MD5Checksum {
+			return errLost
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&links, "s3://%s/%s\n", o.c.Bucket, f.Key)
+	}
+	doc := w.Index.JSON()
 	sum := md5.Sum(doc)
 	for _, f := range []struct{ key, contentType, body string }{
-		{folder + "hive/dt=" + began.Format("2006-01-02-15-04") + "/symlink.txt", "text/plain", links.String()},
+		{o.folder + "hive/dt=" + w.Began.Format("2006-01-02-15-04") + "/symlink.txt", "text/plain", links.String()},
 		{index, "application/json", string(doc)},
 		{strings.TrimSuffix(index, "json") + "checksum", "text/plain", hex.EncodeToString(sum[:])},
 	} {
-		if _, err := out.put(ctx, f.key, f.contentType, strings.NewReader(f.body), int64(len(f.body))); err != nil {
+		if _, err := o.put(ctx, f.key, f.contentType, strings.NewReader(f.body), int64(len(f.body))); err != nil {
 			return err
 		}
 	}
-	e.Log.Info("inventory delivered", "bucket", b.Name, "configuration", c.ID, "destination", c.Bucket, "manifest", index,
-		"files", len(files), "rows", l.rows, "took", e.Now().Sub(began))
+	o.e.Log.Info("inventory delivered", "bucket", o.source.Name, "configuration", o.c.ID, "destination", o.c.Bucket, "manifest", index,
+		"files", len(w.Index.Files), "rows", w.Rows, "took", o.e.Now().Sub(w.Began))
 	return nil
 }
 
@@ -213,6 +264,7 @@ type output struct {
 	source *bucket.Bucket
 	c      *setting.Inventory
 	caller *iam.Caller
+	folder string // what all keys begin with
 }
 
 // allowed returns the destination and how an object there is to be encrypted,

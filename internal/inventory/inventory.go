@@ -8,12 +8,16 @@
 // logged and counted; it is tried again when the destination's settings change,
 // or at its next time.
 //
-// Files of rows come first, manifest.json and manifest.checksum last: what is
-// cut short leaves nothing that looks delivered. It is begun anew, under the
-// same names of files. Between pages an inventory rests as long as the page took.
+// Files of rows come first. What is cut short there leaves nothing that looks
+// delivered; it is begun anew, under the same names. Once all files are there
+// the engine notes so, and tells of them: manifest.json, manifest.checksum last.
+// What is cut short there is told again, of the same files, under the same date,
+// unless the configuration was changed; also then what manifest.json lists stays.
+// Between pages an inventory rests as long as the page took.
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -81,6 +85,7 @@ type state struct {
 	Sum         string    `json:"sum"`                   // of the configuration
 	Tried       time.Time `json:"tried"`                 // when the last inventory began; zero before the first
 	Run         string    `json:"run,omitempty"`         // names the files of the one that is under way
+	Written     *written  `json:"written,omitempty"`     // the one under way, once all its files are there
 	Destination string    `json:"destination,omitempty"` // sum of the settings that refused the last one
 }
 
@@ -202,16 +207,19 @@ func (e *Engine) look(ctx context.Context, b *bucket.Bucket, id string) (time.Ti
 	case errors.As(err, &no):
 		e.Log.Warn("an inventory was refused", "bucket", b.Name, "configuration", id, "destination", c.Bucket, "cause", fault.MessageOf(no.cause), "hint", fault.HintOf(no.cause))
 		s.Refused++
-		s.Why, s.Destination = fault.MessageOf(no.cause), settings
+		s.Tried, s.Why, s.Destination = began, fault.MessageOf(no.cause), settings
+	case errors.Is(err, errLost):
+		s.Run, s.Written = "", nil
+		return time.Time{}, cmp.Or(e.save(ctx, b, id, &s), err)
 	case errors.Is(err, errReplaced), errors.Is(err, fault.NotFound): // its configuration or bucket, as the next round sees
 		return e.Now(), nil
 	case err != nil:
 		return time.Time{}, err
 	default:
 		s.Delivered++
-		s.Last, s.Why, s.Destination = began, "", ""
+		s.Last, s.Why, s.Destination = s.Written.Began, "", ""
+		s.Tried, s.Run, s.Written = s.Last, "", nil
 	}
-	s.Tried, s.Run = began, ""
 	return e.due(c, &s), e.save(ctx, b, id, &s)
 }
 

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -118,7 +119,12 @@ func (w *world) inventory(folder string) (*manifest.Index, [][]string) {
 	}
 	x, err := manifest.ParseIndex(doc)
 	w.Must(err)
-	var rows [][]string
+	return x, w.rows(x)
+}
+
+// rows reads the files of an inventory, which have to be as it says.
+func (w *world) rows(x *manifest.Index) (rows [][]string) {
+	w.T.Helper()
 	for _, f := range x.Files {
 		data := w.read(f.Key)
 		sum := md5.Sum(data)
@@ -131,7 +137,7 @@ func (w *world) inventory(folder string) (*manifest.Index, [][]string) {
 		w.Must(err)
 		rows = append(rows, list...)
 	}
-	return x, rows
+	return rows
 }
 
 func (w *world) standing() Standing {
@@ -423,6 +429,134 @@ func TestCutShort(t *testing.T) {
 	x, rows := w.inventory("src-bucket/daily/" + w.now.Format("2006-01-02T15-04Z") + "/")
 	if got := w.keys(); len(rows) != n || len(got) != len(x.Files)+3 || w.standing().Delivered != 1 {
 		t.Errorf("%d rows, %d files, %d objects", len(rows), len(x.Files), len(got))
+	}
+}
+
+// TestCrashAnywhere: at whichever write a server dies, in the end there is one
+// inventory and nothing beside it. Of a configuration that is another by then
+// what manifest.json lists stays.
+func TestCrashAnywhere(t *testing.T) {
+	t.Parallel()
+	const n = 7
+	base := newWorld(t)
+	base.Versioning(testenv.Reports, bucket.Suspended)
+	for i := range n {
+		base.Put(testenv.SrcBucket, fmt.Sprint("k", i), "x")
+	}
+	base.configure("All", "", "")
+	for name, c := range map[string]struct {
+		meanwhile func(*world)
+		folder    string // of the inventory that has to come; "" for none
+		alone     bool
+	}{
+		"more objects":          {func(w *world) { w.Put(testenv.SrcBucket, "a", "x") }, "src-bucket/daily/", true},
+		"files removed":         {func(w *world) { w.clear() }, "src-bucket/daily/", true},
+		"another configuration": {func(w *world) { w.configure("All", "<Prefix>new</Prefix>", "") }, "new/src-bucket/daily/", false},
+		"no configuration":      {func(w *world) { w.Document(testenv.SrcBucket, bucket.Inventory.WithID("daily"), "") }, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			told := 0 // crashes with a manifest.json that was not noted as delivered
+			for k := int64(1); ; k++ {
+				w := &world{Env: base.Copy(), now: begin}
+				w.T = t
+				w.DieAt(k)
+				w.engine()
+				w.e.rows = 3
+				if _, err := w.e.round(t.Context()); err == nil {
+					w.Close()
+					break
+				}
+				w.Crash()
+				w.engine()
+				w.e.rows = 3
+				w.now = begin.Add(time.Minute)
+				list, err := w.e.Standings()
+				w.Must(err)
+				if len(list) == 0 || list[0].Delivered == 0 {
+					told += len(w.indexes())
+					c.meanwhile(w)
+				}
+				for tries := 1; ; tries++ {
+					if _, err := w.e.round(t.Context()); err == nil {
+						break
+					} else if tries == 3 {
+						t.Fatalf("died at write %d: %v", k, err)
+					}
+				}
+				got := w.indexes()
+				for _, x := range got {
+					w.rows(x)
+				}
+				folders := slices.DeleteFunc(slices.Collect(maps.Keys(got)), func(f string) bool { return !strings.HasPrefix(f, c.folder) })
+				if c.folder != "" {
+					if len(folders) != 1 {
+						t.Fatalf("died at write %d: %v", k, w.keys())
+					}
+					if x, rows := w.inventory(folders[0]); len(rows) < n || c.alone && len(w.keys()) != len(x.Files)+3 {
+						t.Errorf("died at write %d: %d rows, %v", k, len(rows), w.keys())
+					}
+				}
+				w.Close()
+			}
+			if told < 2 { // before its checksum, and before the note
+				t.Errorf("%d crashes after manifest.json", told)
+			}
+		})
+	}
+}
+
+// TestRefusedAtItsEnd: an inventory whose manifest.checksum is refused is
+// finished on the day that lets it in, as it was.
+func TestRefusedAtItsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.Put(testenv.SrcBucket, "k", "x")
+	w.Document(testenv.Reports, bucket.Policy, strings.Replace(allowed, `"arn:aws:s3:::reports/*"`,
+		`["arn:aws:s3:::reports/*.csv.gz","arn:aws:s3:::reports/*.txt","arn:aws:s3:::reports/*.json"]`, 1))
+	w.configure("All", "", "")
+	w.round()
+	if s := w.standing(); s.Refused != 1 || s.Delivered != 0 || len(w.indexes()) != 1 {
+		t.Fatalf("%+v, %v", s, w.keys())
+	}
+	w.now = begin.Add(day)
+	w.Put(testenv.SrcBucket, "l", "x")
+	w.Document(testenv.Reports, bucket.Policy, allowed)
+	if next := w.round(); next.After(w.now) { // that of today
+		t.Errorf("the next one is due at %v", next)
+	}
+	if s := w.standing(); s.Delivered != 1 || s.Why != "" || !s.Last.Equal(begin) {
+		t.Errorf("%+v", s)
+	}
+	if _, rows := w.inventory("src-bucket/daily/2026-01-02T10-30Z/"); len(rows) != 1 {
+		t.Errorf("%q", rows)
+	}
+	w.round()
+	if _, rows := w.inventory("src-bucket/daily/2026-01-03T10-30Z/"); len(rows) != 2 || len(w.indexes()) != 2 {
+		t.Errorf("%q, %v", rows, w.keys())
+	}
+}
+
+// indexes returns each manifest.json there is, by its folder.
+func (w *world) indexes() map[string]*manifest.Index {
+	w.T.Helper()
+	out := map[string]*manifest.Index{}
+	for _, k := range w.keys() {
+		if folder, ok := strings.CutSuffix(k, "manifest.json"); ok {
+			x, err := manifest.ParseIndex(w.read(k))
+			w.Must(err)
+			out[folder] = x
+		}
+	}
+	return out
+}
+
+// clear removes everything at the destination.
+func (w *world) clear() {
+	w.T.Helper()
+	for _, k := range w.keys() {
+		_, err := w.Store.Delete(w.T.Context(), testenv.Reports, k, "", testenv.Source)
+		w.Must(err)
 	}
 }
 

@@ -31,6 +31,7 @@ import (
 	"twinbucket/manifest"
 	"twinbucket/object"
 	"twinbucket/report"
+	"twinbucket/setting"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -296,8 +297,15 @@ func TestSchedule(t *testing.T) {
 		if s := w.standing(); s.Delivered != c.want {
 			t.Errorf("on day %d at %d: %d, want %d", c.d, c.h, s.Delivered, c.want)
 		}
-		if limit := w.now.Add(day); next.Day() != c.next && !next.Equal(limit) {
-			t.Errorf("on day %d at %d: next %v", c.d, c.h, next)
+		want := time.Date(2026, 1, c.next, 0, 0, 0, 0, time.UTC)
+		if got := w.due(); !got.Equal(want) {
+			t.Errorf("on day %d at %d: the next one is due at %v", c.d, c.h, got)
+		}
+		if limit := w.now.Add(day); limit.Before(want) {
+			want = limit
+		}
+		if !next.Equal(want) {
+			t.Errorf("on day %d at %d: next round at %v", c.d, c.h, next)
 		}
 	}
 	w.Document(testenv.SrcBucket, name, strings.Replace(document("Daily", "All", "", ""), "true", "false", 1))
@@ -311,6 +319,19 @@ func TestSchedule(t *testing.T) {
 	if list, err := w.e.Standings(); err != nil || len(list) != 0 {
 		t.Errorf("%v, %v", list, err)
 	}
+}
+
+// due returns when the configuration's next inventory is due.
+func (w *world) due() time.Time {
+	w.T.Helper()
+	b, err := w.Store.Bucket(testenv.SrcBucket)
+	w.Must(err)
+	doc := b.Documents[bucket.Inventory.WithID("daily")]
+	c, err := setting.ParseInventory(doc)
+	w.Must(err)
+	s, err := w.e.state(b, "daily", sumOf(doc))
+	w.Must(err)
+	return w.e.due(c, &s)
 }
 
 // TestRefused: nothing is delivered, the log says what refuses it and what would

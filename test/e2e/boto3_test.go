@@ -8,7 +8,8 @@ import (
 )
 
 // boto3 runs a script of testdata/boto3 against a server, with more variables,
-// with Debian's Python and boto3. It has to say OK.
+// with Debian's Python and boto3. It has to say OK, in a line of its own, which may
+// be the only one.
 func (s *server) boto3(t *testing.T, script string, more ...string) {
 	t.Helper()
 	const python = "/usr/bin/python3"
@@ -21,7 +22,7 @@ func (s *server) boto3(t *testing.T, script string, more ...string) {
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(append(inherited(), s.environ("source")...), more...)
 	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "OK\n") {
+	if err != nil || !strings.Contains("\n"+string(out), "\nOK\n") {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }

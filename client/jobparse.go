@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -32,7 +33,9 @@ func ParseOperation(document []byte, s *job.Spec) error {
 	}
 	var text bytes.Buffer
 	text.WriteString("<Operation>")
-	writeTree(&text, tree)
+	if err := writeTree(&text, tree); err != nil {
+		return wrong("%v", err)
+	}
 	text.WriteString("</Operation>")
 	var o jobOperation
 	if err := xml.Unmarshal(text.Bytes(), &o); err != nil {
@@ -52,32 +55,58 @@ func ParseOperation(document []byte, s *job.Spec) error {
 	return nil
 }
 
+// elementName is what names of the API's elements are made of: no other can be
+// written as XML as it stands.
+var elementName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+
 // writeTree writes JSON as the XML of S3 Control: a list's items are members,
-// and user metadata, the one map there is, has entries.
-func writeTree(w *bytes.Buffer, node any) {
+// and user metadata, the one map there is, has entries. A name that no element
+// can have is an error.
+func writeTree(w *bytes.Buffer, node any) error {
 	switch node := node.(type) {
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(node)) {
-			if entries, ok := node[name].(map[string]any); ok && name == "UserMetadata" {
-				w.WriteString("<UserMetadata>")
-				for _, key := range slices.Sorted(maps.Keys(entries)) {
-					writeTree(w, map[string]any{"entry": map[string]any{"key": key, "value": entries[key]}})
-				}
-				w.WriteString("</UserMetadata>")
-				continue
+			if !elementName.MatchString(name) {
+				return fmt.Errorf("%q is not known", name)
+			}
+			child := node[name]
+			if user, ok := child.(map[string]any); ok && name == "UserMetadata" {
+				child = entriesOf(user)
 			}
 			w.WriteString("<" + name + ">")
-			writeTree(w, node[name])
+			if err := writeTree(w, child); err != nil {
+				return err
+			}
 			w.WriteString("</" + name + ">")
+		}
+	case entries:
+		for _, entry := range node {
+			if err := writeTree(w, map[string]any{"entry": entry}); err != nil {
+				return err
+			}
 		}
 	case []any:
 		for _, item := range node {
-			writeTree(w, map[string]any{"member": item})
+			if err := writeTree(w, map[string]any{"member": item}); err != nil {
+				return err
+			}
 		}
 	case nil:
 	default:
-		_ = xml.EscapeText(w, []byte(fmt.Sprint(node))) // into memory
+		return xml.EscapeText(w, []byte(fmt.Sprint(node)))
 	}
+	return nil
+}
+
+// entries are those of a map, in the order of their keys.
+type entries []map[string]any
+
+func entriesOf(m map[string]any) entries {
+	var out entries
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		out = append(out, map[string]any{"key": key, "value": m[key]})
+	}
+	return out
 }
 
 // value marks the path of an element that holds a value, and not only others.

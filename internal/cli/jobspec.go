@@ -254,21 +254,13 @@ func (a *jobs) ask(ctx context.Context, f *jobSpecFlags) (*job.Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := ""
-	if m := s.Manifest; m != nil {
-		var key string
-		if where, key, err = m.Location.Object(); err != nil {
-			return nil, err
-		}
-		v, err := a.HeadObject(ctx, where, key, "")
-		if err != nil {
-			return nil, err
-		}
-		m.Location.ETag = v.ETag
-	} else if where, err = arn.BucketName(s.Generator.SourceBucket); err != nil {
-		return nil, err
+	where, key := "", ""
+	if s.Manifest != nil {
+		where, key, err = s.Manifest.Location.Object()
+	} else {
+		where, err = arn.BucketName(s.Generator.SourceBucket)
 	}
-	if err := s.Validate(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	region, err := a.BucketRegion(ctx, where)
@@ -278,5 +270,12 @@ func (a *jobs) ask(ctx context.Context, f *jobSpecFlags) (*job.Spec, error) {
 	if region != "" && region != a.Region() {
 		a.Client, a.flags.Region = a.In(region), region
 	}
-	return s, nil
+	if m := s.Manifest; m != nil {
+		v, err := a.HeadObject(ctx, where, key, "")
+		if err != nil {
+			return nil, err
+		}
+		m.Location.ETag = v.ETag
+	}
+	return s, s.Validate()
 }

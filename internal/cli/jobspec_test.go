@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -8,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/google/go-cmp/cmp"
 
+	"twinbucket/client"
 	"twinbucket/fault"
 	"twinbucket/job"
 	"twinbucket/manifest"
@@ -169,5 +172,32 @@ func TestJobSize(t *testing.T) {
 		if (err != nil) != (want < 0) || err == nil && int64(n) != want {
 			t.Errorf("%q: %d, %v; want %d", text, n, err, want)
 		}
+	}
+}
+
+// TestAskInTheRegion: a manifest is looked up where its bucket is, and the job
+// is made there.
+func TestAskInTheRegion(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Amz-Bucket-Region", "eu-west-1")
+		if r.URL.Path == "/lists/list.csv" && !strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/s3/") {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("ETag", `"abc"`)
+	}))
+	defer server.Close()
+	c, err := client.New(client.Config{Endpoint: server.URL, Region: "us-east-1", Credentials: client.Credentials{AccessKey: "a", Secret: "s"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &jobs{Client: c, account: "111122223333", flags: &jobFlags{}}
+	spec, err := a.ask(t.Context(), &jobSpecFlags{Manifest: "s3://lists/list.csv", Fields: []string{"Bucket", "Key"}, Operation: job.ReplicateObject, Role: "batch", Priority: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if spec.Manifest.Location.ETag != "abc" || a.Region() != "eu-west-1" || a.flags.Region != "eu-west-1" {
+		t.Errorf("ETag %q in %s", spec.Manifest.Location.ETag, a.Region())
 	}
 }

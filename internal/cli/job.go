@@ -256,8 +256,9 @@ func (c *jobRunCommand) Run(ctx context.Context, s streams) error {
 		return err
 	}
 	j, err := a.DescribeJob(ctx, a.account, c.ID)
+	hidden := errors.Is(err, fault.Denied) // who may only confirm need not see
 	switch {
-	case errors.Is(err, fault.Denied): // who may only confirm need not see
+	case hidden:
 		j = &job.Job{ID: c.ID}
 	case err != nil:
 		return a.unknown(err, c.ID)
@@ -267,11 +268,14 @@ func (c *jobRunCommand) Run(ctx context.Context, s streams) error {
 	if j.State, err = a.UpdateJobStatus(ctx, a.account, c.ID, job.Ready, ""); err != nil {
 		return a.unknown(err, c.ID)
 	}
-	if c.Wait {
-		return a.end(ctx, s, c.ID, 0)
-	}
-	if c.JSON {
+	switch {
+	case c.Wait:
+		return a.end(ctx, s, &watch{id: c.ID, there: true}, 0)
+	case c.JSON:
 		return printJSON(s.out, jobState{j.ID, j.State})
+	case hidden:
+		_, err = fmt.Fprintf(s.out, "%s is confirmed\n", j.ID)
+		return err
 	}
 	_, err = fmt.Fprintf(s.out, "%s is confirmed: %s objects; watch it with %s\n", j.ID, verify.Thousands(j.Progress.Total), a.command("job", "watch", j.ID))
 	return err
@@ -288,13 +292,25 @@ func (a *jobs) notSuspended(j *job.Job) error {
 	e := fault.Newf(fault.Conflict, "JobStatusException", "the job is %s and awaits no confirmation", j.State).On(j.ID)
 	switch {
 	case j.State.Terminal():
-		return e.WithHint("it has ended, %s; what failed can be tried again by a new job (%s)", outcome(j.Progress), "twinbucket job create --status FAILED")
+		return e.WithHint("it has ended, %s%s", outcome(j.Progress), a.again(j))
 	case !j.Spec.ConfirmationRequired:
-		return e.WithHint("it runs by itself, to replicate %s: %s", selection(&j.Spec), a.command("job", "watch", j.ID))
+		return e.WithHint("it runs by itself (%s): %s", doing(&j.Spec), a.command("job", "watch", j.ID))
 	case j.State == job.New || j.State == job.Preparing:
 		return e.WithHint("its manifest is being made, of %s; once that is done it waits for you: %s", selection(&j.Spec), a.command("job", "watch", j.ID))
 	}
 	return e.WithHint("it was confirmed already: %s", a.command("job", "watch", j.ID))
+}
+
+// again says how what failed in a job that has ended can be tried again.
+func (a *jobs) again(j *job.Job) string {
+	g := j.Spec.Generator
+	switch {
+	case j.Progress.Failed == 0:
+		return ""
+	case j.Spec.Operation != job.ReplicateObject || g == nil || g.Filter != nil && g.Filter.KeyName != nil:
+		return "; a new job that takes the same objects tries again what failed"
+	}
+	return "; what failed is tried again by " + a.command("job", "create", folderURL(g.SourceBucket, ""), "--role", j.Spec.RoleARN, "--status", "FAILED")
 }
 
 // unknown adds to an error about a job where its user may look.

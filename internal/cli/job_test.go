@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"twinbucket/fault"
 	"twinbucket/job"
 )
 
@@ -47,6 +48,10 @@ func TestWatchGoesOn(t *testing.T) {
 	}
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/_twinbucket/") { // another server than ours
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
 		a := answers[min(int(asked.Add(1)), len(answers))-1]
 		if asked.Load() == 4 && !strings.Contains(r.Header.Get("Authorization"), "AKIANEW") {
 			a = answer{400, refusal("ExpiredToken")}
@@ -60,15 +65,59 @@ func TestWatchGoesOn(t *testing.T) {
 	defer server.Close()
 	var out bytes.Buffer
 	code := Run(t.Context(), []string{"job", "watch", "id-12", "--account", "111122223333", "--endpoint-url", server.URL}, &out, &out)
-	want := "  Preparing\n  Active\n  no answer, trying on: m\n  replicated: 3 in X\nComplete: 4 succeeded, 0 failed\n"
-	lines := strings.SplitAfter(out.String(), "\n")
-	for i, line := range lines {
-		if strings.HasPrefix(line, "  replicated: 3 in ") {
-			lines[i] = "  replicated: 3 in X\n"
-		}
-	}
-	if got := strings.Join(lines, ""); got != want || code != exitOK || int(asked.Load()) != len(answers) {
+	want := "  Preparing\n  Active\n  no answer, trying on: m\n  done: 4 of 4\nComplete: 4 succeeded, 0 failed\n"
+	if out.String() != want || code != exitOK || int(asked.Load()) != len(answers) {
 		t.Errorf("exit code %d after %d requests, %q", code, asked.Load(), out.String())
+	}
+}
+
+// TestRunUnseen: of a job that may be confirmed and not seen nothing is told
+// that is not known.
+func TestRunUnseen(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(refusal("AccessDenied")))
+			return
+		}
+		_, _ = w.Write([]byte("<UpdateJobStatusResult><JobId>id-12</JobId><Status>Ready</Status></UpdateJobStatusResult>"))
+	}))
+	defer server.Close()
+	var out bytes.Buffer
+	code := Run(t.Context(), []string{"job", "run", "id-12", "--account", "111122223333", "--endpoint-url", server.URL}, &out, &out)
+	if out.String() != "id-12 is confirmed\n" || code != exitOK {
+		t.Errorf("exit code %d, %q", code, out.String())
+	}
+}
+
+// TestNotSuspended: what is advised about a job that awaits no confirmation.
+func TestNotSuspended(t *testing.T) {
+	t.Setenv("AWS_PROFILE", "")
+	src := &job.Generator{SourceBucket: "arn:aws:s3:::src"}
+	failed := job.Progress{Total: 2, Succeeded: 1, Failed: 1}
+	const other = "1 succeeded, 1 failed; a new job that takes the same objects"
+	for _, tt := range []struct {
+		job  job.Job
+		want string
+	}{
+		{job.Job{State: job.Complete, Progress: job.Progress{Succeeded: 2}, Spec: job.Spec{Operation: job.ReplicateObject, Generator: src}}, "it has ended, 2 succeeded, 0 failed"},
+		{
+			job.Job{State: job.Complete, Progress: failed, Spec: job.Spec{Operation: job.ReplicateObject, Generator: src, RoleARN: "arn:aws:iam::111122223333:role/batch"}},
+			"tried again by twinbucket job create s3://src --role arn:aws:iam::111122223333:role/batch --status FAILED --region eu-west-1",
+		},
+		{job.Job{State: job.Complete, Progress: failed, Spec: job.Spec{Operation: job.ReplicateObject, Generator: &job.Generator{Filter: &job.Filter{KeyName: &job.KeyNameConstraint{}}}}}, other},
+		{job.Job{State: job.Complete, Progress: failed, Spec: job.Spec{Operation: job.PutObjectTagging, Generator: src}}, other},
+		{job.Job{State: job.Complete, Progress: failed, Spec: job.Spec{Operation: job.ReplicateObject, Manifest: &job.Manifest{}}}, other},
+		{job.Job{State: job.Active, Spec: job.Spec{Operation: job.PutObjectTagging, Generator: src}}, "it runs by itself (S3PutObjectTagging of s3://src, every version): twinbucket job watch id-12"},
+	} {
+		tt.job.ID = "id-12"
+		err := (&jobs{flags: &jobFlags{Region: "eu-west-1"}}).notSuspended(&tt.job)
+		if hint := fault.HintOf(err); !strings.Contains(hint, tt.want) || tt.job.Progress.Failed == 0 && strings.Contains(hint, "again") {
+			t.Errorf("%q, want %q", hint, tt.want)
+		}
 	}
 }
 

@@ -32,7 +32,7 @@ func (c *jobCreateCommand) Run(ctx context.Context, s streams) error {
 	switch {
 	case c.Wait:
 		fmt.Fprintf(a.narration(s), "job %s: %s\n", id, doing(spec))
-		return a.end(ctx, s, id, 0)
+		return a.end(ctx, s, &watch{id: id, there: true}, 0)
 	case c.JSON:
 		made := job.Job{ID: id, Account: a.account, Region: a.Region()}
 		return printJSON(s.out, struct {

@@ -47,7 +47,7 @@ func (c *jobShowCommand) Run(ctx context.Context, s streams) error {
 	if err := writeJob(s.out, d); err != nil {
 		return err
 	}
-	return a.advise(s.out, j)
+	return a.advise(s.out, d)
 }
 
 // details returns all that is known of a job. That is no more than the job
@@ -146,7 +146,10 @@ func operationText(spec *job.Spec) string {
 // planned says what a job is going to do, in a line.
 func planned(p *job.Plan) string {
 	carried, there := p.Foreseen.Carried()
-	text := fmt.Sprintf("%s objects, %s: %s to be carried", verify.Thousands(p.Tasks), bytesText(p.Objects.Bytes), verify.Thousands(carried.Versions))
+	text := fmt.Sprintf("%s objects, %s", verify.Thousands(p.Tasks), bytesText(p.Objects.Bytes))
+	if len(p.Foreseen.Destinations) > 0 {
+		text += fmt.Sprintf(": %s to be carried", verify.Thousands(carried.Versions))
+	}
 	if there.Versions > 0 {
 		text += fmt.Sprintf(", %s there already", verify.Thousands(there.Versions))
 	}
@@ -172,8 +175,9 @@ func writeFailures(out io.Writer, j *job.Job) error {
 }
 
 // advise says what to do next about a job.
-func (a *jobs) advise(out io.Writer, j *job.Job) error {
-	if !a.AWS() && slices.ContainsFunc(j.Failures, func(f job.Failure) bool { return f.Code == "ReportWriteNotPermitted" }) {
+func (a *jobs) advise(out io.Writer, d *job.Details) error {
+	j := &d.Job
+	if d.Report.State == job.ReportRefused {
 		fmt.Fprintf(out, "Once the report's bucket takes it: %s\n", a.command("job", "report", j.ID, "--deliver"))
 	}
 	var err error
@@ -233,11 +237,15 @@ func tasks(j *job.Job) string {
 	case p.Run() == 0:
 		return verify.Thousands(p.Total)
 	}
-	text := fmt.Sprintf("%s of %s: %s", verify.Thousands(p.Run()), verify.Thousands(p.Total), outcome(p))
-	if p.ActiveSeconds > 0 {
-		text += fmt.Sprintf(", in %v, %.1f objects/s", time.Duration(p.ActiveSeconds)*time.Second, float64(p.Run())/float64(p.ActiveSeconds))
+	return fmt.Sprintf("%s of %s: %s%s", verify.Thousands(p.Run()), verify.Thousands(p.Total), outcome(p), pace(p))
+}
+
+// pace says how long a job's tasks took, "" if that was less than a second.
+func pace(p job.Progress) string {
+	if p.ActiveSeconds == 0 {
+		return ""
 	}
-	return text
+	return fmt.Sprintf(", in %v, %.1f objects/s", time.Duration(p.ActiveSeconds)*time.Second, float64(p.Run())/float64(p.ActiveSeconds))
 }
 
 // outcome counts what came of a job's tasks.

@@ -26,18 +26,21 @@ func TestAdvise(t *testing.T) {
 	for _, tt := range []struct {
 		name, endpoint string
 		job            job.Job
+		report         string // its state
 		want           string
 	}{
-		{"waits", "http://here", job.Job{State: job.Suspended, Suspended: time.Now()}, ": twinbucket job run id-12\n"},
-		{"goes on", "http://here", job.Job{State: job.Active}, ""},
-		{"succeeded", "http://here", job.Job{State: job.Complete, Progress: job.Progress{Total: 1, Succeeded: 1}}, ""},
-		{"objects failed", "http://here", job.Job{State: job.Complete, Progress: job.Progress{Total: 1, Failed: 1}}, "What failed, and why: twinbucket job report id-12 --failed\n"},
-		{"reported at AWS", "", job.Job{State: job.Complete, Spec: spec(reported), Progress: job.Progress{Total: 1, Failed: 1}}, "What failed, and why: twinbucket job report id-12 --failed\n"},
-		{"not reported at AWS", "", job.Job{State: job.Complete, Spec: spec(!reported), Progress: job.Progress{Total: 1, Failed: 1}}, "no report was asked for"},
-		{"refused", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, "twinbucket check s3://src --job-role arn:aws:iam::111122223333:role/batch --report s3://reports/p\n"},
-		{"refused a report", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, "twinbucket job report id-12 --deliver\n"},
-		{"another operation", "http://here", job.Job{State: job.Failed, Spec: job.Spec{Operation: job.PutObjectTagging, Generator: &job.Generator{}}}, ""},
-		{"nothing to do", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: nothing}, ""},
+		{"waits", "http://here", job.Job{State: job.Suspended, Suspended: time.Now()}, "", ": twinbucket job run id-12\n"},
+		{"goes on", "http://here", job.Job{State: job.Active}, "", ""},
+		{"succeeded", "http://here", job.Job{State: job.Complete, Progress: job.Progress{Total: 1, Succeeded: 1}}, "", ""},
+		{"objects failed", "http://here", job.Job{State: job.Complete, Progress: job.Progress{Total: 1, Failed: 1}}, "", "What failed, and why: twinbucket job report id-12 --failed\n"},
+		{"reported at AWS", "", job.Job{State: job.Complete, Spec: spec(reported), Progress: job.Progress{Total: 1, Failed: 1}}, "", "What failed, and why: twinbucket job report id-12 --failed\n"},
+		{"not reported at AWS", "", job.Job{State: job.Complete, Spec: spec(!reported), Progress: job.Progress{Total: 1, Failed: 1}}, "", "no report was asked for"},
+		{"refused", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, job.ReportRefused, "twinbucket check s3://src --job-role arn:aws:iam::111122223333:role/batch --report s3://reports/p\n"},
+		{"refused a report", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: forbidden}, job.ReportRefused, "twinbucket job report id-12 --deliver\n"},
+		{"another operation", "http://here", job.Job{State: job.Failed, Spec: job.Spec{Operation: job.PutObjectTagging, Generator: &job.Generator{}}}, "", ""},
+		{"nothing to do", "http://here", job.Job{State: job.Failed, Spec: spec(reported), Failures: nothing}, "", ""},
+		{"delivered since", "http://here", job.Job{State: job.Cancelled, Failures: forbidden}, job.ReportDelivered, ""},
+		{"cancelled, and refused a report", "http://here", job.Job{State: job.Cancelled}, job.ReportRefused, "twinbucket job report id-12 --deliver\n"},
 	} {
 		c, err := client.New(client.Config{Endpoint: tt.endpoint})
 		if err != nil {
@@ -45,12 +48,25 @@ func TestAdvise(t *testing.T) {
 		}
 		var out bytes.Buffer
 		tt.job.ID = "id-12"
-		if err := (&jobs{Client: c, flags: &jobFlags{}}).advise(&out, &tt.job); err != nil {
+		if err := (&jobs{Client: c, flags: &jobFlags{}}).advise(&out, &job.Details{Job: tt.job, Report: job.Delivery{State: tt.report}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := out.String(); !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestPlanned: what is carried is said of a job that carries.
+func TestPlanned(t *testing.T) {
+	t.Parallel()
+	p := &job.Plan{Tasks: 2, Objects: job.Amount{Versions: 2, Bytes: 9}}
+	if got := planned(p); got != "2 objects, 9 bytes" {
+		t.Error(got)
+	}
+	p.Foreseen.Destinations = []job.Destination{{There: job.Amount{Versions: 2}}}
+	if got := planned(p); got != "2 objects, 9 bytes: 0 to be carried, 2 there already" {
+		t.Error(got)
 	}
 }
 

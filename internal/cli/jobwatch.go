@@ -28,27 +28,27 @@ func (c *jobWatchCommand) Run(ctx context.Context, s streams) error {
 	if err != nil {
 		return err
 	}
-	return a.end(ctx, s, c.ID, c.Timeout)
+	return a.end(ctx, s, &watch{id: c.ID}, c.Timeout)
 }
 
 // end watches a job to its end, for at most the timeout, 0 for ever, and ends
 // the command by what came of it.
-func (a *jobs) end(ctx context.Context, s streams, id string, timeout time.Duration) error {
+func (a *jobs) end(ctx context.Context, s streams, w *watch, timeout time.Duration) error {
 	within, cancel := ctx, context.CancelFunc(func() {})
 	if timeout > 0 {
 		within, cancel = context.WithTimeout(ctx, timeout)
 	}
 	defer cancel()
-	w := &watch{jobs: a, id: id, out: a.narration(s)}
+	w.jobs, w.out = a, a.narration(s)
 	j, err := w.run(within)
-	if err != nil && w.bar != nil {
+	if w.bar != nil {
 		w.bar.Hide()
 	}
-	if within.Err() != nil && (err == nil || errors.Is(err, within.Err())) {
+	if err != nil && within.Err() != nil { // whatever the last request met with
 		if w.state == job.Suspended {
-			fmt.Fprintf(s.err, "%s still awaits your confirmation: %s\n", id, a.command("job", "run", id))
+			fmt.Fprintf(s.err, "%s still awaits your confirmation: %s\n", w.id, a.command("job", "run", w.id))
 		} else {
-			fmt.Fprintf(s.err, "%s goes on by itself: %s\n", id, a.command("job", "watch", id))
+			fmt.Fprintf(s.err, "%s goes on by itself: %s\n", w.id, a.command("job", "watch", w.id))
 		}
 		if ctx.Err() == nil {
 			return errUnknown
@@ -56,14 +56,20 @@ func (a *jobs) end(ctx context.Context, s streams, id string, timeout time.Durat
 		return ctx.Err()
 	}
 	if err != nil {
-		return a.unknown(err, id)
+		return a.unknown(err, w.id)
+	}
+	d, hidden := a.details(ctx, j)
+	if hidden != nil { // how it ended is known
+		d = &job.Details{Job: *j}
+	}
+	if err := w.close(d); err != nil {
+		return err
 	}
 	if a.flags.JSON {
-		if err := a.tag(ctx, j); err != nil {
-			return err
+		if hidden != nil {
+			return hidden
 		}
-		d, err := a.details(ctx, j)
-		if err != nil {
+		if err := a.tag(ctx, &d.Job); err != nil {
 			return err
 		}
 		if err := printJSON(s.out, document(d)); err != nil {
@@ -96,17 +102,22 @@ const (
 	steadyAWS  = 30 * time.Second
 )
 
-// outage is for how long a server that does not answer is asked again.
+// outage is for how long a server that does not answer, or refuses expired
+// credentials, is asked again.
 const outage = 10 * time.Minute
 
 // watch is what was seen of a job.
 type watch struct {
 	*jobs
 	id    string
+	there bool // the job is known to be there, though it was not seen yet
 	out   io.Writer
 	bar   *progress.Bar // once tasks run
 	state job.State     // that was told last
-	quiet time.Time     // since when the server does not answer
+
+	quiet   time.Time // since when there is no answer
+	why     string    // there is none, as it was told
+	renewed bool      // the credentials, since the last answer
 }
 
 // run describes the job again and again until it has ended.
@@ -130,7 +141,7 @@ func (w *watch) run(ctx context.Context) (*job.Job, error) {
 		if j != nil {
 			w.tell(j)
 			if j.State.Terminal() {
-				return j, w.close(j)
+				return j, nil
 			}
 		}
 		timer.Reset(pause)
@@ -140,21 +151,38 @@ func (w *watch) run(ctx context.Context) (*job.Job, error) {
 // look describes the job. It returns none if that is to be tried again.
 func (w *watch) look(ctx context.Context) (*job.Job, error) {
 	j, err := w.DescribeJob(ctx, w.account, w.id)
-	switch code := fault.CodeOf(err); {
-	case err == nil:
-		w.quiet = time.Time{}
+	if err == nil {
+		w.quiet, w.why, w.renewed, w.there = time.Time{}, "", false, true
 		return j, nil
-	case w.state == "" || ctx.Err() != nil:
+	}
+	code := fault.CodeOf(err)
+	expired := code == "ExpiredToken" || code == "ExpiredTokenException"
+	switch {
+	case !w.there || ctx.Err() != nil || !expired && !errors.Is(err, fault.Busy):
 		return nil, err
-	case code == "ExpiredToken" || code == "ExpiredTokenException":
+	case expired && !w.renewed:
+		w.renewed = true
 		return nil, w.renew(ctx)
-	case !errors.Is(err, fault.Busy):
-		return nil, err
 	case w.quiet.IsZero():
 		w.quiet = time.Now()
-		w.say("  no answer, trying on: " + fault.MessageOf(err))
 	case time.Since(w.quiet) > outage:
 		return nil, err
+	}
+	why := "no answer"
+	if expired { // and the profile has no others
+		why = "credentials have expired"
+	}
+	if why != w.why {
+		w.why = why
+		if !expired {
+			why += ", trying on: " + fault.MessageOf(err)
+		} else {
+			why += ", trying on"
+		}
+		w.say("  " + why)
+	}
+	if expired {
+		return nil, w.renew(ctx)
 	}
 	return nil, nil
 }
@@ -169,11 +197,7 @@ func (w *watch) tell(j *job.Job) {
 		}
 	}
 	if j.State == job.Active && w.bar == nil {
-		what := "done"
-		if j.Spec.Operation == job.ReplicateObject {
-			what = "replicated"
-		}
-		w.bar = progress.New(w.out, terminal(w.out), what, "objects", j.Progress.Total)
+		w.bar = progress.New(w.out, terminal(w.out), "done", "objects", j.Progress.Total)
 		w.bar.Skip(j.Progress.Run())
 	}
 	w.state = j.State
@@ -191,9 +215,10 @@ func (w *watch) say(text string) {
 }
 
 // close says how the job ended.
-func (w *watch) close(j *job.Job) error {
+func (w *watch) close(d *job.Details) error {
+	j := &d.Job
 	if w.bar != nil {
-		w.bar.Finish()
+		fmt.Fprintf(w.out, "  done: %s of %s%s\n", verify.Thousands(j.Progress.Run()), verify.Thousands(j.Progress.Total), pace(j.Progress))
 	}
 	text := string(j.State)
 	if j.Progress.Total > 0 {
@@ -206,11 +231,24 @@ func (w *watch) close(j *job.Job) error {
 		text += " (" + j.StatusReason + ")"
 	}
 	fmt.Fprintln(w.out, text)
-	if r := &j.Spec.Report; r.Enabled && j.Progress.Run() > 0 && len(j.Failures) == 0 {
-		fmt.Fprintf(w.out, "report: %s\n", reportOf(j))
+	if j.Spec.Report.Enabled && j.Progress.Run() > 0 {
+		fmt.Fprintf(w.out, "report: %s\n", w.reported(d))
 	}
 	if err := writeFailures(w.out, j); err != nil {
 		return err
 	}
-	return w.advise(w.out, j)
+	return w.advise(w.out, d)
+}
+
+// reported says where the report of a job that has ended is, as far as that is
+// known.
+func (w *watch) reported(d *job.Details) string {
+	j := &d.Job
+	switch {
+	case d.Report.State == job.ReportRefused:
+		return "refused by its bucket; its rows: " + w.command("job", "report", j.ID)
+	case d.Report.State == job.ReportDelivered || j.State == job.Complete: // no job is Complete without its report
+		return reportOf(j)
+	}
+	return w.command("job", "report", j.ID)
 }

@@ -35,7 +35,7 @@ func (c *jobPlanCommand) Run(ctx context.Context, s streams) error {
 	if c.JSON {
 		err = printJSON(s.out, p)
 	} else {
-		err = writePlan(s.out, p)
+		err = writePlan(s.out, spec.Operation, p)
 	}
 	switch {
 	case err != nil:
@@ -51,8 +51,8 @@ func (c *jobPlanCommand) Run(ctx context.Context, s streams) error {
 	return nil
 }
 
-// writePlan writes what a job will do.
-func writePlan(out io.Writer, p *job.Plan) error {
+// writePlan writes what a job of an operation will do.
+func writePlan(out io.Writer, operation string, p *job.Plan) error {
 	if p.Tasks == 0 && len(p.Failures) > 0 {
 		return writeRefusal(out, p)
 	}
@@ -73,11 +73,11 @@ func writePlan(out io.Writer, p *job.Plan) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	return writeRest(out, p)
+	return writeRest(out, operation, p)
 }
 
-// writeRest writes what is not a task, and what would fail.
-func writeRest(out io.Writer, p *job.Plan) error {
+// writeRest writes what is not a task, what would fail, and what is not known.
+func writeRest(out io.Writer, operation string, p *job.Plan) error {
 	for i := range p.Excluded {
 		if _, err := fmt.Fprintf(out, "  %s\n", p.Excluded[i].Of(p.Seen.Versions, p.Source)); err != nil {
 			return err
@@ -86,8 +86,12 @@ func writeRest(out io.Writer, p *job.Plan) error {
 	if err := writeCauses(out, "would fail with", p.Foreseen.Failures); err != nil {
 		return err
 	}
-	if p.Asked < p.Tasks && p.Tasks > 0 && len(p.Failures) == 0 {
-		fmt.Fprintf(out, "Permissions were looked at for %s of the %s objects.\n", verify.Thousands(p.Asked), verify.Thousands(p.Tasks))
+	switch {
+	case p.Asked >= p.Tasks || len(p.Failures) > 0:
+	case operation != job.ReplicateObject:
+		fmt.Fprintf(out, "Permissions are not asked for %s: every object is taken as permitted.\n", operation)
+	default:
+		fmt.Fprintf(out, "Permissions were asked for %s of the %s objects; the others are taken as permitted.\n", verify.Thousands(p.Asked), verify.Thousands(p.Tasks))
 	}
 	return writeRefusal(out, p)
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,24 +33,37 @@ time            about 3s, at 3819 objects/s as in the latest 2 jobs
   500 of the 12,000 versions in src are excluded by EligibleForReplication: the key begins with no rule's prefix (for example tmp/a)
   3 would fail with DstPutObjectNotPermitted, such as k (version v)
     add a statement
-Permissions were looked at for 1,105 of the 11,500 objects.
+Permissions were asked for 1,105 of the 11,500 objects; the others are taken as permitted.
 `
-	written := func(p *job.Plan) string {
+	written := func(operation string, p *job.Plan) string {
 		var out bytes.Buffer
-		if err := writePlan(&out, p); err != nil {
+		if err := writePlan(&out, operation, p); err != nil {
 			t.Fatal(err)
 		}
 		return out.String()
 	}
-	if diff := cmp.Diff(want, written(p)); diff != "" {
+	if diff := cmp.Diff(want, written(job.ReplicateObject, p)); diff != "" {
 		t.Error(diff)
+	}
+	const tagged = `objects  2 of 2 versions in src, 9 bytes
+calls    2 objects worked on
+time     not known: this server has worked on no job that lasted
+Permissions are not asked for S3PutObjectTagging: every object is taken as permitted.
+`
+	p = &job.Plan{Source: "src", Seen: job.Amount{Versions: 2, Bytes: 9}, Objects: job.Amount{Versions: 2, Bytes: 9}, Tasks: 2, Requests: job.Requests{Tasks: 2}}
+	if diff := cmp.Diff(tagged, written(job.PutObjectTagging, p)); diff != "" {
+		t.Error(diff)
+	}
+	p.Asked = 2
+	if got := written(job.ReplicateObject, p); strings.Contains(got, "Permissions") {
+		t.Error(got)
 	}
 	const fails = `The job would fail:
   AssumeRoleNotPermitted: Failed to assume role.
     add to the trust policy
 `
 	p = &job.Plan{Source: "src", Failures: []job.Failure{{Code: "AssumeRoleNotPermitted", Reason: "Failed to assume role."}, {Code: "AssumeRoleNotPermitted", Reason: "add to the trust policy"}}}
-	if diff := cmp.Diff(fails, written(p)); diff != "" {
+	if diff := cmp.Diff(fails, written(job.ReplicateObject, p)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"twinbucket/arn"
 	"twinbucket/client"
 	"twinbucket/fault"
+	"twinbucket/internal/verify"
 	"twinbucket/job"
 	"twinbucket/report"
 )
@@ -43,7 +44,11 @@ func (c *jobReportCommand) Run(ctx context.Context, s streams) error {
 		}
 		fmt.Fprintf(s.err, "report: %s\n", reportOf(j))
 	}
-	files, err := a.results(ctx, j, c.status())
+	status, err := c.status(j, a.AWS())
+	if err != nil {
+		return err
+	}
+	files, err := a.results(ctx, j, status)
 	if err != nil {
 		return err
 	}
@@ -67,18 +72,22 @@ func (c *jobReportCommand) Run(ctx context.Context, s streams) error {
 	if err := errors.Join(err, end()); err != nil {
 		return err
 	}
-	return rows.count(s.err)
+	return rows.count(s.err, status)
 }
 
-// status returns that of the tasks whose rows are wanted, "" for all.
-func (c *jobReportCommand) status() string {
+// status returns that of the tasks whose rows are wanted, "" for all: of a
+// report of failed tasks, which is all that there is at AWS, no more than these.
+func (c *jobReportCommand) status(j *job.Job, aws bool) (string, error) {
+	failedOnly := aws && j.Spec.Report.Scope == job.FailedTasksOnly
 	switch {
-	case c.Failed:
-		return report.Failed
+	case failedOnly && c.Succeeded:
+		return "", fault.New(fault.NotFound, "", "the job's report has only objects that failed").On(j.ID).WithHint("leave --succeeded out")
+	case failedOnly || c.Failed:
+		return report.Failed, nil
 	case c.Succeeded:
-		return report.Succeeded
+		return report.Succeeded, nil
 	}
-	return ""
+	return "", nil
 }
 
 // opener opens a file of rows, which has to be closed.
@@ -225,10 +234,18 @@ func (w *rowWriter) end() error {
 	return w.w.Flush()
 }
 
-// count says what the rows were.
-func (w *rowWriter) count(out io.Writer) error {
+// count says what the rows were, which are those of a status: how many tasks
+// have another is not known.
+func (w *rowWriter) count(out io.Writer, status string) error {
 	o := &w.written
-	fmt.Fprintf(out, "%s\n", outcome(job.Progress{Succeeded: o.Succeeded, Failed: o.Failed}))
+	text := outcome(job.Progress{Succeeded: o.Succeeded, Failed: o.Failed})
+	switch status {
+	case report.Succeeded:
+		text = verify.Thousands(o.Succeeded) + " succeeded"
+	case report.Failed:
+		text = verify.Thousands(o.Failed) + " failed"
+	}
+	fmt.Fprintln(out, text)
 	slices.SortStableFunc(o.Failures, func(a, b job.Cause) int { return cmp.Compare(b.Count, a.Count) })
 	return writeCauses(out, "failed with", o.Failures)
 }

@@ -246,7 +246,7 @@ func (w *watch) reported(d *job.Details) string {
 	j := &d.Job
 	switch {
 	case d.Report.State == job.ReportRefused:
-		return "refused by its bucket; its rows: " + w.command("job", "report", j.ID)
+		return "refused; its rows: " + w.command("job", "report", j.ID)
 	case d.Report.State == job.ReportDelivered || j.State == job.Complete: // no job is Complete without its report
 		return reportOf(j)
 	}

@@ -124,7 +124,7 @@ func TestWatchClose(t *testing.T) {
 		{"failed, as another server says", job.Failed, "", "report: twinbucket job report id-12\n"},
 		{"failed and delivered", job.Failed, job.ReportDelivered, there},
 		{"cancelled and delivered", job.Cancelled, job.ReportDelivered, there},
-		{"cancelled and refused", job.Cancelled, job.ReportRefused, "report: refused by its bucket; its rows: twinbucket job report id-12\n"},
+		{"cancelled and refused", job.Cancelled, job.ReportRefused, "report: refused; its rows: twinbucket job report id-12\n"},
 	} {
 		c, err := client.New(client.Config{Endpoint: "http://here"})
 		if err != nil {

@@ -213,6 +213,19 @@ func TestJobsRefused(t *testing.T) {
 	}
 }
 
+// TestRowsAndHowTheyAreAskedFor: policies see how the request was signed.
+func TestRowsAndHowTheyAreAskedFor(t *testing.T) {
+	t.Parallel()
+	d := jobsDoor(t)
+	j := d.ended(everything())
+	for key, value := range signed {
+		d.Document(testenv.SrcBucket, bucket.Policy, denyIf("s3:ListBucketVersions", arn.Bucket(testenv.SrcBucket), key, value))
+		if _, err := d.as(testenv.Source).JobRows(t.Context(), j.ID, ""); fault.KindOf(err) != fault.Denied {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
 // allBut is a client of a user who may do all but one action.
 func (d *door) allBut(action string) *client.Client {
 	d.T.Helper()

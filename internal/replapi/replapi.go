@@ -23,6 +23,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 
@@ -156,8 +157,10 @@ type call struct {
 }
 
 // allow asks whether the caller may do action to resource, given the condition
-// keys in facts.
+// keys in facts beside those that every action of S3 has.
 func (c *call) allow(action, resource string, facts map[string][]string) error {
+	facts = maps.Clone(facts)
+	c.caller.AddS3Facts(facts, c.r)
 	err := c.IAM.Authorize(c.caller, iam.Access{
 		Action: action, Resource: resource, ResourceAccount: c.bucket.Owner, Context: facts,
 		Policy: c.bucket.Documents[bucket.Policy], Block: c.bucket.Documents[bucket.PublicAccessBlock],

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
+	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/client"
 	"twinbucket/fault"
@@ -140,6 +141,34 @@ func TestRetry(t *testing.T) {
 	}
 	if now := d.Head(testenv.SrcBucket, "key 1", ""); now.Status != object.Failed {
 		t.Errorf("%+v", now)
+	}
+}
+
+// denyIf is a bucket policy that denies an action if a condition key has a value.
+func denyIf(action, resource, key, value string) string {
+	return `{"Statement":[{"Effect":"Deny","Principal":"*","Action":"` + action + `","Resource":"` + resource + `","Condition":{"StringEquals":{"` + key + `":"` + value + `"}}}]}`
+}
+
+// signed are the condition keys of how the requests of a client are signed.
+var signed = map[string]string{"s3:authType": "REST-HEADER", "s3:signatureversion": "AWS4-HMAC-SHA256"}
+
+// TestHowRequestsAreSigned: policies see it of these requests as of S3's.
+func TestHowRequestsAreSigned(t *testing.T) {
+	t.Parallel()
+	d := open(t)
+	c := d.as(testenv.Source)
+	for key, value := range signed {
+		d.Document(testenv.SrcBucket, bucket.Policy, denyIf("s3:GetReplicationConfiguration", arn.Bucket(testenv.SrcBucket), key, value))
+		if _, err := c.Replication(t.Context(), testenv.SrcBucket); fault.KindOf(err) != fault.Denied {
+			t.Errorf("%s, standings: %v", key, err)
+		}
+		d.Document(testenv.SrcBucket, bucket.Policy, denyIf("s3:InitiateReplication", arn.Object(testenv.SrcBucket, "*"), key, value))
+		err := c.RetryReplication(t.Context(), testenv.SrcBucket, client.Retry{DryRun: true}, func(step client.Retried) {
+			if step.Refused != 2 {
+				t.Errorf("%s, retry: %+v", key, step)
+			}
+		})
+		d.Must(err)
 	}
 }
 

@@ -116,13 +116,16 @@ func (e *Engine) Deliver(ctx context.Context, account, id string) (*job.Delivery
 	if err != nil {
 		return nil, err
 	}
+	refused := delivery.State == job.ReportRefused
 	if err := e.jobs.Update(ctx, d.name, func(r *record) error {
-		r.Delivery = delivery
+		if !refused || r.Delivery == nil || r.Delivery.State != job.ReportDelivered { // an earlier one stays there
+			r.Delivery = delivery
+		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
-	if delivery.State == job.ReportRefused {
+	if refused {
 		var why []string
 		for _, f := range delivery.Reasons[1:] {
 			why = append(why, f.Reason)

@@ -6,8 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"twinbucket/arn"
 	"twinbucket/bucket"
+	"twinbucket/fault"
 	"twinbucket/internal/batch"
 	"twinbucket/internal/testenv"
 	"twinbucket/job"
@@ -147,5 +150,25 @@ func TestWaits(t *testing.T) {
 	}
 	if err := e.Batch.WriteRows(t.Context(), testenv.Source, j.ID, "", io.Discard); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDeliveredStaysDelivered: a report that is in its bucket is there also when
+// it may not be written once more.
+func TestDeliveredStaysDelivered(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 2)
+	e.Start()
+	j := reached(t, e, create(t, e, spec()).ID, job.Complete)
+	before, err := e.Batch.Details(t.Context(), testenv.Source, j.ID)
+	e.Must(err)
+	e.Document(testenv.Reports, bucket.Policy, `{"Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::reports/*"}]}`)
+	if _, err := e.Batch.Deliver(t.Context(), testenv.Source, j.ID); fault.KindOf(err) != fault.Denied {
+		t.Errorf("%v", err)
+	}
+	after, err := e.Batch.Details(t.Context(), testenv.Source, j.ID)
+	e.Must(err)
+	if diff := cmp.Diff(before.Report, after.Report); diff != "" || after.Report.State != job.ReportDelivered {
+		t.Errorf("(-before +after)\n%s", diff)
 	}
 }

@@ -46,10 +46,12 @@ const (
 	ReportEmpty     = "Empty"     // no task was run
 	ReportDelivered = "Delivered" // it is in its bucket
 	ReportRefused   = "Refused"   // it could not be written
+	// ReportUnrecorded is that of a job that ended before this was kept.
+	ReportUnrecorded = "Unrecorded"
 )
 
-// DeliveryOf returns what the job itself says of its report. Whether one was
-// delivered it does not know.
+// DeliveryOf returns what the job itself says of its report, which is not whether
+// one was delivered.
 func DeliveryOf(j *Job) Delivery {
 	var d Delivery
 	if j.State.Terminal() {
@@ -62,6 +64,8 @@ func DeliveryOf(j *Job) Delivery {
 		d.State = ReportAwaited
 	case j.Progress.Run() == 0:
 		d.State = ReportEmpty
+	default:
+		d.State = ReportUnrecorded
 	}
 	return d
 }

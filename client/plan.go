@@ -27,9 +27,9 @@ func (c *Client) PlanJob(ctx context.Context, spec *job.Spec) (*job.Plan, error)
 	return answer, c.json(ctx, k, answer)
 }
 
-// JobRecords returns the jobs of the caller's account, newest first, with all that
-// they were asked for and why they failed, which ListJobs leaves out. Error on
-// AWS: Unsupported.
+// JobRecords returns the jobs of the caller's account, newest first. Those that
+// the caller may describe have all that they were asked for and why they failed,
+// which ListJobs leaves out. Error on AWS: Unsupported.
 func (c *Client) JobRecords(ctx context.Context) ([]job.Job, error) {
 	var all []job.Job
 	for after := ""; ; {

@@ -68,6 +68,14 @@ func (p Progress) Run() int64 { return p.Succeeded + p.Failed }
 // least 1,000 have run and more than half of them failed.
 func (p Progress) OverThreshold() bool { return p.Run() >= 1000 && 2*p.Failed > p.Run() }
 
+// Summary returns what ListJobs tells of a job.
+func (j *Job) Summary() Job {
+	return Job{
+		ID: j.ID, Account: j.Account, Region: j.Region, State: j.State, Progress: j.Progress, Created: j.Created, Ended: j.Ended,
+		Spec: Spec{Description: j.Spec.Description, Operation: j.Spec.Operation, Priority: j.Spec.Priority},
+	}
+}
+
 // ARN returns the job's ARN.
 func (j *Job) ARN() string { return arn.Job(j.Region, j.Account, j.ID) }
 

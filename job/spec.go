@@ -16,7 +16,7 @@ import (
 // Spec is what a job is asked to do: the fields of CreateJob.
 type Spec struct {
 	// Token makes creating a job safe to repeat; 1 to 64 characters.
-	Token string `json:"token"`
+	Token string `json:"token,omitempty"`
 	// ConfirmationRequired holds the job after Preparing until its user
 	// confirms it. AWS's texts disagree on what leaving it out means; at API
 	// level here it means false.

@@ -100,13 +100,58 @@ func (c *jobsCall) list(string) (any, error) {
 		return nil, err
 	}
 	list, next, err := c.Jobs.List(c.caller.Account, nil, c.r.URL.Query().Get("after"), pageSize)
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		j := &list[i]
+		describe, err := c.may("s3:DescribeJob", j)
+		if err != nil {
+			return nil, err
+		}
+		if !describe {
+			*j = j.Summary()
+		} else if err := c.discreet(j); err != nil {
+			return nil, err
+		}
+	}
 	return struct {
 		Jobs []job.Job `json:"jobs"`
 		Next string    `json:"next,omitempty"`
-	}{append([]job.Job{}, list...), next}, err
+	}{append([]job.Job{}, list...), next}, nil
 }
 
-func (c *jobsCall) details(id string) (any, error) { return c.find("s3:DescribeJob", id) }
+func (c *jobsCall) details(id string) (any, error) {
+	d, err := c.find("s3:DescribeJob", id)
+	if err != nil {
+		return nil, err
+	}
+	return d, c.discreet(&d.Job)
+}
+
+// discreet takes out of a job what DescribeJob does not tell: the token, and the
+// tags, unless the caller may do GetJobTagging.
+func (c *jobsCall) discreet(j *job.Job) error {
+	j.Spec.Token = ""
+	tags, err := c.may("s3:GetJobTagging", j)
+	if !tags {
+		j.Tags, j.Spec.Tags = nil, nil
+	}
+	return err
+}
+
+// may reports whether the caller may do action to a job.
+func (c *jobsCall) may(action string, j *job.Job) (bool, error) {
+	return granted(c.allow(action, j.ARN(), j.Facts()))
+}
+
+// granted reports whether err, of asking for a permission, does not deny it.
+func granted(err error) (bool, error) {
+	if fault.KindOf(err) == fault.Denied {
+		return false, nil
+	}
+	return err == nil, err
+}
 
 // plan needs what CreateJob needs: it tells what the job's role may do.
 func (c *jobsCall) plan(string) (any, error) {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"twinbucket/arn"
 	"twinbucket/bucket"
 	"twinbucket/client"
@@ -52,8 +54,14 @@ func (d *door) ended(spec *job.Spec) job.Job {
 	spec.Token = "t"
 	j, err := d.Batch.Create(d.T.Context(), job.Job{Account: testenv.Source, Region: testenv.Region, Spec: *spec})
 	d.Must(err)
+	return d.end(j.ID)
+}
+
+// end waits for the end of a job.
+func (d *door) end(id string) job.Job {
+	d.T.Helper()
 	return testenv.Wait(d.T, func() (job.Job, bool) {
-		j, err := d.Batch.Get(testenv.Source, j.ID)
+		j, err := d.Batch.Get(testenv.Source, id)
 		d.Must(err)
 		return j, j.State.Terminal()
 	})
@@ -226,14 +234,67 @@ func TestRowsAndHowTheyAreAskedFor(t *testing.T) {
 	}
 }
 
+// TestJobsAreShownAsFarAsTheyMayBe: listing jobs, describing them and reading
+// their tags are three permissions, each of which may be for some jobs alone.
+func TestJobsAreShownAsFarAsTheyMayBe(t *testing.T) {
+	t.Parallel()
+	d := jobsDoor(t)
+	spec := everything(func(s *job.Spec) { s.Tags, s.Description = map[string]string{"team": "a"}, "about" })
+	spec.Token = "secret"
+	j, err := d.Batch.Create(t.Context(), job.Job{Account: testenv.Source, Region: testenv.Region, Spec: *spec, Tags: spec.Tags})
+	d.Must(err)
+	j = d.end(j.ID)
+	whole := j
+	whole.Spec.Token = ""
+	untagged := whole
+	untagged.Tags, untagged.Spec.Tags = nil, nil
+	summary := job.Job{
+		ID: j.ID, Account: testenv.Source, Region: testenv.Region, State: job.Complete, Progress: j.Progress, Created: j.Created, Ended: j.Ended,
+		Spec: job.Spec{Description: "about", Operation: job.ReplicateObject, Priority: 1},
+	}
+	for name, c := range map[string]struct {
+		deny string
+		want job.Job
+	}{
+		"all":                {`"Action":"s3:PutJobTagging"`, whole},
+		"not its tags":       {`"Action":"s3:GetJobTagging"`, untagged},
+		"not describe":       {`"Action":"s3:DescribeJob"`, summary},
+		"not with this tag":  {`"Action":"s3:DescribeJob","Condition":{"StringEquals":{"aws:ResourceTag/team":"a"}}`, summary},
+		"of another tag":     {`"Action":"s3:DescribeJob","Condition":{"StringEquals":{"aws:ResourceTag/team":"b"}}`, whole},
+		"not this operation": {`"Action":"s3:DescribeJob","Condition":{"StringEquals":{"s3:ExistingJobOperation":"S3ReplicateObject"}}`, summary},
+	} {
+		who := d.user(strings.ReplaceAll(name, " ", "-"), `{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny",`+c.deny+`,"Resource":"*"}`)
+		list, err := who.JobRecords(t.Context())
+		d.Must(err)
+		if diff := cmp.Diff([]job.Job{c.want}, list); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+		got, err := who.JobDetails(t.Context(), j.ID)
+		if c.want.Spec.RoleARN == "" {
+			if fault.KindOf(err) != fault.Denied {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		d.Must(err)
+		if diff := cmp.Diff(c.want, got.Job); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
 // allBut is a client of a user who may do all but one action.
 func (d *door) allBut(action string) *client.Client {
+	return d.user(strings.ReplaceAll(action, ":", "-"), `{"Effect":"Allow","NotAction":"`+action+`","Resource":"*"}`)
+}
+
+// user is a client of a new user with a policy of these statements.
+func (d *door) user(name, statements string) *client.Client {
 	d.T.Helper()
-	name := strings.ReplaceAll(action, ":", "-")
 	ctx := d.T.Context()
 	_, err := d.IAM.CreateUser(ctx, identity.User{Identity: identity.Identity{Account: testenv.Source, Path: "/", Name: name}})
 	d.Must(err)
-	d.Must(d.IAM.PutInline(ctx, identity.UserKind, testenv.Source, name, "p", []byte(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"`+action+`","Resource":"*"}]}`)))
+	d.Must(d.IAM.PutInline(ctx, identity.UserKind, testenv.Source, name, "p", []byte(`{"Version":"2012-10-17","Statement":[`+statements+`]}`)))
 	key, err := d.IAM.CreateKey(ctx, testenv.Source, name)
 	d.Must(err)
 	c, err := client.New(client.Config{Endpoint: d.url, HTTP: d.http, Credentials: client.Credentials{AccessKey: key.AccessKey, Secret: key.Secret}})

@@ -125,7 +125,11 @@ func timeText(p *job.Plan) string {
 	if e == nil {
 		return "not known: this server has worked on no job that lasted"
 	}
-	return fmt.Sprintf("about %v, at %.0f objects/s as in the latest %d jobs", time.Duration(max(e.Seconds, 1))*time.Second, e.TasksPerSecond, e.Jobs)
+	from := "job"
+	if e.Jobs != 1 {
+		from = fmt.Sprintf("%d jobs", e.Jobs)
+	}
+	return fmt.Sprintf("about %v, at %.0f objects/s as in the latest %s", time.Duration(max(e.Seconds, 1))*time.Second, e.TasksPerSecond, from)
 }
 
 // writeCauses counts what failed by its code, with the reason of one of them.

@@ -68,6 +68,19 @@ Permissions are not asked for S3PutObjectTagging: every object is taken as permi
 	}
 }
 
+func TestTimeText(t *testing.T) {
+	t.Parallel()
+	for want, e := range map[string]*job.Estimate{
+		"about 1s, at 14296 objects/s as in the latest job":       {TasksPerSecond: 14296, Jobs: 1},
+		"about 1m30s, at 0 objects/s as in the latest 3 jobs":     {Seconds: 90, Jobs: 3},
+		"not known: this server has worked on no job that lasted": nil,
+	} {
+		if got := timeText(&job.Plan{Estimate: e}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestBytesText(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int64]string{0: "0 bytes", 1023: "1023 bytes", 1024: "1.0 KiB", 1536: "1.5 KiB", 1 << 20: "1.0 MiB", 5 << 40: "5.0 TiB", 1<<63 - 1: "8192.0 PiB"} {

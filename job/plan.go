@@ -198,6 +198,11 @@ func (o *Outcome) Sort() {
 	slices.SortStableFunc(o.Failures, func(a, b Cause) int { return cmp.Compare(b.Count, a.Count) })
 }
 
+// OverThreshold reports whether a job would fail for what became of its tasks.
+func (o *Outcome) OverThreshold() bool {
+	return Progress{Succeeded: o.Succeeded, Failed: o.Failed}.OverThreshold()
+}
+
 // Clone returns a copy that shares nothing.
 func (o *Outcome) Clone() Outcome {
 	c := *o

@@ -44,6 +44,7 @@ const (
 	Confirm Event = "confirm" // the user asks for Ready
 	Start   Event = "start"   // there is a slot
 	Preempt Event = "preempt" // the slot is needed
+	Yield   Event = "yield"   // the slot is given up
 	Finish  Event = "finish"  // every task has run
 	Cancel  Event = "cancel"  // the user asks for Cancelled
 	Fail    Event = "fail"    // the job cannot go on
@@ -53,7 +54,7 @@ const (
 
 // Events returns every event.
 func Events() []Event {
-	return []Event{Prepare, Suspend, Queue, Confirm, Start, Preempt, Finish, Cancel, Fail, Expire, Settle}
+	return []Event{Prepare, Suspend, Queue, Confirm, Start, Preempt, Yield, Finish, Cancel, Fail, Expire, Settle}
 }
 
 // next holds every transition there is (S3 User Guide, "Tracking job status
@@ -64,7 +65,7 @@ var next = map[State]map[Event]State{
 	Suspended:  {Confirm: Ready, Cancel: Cancelled, Fail: Failing, Expire: Failed},
 	Ready:      {Start: Active, Cancel: Cancelling, Fail: Failing},
 	Active:     {Preempt: Pausing, Finish: Completing, Cancel: Cancelling, Fail: Failing},
-	Pausing:    {Settle: Paused, Finish: Completing, Cancel: Cancelling, Fail: Failing},
+	Pausing:    {Yield: Paused, Finish: Completing, Cancel: Cancelling, Fail: Failing},
 	Paused:     {Start: Active, Cancel: Cancelling, Fail: Failing},
 	Completing: {Settle: Complete, Cancel: Cancelling, Fail: Failing},
 	Cancelling: {Settle: Cancelled, Cancel: Cancelling},

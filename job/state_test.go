@@ -16,7 +16,7 @@ var transitions = map[job.State]map[job.Event]job.State{
 	"Suspended":  {"confirm": "Ready", "cancel": "Cancelled", "fail": "Failing", "expire": "Failed"},
 	"Ready":      {"start": "Active", "cancel": "Cancelling", "fail": "Failing"},
 	"Active":     {"preempt": "Pausing", "finish": "Completing", "cancel": "Cancelling", "fail": "Failing"},
-	"Pausing":    {"settle": "Paused", "finish": "Completing", "cancel": "Cancelling", "fail": "Failing"},
+	"Pausing":    {"yield": "Paused", "finish": "Completing", "cancel": "Cancelling", "fail": "Failing"},
 	"Paused":     {"start": "Active", "cancel": "Cancelling", "fail": "Failing"},
 	"Completing": {"settle": "Complete", "cancel": "Cancelling", "fail": "Failing"},
 	"Cancelling": {"settle": "Cancelled", "cancel": "Cancelling"},

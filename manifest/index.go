@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"twinbucket/arn"
+	"twinbucket/bucket"
 	"twinbucket/fault"
 )
 
@@ -46,8 +47,8 @@ func ParseIndex(data []byte) (*Index, error) {
 	default:
 		return nil, invalid("Invalid Manifest Content").WithHint("fileFormat is CSV and not %q", x.FileFormat)
 	}
-	if x.SourceBucket == "" {
-		return nil, invalid("Invalid Manifest Content").WithHint("manifest.json names no sourceBucket")
+	if bucket.CheckName(x.SourceBucket) != nil {
+		return nil, invalid("Invalid Manifest Content").WithHint("sourceBucket is the name of a bucket and not %q", x.SourceBucket)
 	}
 	if _, err := arn.BucketName(x.DestinationBucket); err != nil {
 		return nil, invalid("Invalid Manifest Content").

@@ -249,6 +249,7 @@ func TestIndexErrors(t *testing.T) {
 		"format":      {`"CSV"`, `"XLS"`, "InvalidManifestContent"},
 		"ORC":         {`"CSV"`, `"ORC"`, "NotImplemented"},
 		"source":      {`"src"`, `""`, "InvalidManifestContent"},
+		"source name": {`"src"`, `"My_Bucket"`, "InvalidManifestContent"},
 		"destination": {`arn:aws:s3:::mf`, `mf`, "InvalidManifestContent"},
 		"schema":      {`Bucket, Key, VersionId`, `Bucket, VersionId`, "InvalidManifestContent"},
 		"file":        {`"k"`, `""`, "InvalidManifestContent"},

@@ -139,10 +139,7 @@ var (
 		{Type: ServicePrincipal, Service: "s3.amazonaws.com"},
 	})
 	someContext = rapid.SampledFrom([]map[string][]string{
-		nil,
-		{"aws:securetransport": {"true"}},
-		{"aws:securetransport": {"false"}, "aws:tagkeys": {"a1", "b"}},
-		{"aws:sourcearn": {"arn:aws:s3:::src"}, "aws:sourceaccount": {"111111111111"}},
+		nil, {"aws:securetransport": {"true"}}, {"aws:securetransport": {"false"}, "aws:tagkeys": {"a1", "b"}},
 	})
 )
 

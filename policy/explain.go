@@ -88,9 +88,6 @@ func grant(r *Request, kind SourceKind) []byte {
 			s.bare = true
 		case ServicePrincipal:
 			s.principals = []entry{{form: "Service", id: r.Principal.Service}}
-			if kind == ResourcePolicy {
-				s.conditions = behalf(r)
-			}
 		default:
 			s.principals = []entry{{form: "AWS", id: r.Principal.Identity()}}
 		}
@@ -101,18 +98,6 @@ func grant(r *Request, kind SourceKind) []byte {
 	var p printer
 	p.statement(&s)
 	return p.Bytes()
-}
-
-// behalf returns the conditions that let a service in for whom it acts now, and
-// for nobody else.
-func behalf(r *Request) []condition {
-	var out []condition
-	for _, c := range []condition{{operator: "ArnLike", name: "aws:SourceArn"}, {operator: "StringEquals", name: "aws:SourceAccount"}} {
-		if c.texts = r.Context[strings.ToLower(c.name)]; len(c.texts) > 0 {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // cover returns the resource to write in a statement: all objects of the

@@ -57,6 +57,7 @@ type Engine struct {
 	jobs   *jobs
 	tokens *catalog.Table[token]
 	slots  slots
+	plans  chan struct{} // as many are made at a time as it holds
 
 	mu      sync.Mutex
 	drivers map[string]*driver // by name, of the jobs that are being driven
@@ -100,7 +101,7 @@ func New(c Config) *Engine {
 		Config: c,
 		jobs:   newJobs(c.Catalog),
 		tokens: catalog.Of[token](c.Catalog, "job-token"),
-		slots:  slots{free: c.Slots}, drivers: make(map[string]*driver),
+		slots:  slots{free: c.Slots}, plans: make(chan struct{}, 2), drivers: make(map[string]*driver),
 		woken: make(chan struct{}, 1),
 	}
 }
@@ -252,8 +253,8 @@ func (e *Engine) SetPriority(ctx context.Context, account, id string, priority i
 		return nil
 	})
 	if err == nil {
-		e.slots.prefer(name(account, id), priority)
-		if j.State == job.Ready || j.State == job.Paused { // it may be about to wait for a slot
+		known := e.slots.prefer(name(account, id), priority)
+		if !known && (j.State == job.Ready || j.State == job.Paused) { // it may be about to wait for a slot
 			e.wake(name(account, id))
 		}
 	}
@@ -301,7 +302,7 @@ func (e *Engine) move(r *record, event job.Event) error {
 	case to == job.Suspended:
 		r.Job.Suspended, r.SuspendedCause = now, job.AwaitingConfirmation
 	case to.Terminal():
-		r.Ended = now
+		r.Ended, r.Mark = now, nil
 	}
 	if r.State != job.Suspended && event == job.Confirm {
 		r.SuspendedCause = ""

@@ -56,9 +56,14 @@ type mark struct {
 	AfterID  string   `json:"afterId,omitempty"`
 }
 
-// maxTasks is how many objects a job can have that replicates them (S3 User
-// Guide, "Replicating existing objects").
-const maxTasks = 20_000_000_000
+// maxTasks is how many objects a job can have: one that replicates them 20
+// billion, others one (S3 User Guide, "Replicating existing objects").
+func (r *record) maxTasks() int64 {
+	if r.replicates() {
+		return 20_000_000_000
+	}
+	return 1_000_000_000
+}
 
 // marksAfter is how many chunks' worth of versions are looked at between two
 // marks.
@@ -99,10 +104,10 @@ func (c *chunker) add(ctx context.Context, entry *manifest.Entry) error {
 		c.pass--
 		return nil
 	}
-	if c.rows == maxTasks {
+	if most := c.r.maxTasks(); c.rows == most {
 		return &refusal{
 			"InvalidManifestContent", "The S3 Batch Operations job failed because it contains more keys than the maximum allowed in a single job",
-			[]string{fmt.Sprintf("a job has at most %d objects", maxTasks)},
+			[]string{fmt.Sprintf("such a job has at most %d objects", most)},
 		}
 	}
 	if c.w == nil {
@@ -181,6 +186,9 @@ func (e *Engine) chunk(ctx context.Context, r *record, n int) ([]manifest.Entry,
 		entry, err := m.Next()
 		if errors.Is(err, io.EOF) {
 			return out, nil
+		}
+		if fault.CodeOf(err) == "InvalidManifestContent" { // what was stored was sound
+			err = &fault.Error{Op: "batch.chunk", Kind: fault.Damaged, Thing: manifestKey(r.ID, n), Err: err}
 		}
 		if err != nil {
 			return nil, err

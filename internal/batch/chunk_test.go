@@ -9,7 +9,8 @@ import (
 
 func TestTooManyTasks(t *testing.T) {
 	t.Parallel()
-	c := &chunker{e: &Engine{Config: Config{ChunkSize: 1000}}, r: &record{}, fields: manifest.GeneratedColumns(), rows: maxTasks - 1}
+	c := &chunker{e: &Engine{Config: Config{ChunkSize: 1000}}, r: new(record), fields: manifest.GeneratedColumns()}
+	c.rows = c.r.maxTasks() - 1
 	entry := &manifest.Entry{Bucket: "src", Key: "k", VersionID: "v"}
 	if err := c.add(t.Context(), entry); err != nil {
 		t.Fatal(err)

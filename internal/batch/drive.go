@@ -220,7 +220,7 @@ func (d *driver) act(ctx, hard context.Context, r *record) (more bool, err error
 		if err != nil {
 			return true, err
 		}
-		return true, d.move(ctx, job.Settle, t.into)
+		return true, d.move(ctx, job.Yield, t.into)
 	case job.Suspended:
 		d.e.remind(r)
 	case job.Completing, job.Cancelling, job.Failing:
@@ -301,7 +301,9 @@ func (e *Engine) look(ctx context.Context, before time.Time) error {
 		return err
 	}
 	now := e.Now()
+	var failed error
 	for i := range all {
+		var err error
 		switch r := &all[i]; {
 		case r.State == job.Suspended && now.Sub(r.Job.Suspended) > job.ConfirmWithin:
 			d := &driver{e: e, name: name(r.Account, r.ID)}
@@ -311,13 +313,24 @@ func (e *Engine) look(ctx context.Context, before time.Time) error {
 		case r.State == job.Suspended && now.Sub(r.Job.Suspended)/remindEvery > before.Sub(r.Job.Suspended)/remindEvery:
 			e.remind(r)
 		case r.State.Terminal() && now.Sub(r.Ended) > job.KeptFor:
-			err = errors.Join(e.dropChunks(ctx, r), e.tokens.Delete(ctx, name(r.Account, r.Spec.Token), anyRevision), e.jobs.Delete(ctx, name(r.Account, r.ID), anyRevision))
+			err = e.forget(ctx, r)
 		}
-		if err != nil {
-			return err
-		}
+		failed = errors.Join(failed, err)
 	}
-	return nil
+	return failed
+}
+
+// forget removes what there is of a job, its record last: as long as that is
+// there it is tried again.
+func (e *Engine) forget(ctx context.Context, r *record) error {
+	err := e.dropChunks(ctx, r)
+	if err == nil {
+		err = e.tokens.Delete(ctx, name(r.Account, r.Spec.Token), anyRevision)
+	}
+	if err == nil || errors.Is(err, fault.NotFound) {
+		err = e.jobs.Delete(ctx, name(r.Account, r.ID), anyRevision)
+	}
+	return err
 }
 
 // remind says in the log that a job waits for its user.

@@ -49,7 +49,13 @@ func (d *driver) finish(ctx context.Context, r *record) error {
 
 const noReport = "The job report could not be written to your report bucket. Please check your permissions."
 
-// reportTo opens the bucket of the report as the job's role.
+// Behind the keys of a report's and of a manifest's list those of its MD5.
+const (
+	sumOfReport   = ".md5"
+	sumOfManifest = ".checksum"
+)
+
+// reportTo opens the bucket of the report as the job's role, which may write it.
 func (d *driver) reportTo(r *record) (*output, error) {
 	caller, err := d.e.assume(r)
 	if err != nil {
@@ -59,25 +65,22 @@ func (d *driver) reportTo(r *record) (*output, error) {
 	if err := out.open(r.Spec.Report.Bucket); err != nil {
 		return nil, err
 	}
+	// As on AWS, whatever the bucket's default: no key is needed.
+	out.encryption.Algorithm = object.AES256
+	out.facts = out.encryption.WriteFacts()
+	key := report.SummaryKey(r.Spec.Report.Prefix, r.ID)
+	for _, key := range []string{key, key + sumOfReport, report.ResultKey(r.Spec.Report.Prefix, r.ID, true), report.ResultKey(r.Spec.Report.Prefix, r.ID, false)} {
+		if err := out.may(key); err != nil {
+			return nil, err
+		}
+	}
 	if mode := out.bucket.DefaultRetention().Mode; mode != "" { // as on AWS
 		return nil, &refusal{out.code, out.reason, []string{
 			"Object Lock retains new objects of bucket " + out.bucket.Name + " in " + mode + " mode: its ObjectLockConfiguration has a DefaultRetention",
 			"name a report bucket without a default retention, or take it out of the configuration of " + out.bucket.Name + ": PutObjectLockConfiguration without Rule",
 		}}
 	}
-	// As on AWS, whatever the bucket's default: no key is needed.
-	out.encryption.Algorithm = object.AES256
-	out.facts = out.encryption.WriteFacts()
 	return out, nil
-}
-
-// mayReport reports whether the job's report could be written.
-func (d *driver) mayReport(r *record) error {
-	out, err := d.reportTo(r)
-	if err != nil {
-		return err
-	}
-	return out.may(report.SummaryKey(r.Spec.Report.Prefix, r.ID))
 }
 
 // writeReport writes the completion report as the job's role.
@@ -105,7 +108,7 @@ func (d *driver) writeReport(ctx context.Context, r *record) error {
 		results = append(results, report.Result{TaskExecutionStatus: status, Bucket: out.bucket.Name, MD5Checksum: o.ETag, Key: key})
 	}
 	summary := report.NewSummary(d.e.Now().UTC(), results).JSON()
-	return out.withSum(ctx, report.SummaryKey(r.Spec.Report.Prefix, r.ID), ".md5", summary)
+	return out.withSum(ctx, report.SummaryKey(r.Spec.Report.Prefix, r.ID), sumOfReport, summary)
 }
 
 // copyResults writes a job's lines of a status, all if it is "".
@@ -151,9 +154,9 @@ func (d *driver) writeManifest(ctx context.Context, r *record, caller *iam.Calle
 	if err := out.encrypt(to); err != nil {
 		return nil, err
 	}
-	key := manifest.FileKey(to.Prefix, r.ID, 0)
+	key, indexKey := manifest.FileKey(to.Prefix, r.ID, 0), manifest.IndexKey(to.Prefix, r.ID)
 	if c.unkept {
-		return nil, out.may(key)
+		return nil, out.mayKeep(key, indexKey)
 	}
 	o, err := out.stream(ctx, key, "text/csv", func(w io.Writer) error {
 		return d.e.copyManifest(ctx, r.ID, c, w)
@@ -162,8 +165,7 @@ func (d *driver) writeManifest(ctx context.Context, r *record, caller *iam.Calle
 		return nil, err
 	}
 	index := manifest.NewIndex(src.Name, out.bucket.Name, d.e.Now().UTC(), []manifest.File{{Key: key, Size: o.Size, MD5Checksum: o.ETag}}).JSON()
-	indexKey := manifest.IndexKey(to.Prefix, r.ID)
-	if err := out.withSum(ctx, indexKey, ".checksum", index); err != nil {
+	if err := out.withSum(ctx, indexKey, sumOfManifest, index); err != nil {
 		return nil, err
 	}
 	loc := &job.Location{ObjectARN: arn.Object(out.bucket.Name, indexKey), ETag: hexMD5(index)}
@@ -221,10 +223,30 @@ func (o *output) open(bucketARN string) error {
 		return &refusal{o.code, o.reason, []string{fault.MessageOf(err) + ": " + bucketARN, "create bucket " + name + ", and let " + o.r.Spec.RoleARN + " do s3:PutObject there"}}
 	}
 	if o.owner != "" && o.owner != o.bucket.Owner {
+		is := "another account"
+		if o.bucket.Owner == o.r.Account { // others may keep it to themselves
+			is = "account " + o.bucket.Owner
+		}
 		return &refusal{o.code, o.reason, []string{
-			"bucket " + name + " belongs to account " + o.bucket.Owner + ", not to " + o.owner,
-			"name account " + o.bucket.Owner + " as the expected owner of " + name + ", or a bucket of account " + o.owner,
+			"bucket " + name + " belongs to " + is + ", not to " + o.owner,
+			"name " + is + " as the expected owner of " + name + ", or a bucket of account " + o.owner,
 		}}
+	}
+	return nil
+}
+
+// mayKeep reports whether a manifest of a file and its list may be stored, and
+// read as what is worked through.
+func (o *output) mayKeep(key, indexKey string) error {
+	for _, key := range []string{key, indexKey, indexKey + sumOfManifest} {
+		if err := o.may(key); err != nil {
+			return err
+		}
+	}
+	for _, key := range []string{indexKey, key} {
+		if err := o.e.mayRead(o.caller, o.bucket, key, "", nil); err != nil {
+			return refuse("ManifestReadNotPermitted", forbidden, err)
+		}
 	}
 	return nil
 }

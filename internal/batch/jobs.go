@@ -20,7 +20,9 @@ import (
 // go by, so that neither reads them all.
 type jobs struct {
 	*catalog.Table[record]
-	load func() error // reads what is there, the first time
+
+	loading sync.Mutex
+	loaded  bool // what was there is noted
 
 	mu     sync.Mutex
 	of     map[string][]*listed // by account, in the order in which they were made
@@ -37,17 +39,22 @@ type listed struct {
 }
 
 func newJobs(c *catalog.Catalog) *jobs {
-	j := &jobs{
+	return &jobs{
 		Table: catalog.Of[record](c, "job"),
 		of:    make(map[string][]*listed), byName: make(map[string]*listed), count: make(map[job.State]int),
 	}
-	j.load = sync.OnceValue(j.fill)
-	return j
 }
 
-// fill notes every record.
-func (j *jobs) fill() error {
-	return j.each(func(r catalog.Record[record]) { j.note(r.Name, &r.Value, r.Revision) })
+// load notes every record, the first time.
+func (j *jobs) load() error {
+	j.loading.Lock()
+	defer j.loading.Unlock()
+	if j.loaded {
+		return nil
+	}
+	err := j.each(func(r catalog.Record[record]) { j.note(r.Name, &r.Value, r.Revision) })
+	j.loaded = err == nil
+	return err
 }
 
 // each calls do with every record.

@@ -50,9 +50,13 @@ func (r *record) passes(v *store.Listed) string {
 	return ""
 }
 
-// lookUp adds to a plan the objects that an operation is about, and which of them
-// are not there. What else there is against a task S3 says when it is asked.
+// lookUp adds to a plan the account's objects that an operation is about, and
+// which of them are not there. What else there is against a task S3 says when it is asked.
 func (c *chunker) lookUp(ctx context.Context, entries []manifest.Entry) error {
+	// What another account has is not told beforehand.
+	if b, err := c.e.Store.Bucket(entries[0].Bucket); err != nil || b.Owner != c.r.Account {
+		return nil
+	}
 	for i := range entries {
 		entry := &entries[i]
 		o, err := c.e.Store.Head(ctx, entry.Bucket, entry.Key, entry.VersionID)
@@ -109,7 +113,7 @@ func (e *Engine) operate(ctx context.Context, r *record, chunk int, entries []ma
 			failed(row, entry.Problem)
 			continue
 		case role.err != nil:
-			failed(row, role.err)
+			failed(row, &fault.Error{Kind: fault.Denied, Code: "AccessDenied", Message: fault.MessageOf(role.err), Hint: fault.HintOf(role.err)})
 			continue
 		}
 		g.Go(func() error {

@@ -14,13 +14,19 @@ import (
 
 // Plan returns what a job would do: it is prepared, and nothing of it is kept.
 func (e *Engine) Plan(ctx context.Context, account, region string, spec *job.Spec) (*job.Plan, error) {
+	select {
+	case e.plans <- struct{}{}:
+		defer func() { <-e.plans }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	r := &record{Job: job.Job{ID: newID(), Account: account, Region: region, Spec: *spec}}
 	d := &driver{e: e, name: name(account, r.ID)}
 	c := d.e.chunker(r)
 	c.unkept = true
 	_, err := d.manifest(ctx, r, c)
 	if err == nil && spec.Report.Enabled {
-		err = d.mayReport(r)
+		_, err = d.reportTo(r)
 	}
 	if no := refusalOf(err); no != nil {
 		c.plan.Failures, err = no.failures(), nil
@@ -42,6 +48,9 @@ func (e *Engine) planned(c *chunker) (*job.Plan, error) {
 		c.plan.Seen = job.Amount{Versions: c.plan.Tasks, Bytes: c.plan.Objects.Bytes}
 	}
 	c.plan.Finish(rate, jobs)
+	if o := &c.plan.Foreseen; o.OverThreshold() {
+		c.plan.Failures = append(c.plan.Failures, tooMany(o).failures()...)
+	}
 	return &c.plan, nil
 }
 
@@ -81,7 +90,9 @@ func (e *Engine) pace(of *record) (rate float64, jobs int, err error) {
 	return float64(tasks) / active.Seconds(), jobs, nil
 }
 
-// What the roles may do is asked for the first askedAll tasks, and of those that follow for one in askedOf: asking takes as long as replicating.
+// What the roles may do is asked for the first askedAll tasks, and of those that
+// follow for one in askedOf, for asking takes as long as replicating; but for each
+// once a task is known to fail.
 const (
 	askedAll = 1000
 	askedOf  = 100
@@ -90,6 +101,10 @@ const (
 // foresee adds to the plan what is to become of the entries.
 func (c *chunker) foresee(ctx context.Context, entries []manifest.Entry) error {
 	c.plan.Tasks += int64(len(entries))
+	c.plan.Source = entries[0].Bucket // all name the same
+	if err := c.e.Replicate.Yield(ctx); err != nil {
+		return err
+	}
 	if !c.r.replicates() {
 		return c.lookUp(ctx, entries)
 	}
@@ -104,7 +119,7 @@ func (c *chunker) foresee(ctx context.Context, entries []manifest.Entry) error {
 // ask reports whether it is to be asked what the next task needs.
 func (c *chunker) ask() bool {
 	c.looked++
-	if c.looked > askedAll && c.looked%askedOf != 0 {
+	if c.looked > askedAll && c.looked%askedOf != 0 && c.plan.Foreseen.Failed == 0 {
 		return false
 	}
 	c.plan.Asked++

@@ -277,14 +277,44 @@ func TestPlanEstimates(t *testing.T) {
 	}
 }
 
-// TestPlanAsksForASample: of many tasks what is permitted is asked for some, and
-// all are counted.
+// TestPlanAsksForASample: of many tasks what is permitted is asked for some, but
+// for all once one is known to fail, and then the plan fails as the job would.
 func TestPlanAsksForASample(t *testing.T) {
 	t.Parallel()
 	e := existing(t, 1500)
+	if got := planned(t, e, spec()); got.Tasks != 1500 || got.Asked != 1005 || got.Foreseen.Succeeded != 1500 || got.Failures != nil {
+		t.Errorf("%+v", got)
+	}
+	e.Document(testenv.DstBucket, bucket.Policy, testenv.Policy(testenv.ReplRole, append([]string{"!s3:ReplicateObject " + arn.Object(testenv.DstBucket, "old/000*")}, testenv.DstGrants...)...))
+	if got := planned(t, e, spec()); got.Asked != 1500 || got.Foreseen.Failed != 100 || got.Failures != nil {
+		t.Errorf("%+v", got)
+	}
 	e.Document(testenv.DstBucket, bucket.Policy, "")
 	got := planned(t, e, spec())
-	if f := got.Foreseen; got.Tasks != 1500 || got.Asked != 1005 || f.Failed != 1005 || f.Failures[0].Count != 1005 || f.Succeeded != 495 {
+	if f := got.Foreseen; got.Asked != 1500 || f.Failed != 1500 || f.Failures[0].Count != 1500 || f.Succeeded != 0 || len(got.Failures) == 0 || got.Failures[0].Code != "FailureThresholdExceeded" {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestPlansTellNothingOfOthers looks at nothing that another account has, not
+// even whether it is there.
+func TestPlansTellNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 1)
+	e.Put(testenv.DstBucket, "secret", "12345")
+	list := e.Put(testenv.Reports, "list.csv", testenv.DstBucket+",secret\n"+testenv.DstBucket+",none\n")
+	for _, operation := range []string{job.ReplicateObject, "S3DeleteObjectTagging"} {
+		got := planned(t, e, spec(func(s *job.Spec) {
+			withList(e, s)
+			s.Operation = operation
+		}))
+		if got.Tasks != 2 || got.Objects != (job.Amount{}) || got.Foreseen.Succeeded != 0 {
+			t.Errorf("%s: %+v, of %s", operation, got, list.ETag)
+		}
+		for _, f := range got.Foreseen.Failures {
+			if f.Code != "SrcBucketNotFound" {
+				t.Errorf("%s: %+v", operation, f)
+			}
+		}
 	}
 }

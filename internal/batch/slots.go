@@ -95,19 +95,22 @@ func (s *slots) release(name string) {
 	}
 }
 
-// prefer changes the priority of a job that waits or has a slot.
-func (s *slots) prefer(name string, priority int) {
+// prefer changes the priority of a job that waits or has a slot; false: it does
+// neither.
+func (s *slots) prefer(name string, priority int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if have := s.of(name); have != nil {
-		have.priority = priority
-	}
+	which := s.of(name)
 	for _, w := range s.waiting {
 		if w.name == name {
-			w.priority = priority
+			which = w.slot
 		}
 	}
-	s.hand()
+	if which != nil {
+		which.priority = priority
+		s.hand()
+	}
+	return which != nil
 }
 
 // of returns the slot that a job has, or nil.

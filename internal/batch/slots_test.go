@@ -105,7 +105,9 @@ func TestSlotsAreAskedFor(t *testing.T) {
 		asked("b", "c")
 		wait("third", 3)
 		asked("b", "c") // "a" is more urgent
-		s.prefer("third", 6)
+		if s.prefer("stranger", 9) || !s.prefer("third", 6) {
+			t.Error("it does not know who waits")
+		}
 		asked("b", "c") // whose slots are for "third" and "first" now
 		s.prefer("first", 8)
 		s.prefer("second", 7)

@@ -20,6 +20,8 @@ import (
 	"twinbucket/internal/vfs"
 	"twinbucket/job"
 	"twinbucket/manifest"
+	"twinbucket/object"
+	"twinbucket/role"
 )
 
 // TestOneTokenMakesOneJob: a client that times out sends its request again
@@ -250,4 +252,38 @@ func TestCancelAtAnyTime(t *testing.T) {
 	}
 	t.Log(states)
 	reached(t, e, create(t, e, spec(func(s *job.Spec) { s.Token, s.Generator.Filter = "last", nil })).ID, job.Complete)
+}
+
+// TestWhatIsLostMeanwhile confirms jobs of which something is not there any more.
+func TestWhatIsLostMeanwhile(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 3)
+	e.Start()
+	confirmed := func(operation string, lose func(job.Job)) string {
+		j := create(t, e, spec(func(s *job.Spec) { s.Token, s.Operation, s.ConfirmationRequired = operation, operation, true }))
+		lose(reached(t, e, j.ID, job.Suspended))
+		_, err := e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Ready, "")
+		e.Must(err)
+		return j.ID
+	}
+	unreadable := confirmed(job.ReplicateObject, func(j job.Job) {
+		_, err := e.Store.Put(t.Context(), store.Put{
+			Version: object.Version{Bucket: ".batch", Key: j.ID + "/manifest/00000000"}, Body: strings.NewReader("?,k,v\n"), Size: 6,
+		})
+		e.Must(err)
+	})
+	if j := reached(t, e, unreadable, job.Failed); j.Failures[0].Code != "InternalError" {
+		t.Errorf("%+v", j.Failures)
+	}
+	// The report needs the role, too.
+	roleless := confirmed("S3DeleteObjectTagging", func(job.Job) {
+		e.Must(e.IAM.UpdateRole(t.Context(), testenv.Source, "batch", func(r *role.Role) error { r.Inline = nil; return nil }))
+		e.Must(e.IAM.DeleteRole(t.Context(), testenv.Source, "batch"))
+	})
+	reached(t, e, roleless, job.Failed)
+	var rows strings.Builder
+	e.Must(e.Batch.WriteRows(t.Context(), testenv.Source, roleless, "", &rows))
+	if got := strings.Count(rows.String(), ",failed,403,AccessDenied,"); got != 3 {
+		t.Errorf("%s", rows.String())
+	}
 }

@@ -123,7 +123,7 @@ func (d *driver) close(ctx context.Context, s *shift, err error, preempted bool)
 	case s.left == 0:
 		return d.move(ctx, job.Finish, t.into)
 	case err == nil && preempted:
-		return d.move(ctx, job.Settle, t.into)
+		return d.move(ctx, job.Yield, t.into)
 	default:
 		return errors.Join(err, d.e.jobs.Update(ctx, d.name, func(r *record) error {
 			t.into(r)
@@ -220,7 +220,6 @@ func (e *Engine) settle(ctx context.Context, src *bucket.Bucket, versions []*sto
 	if plan == nil {
 		return e.Replicate.Replicate(ctx, src, versions)
 	}
-	plan.plan.Source = src.Name
 	for _, o := range versions {
 		plan.plan.Target(&o.Version)
 	}

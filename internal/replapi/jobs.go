@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"twinbucket/arn"
+	"twinbucket/bucket"
 	"twinbucket/fault"
 	"twinbucket/internal/iam"
 	"twinbucket/internal/wire"
@@ -187,13 +188,8 @@ func (c *jobsCall) rows(id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.Plan != nil && d.Plan.Source != "" {
-		if b, err := c.Store.Bucket(d.Plan.Source); err == nil {
-			about := &call{server: c.server, r: c.r, caller: c.caller, bucket: b}
-			if err := about.allow("s3:ListBucketVersions", b.ARN(), wire.Facts(c.r, c.Region)); err != nil {
-				return nil, err
-			}
-		}
+	if err := c.mayList(d.Plan); err != nil {
+		return nil, err
 	}
 	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	sent := &begun{w: c.w}
@@ -206,6 +202,19 @@ func (c *jobsCall) rows(id string) (any, error) {
 		panic(http.ErrAbortHandler) // so that net/http lets the client see that there would be more
 	}
 	return nil, err
+}
+
+// mayList asks for the right to list the versions of the bucket that a job is
+// about: of any bucket, if it is not known.
+func (c *jobsCall) mayList(p *job.Plan) error {
+	about, resource := &call{server: c.server, r: c.r, caller: c.caller, bucket: &bucket.Bucket{Owner: c.caller.Account}}, "arn:aws:s3:::*"
+	if p != nil && p.Source != "" {
+		resource = arn.Bucket(p.Source)
+		if b, err := c.Store.Bucket(p.Source); err == nil {
+			about.bucket = b
+		}
+	}
+	return about.allow("s3:ListBucketVersions", resource, wire.Facts(c.r, c.Region))
 }
 
 // begun remembers whether something was written.

@@ -261,7 +261,8 @@ func (e *Engine) Replicate(ctx context.Context, src *bucket.Bucket, versions []*
 	return out, nil
 }
 
-// Foresee returns what Replicate would, with nothing done: the same decisions.
+// Foresee returns what Replicate would, with nothing done: the same decisions, but
+// for those about what stands in the way at a destination, such as a null version.
 // What the role may do it takes for granted where granted says so, which has a
 // word on each version.
 func (e *Engine) Foresee(ctx context.Context, src *bucket.Bucket, versions []*store.Object, granted []bool) ([]Existing, error) {

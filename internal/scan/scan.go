@@ -2,6 +2,7 @@
 package scan
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -60,4 +61,16 @@ func Uint(db pebble.Reader, row []byte) (uint64, error) {
 	}
 	v, _ := binary.Uvarint(b)
 	return v, closer.Close()
+}
+
+// Value returns what a row holds, and whether it is there.
+func Value(db pebble.Reader, row []byte) (v []byte, there bool, err error) {
+	b, closer, err := db.Get(row)
+	if errors.Is(err, pebble.ErrNotFound) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return bytes.Clone(b), true, closer.Close()
 }

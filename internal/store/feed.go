@@ -16,6 +16,7 @@ import (
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
 	"twinbucket/internal/ledger"
+	"twinbucket/internal/scan"
 	"twinbucket/object"
 )
 
@@ -169,14 +170,8 @@ func HardDeletedReason(bucket string) string {
 // HardDeleted reports whether a replica was deleted from a bucket by its
 // version id; it is not to be made again.
 func (s *Store) HardDeleted(bucket, key, id string) (bool, error) {
-	_, closer, err := s.db.Get(layout.Deleted(bucket, key, id))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fault.Wrap("store.find", key, err)
-	}
-	return true, closer.Close()
+	_, gone, err := scan.Value(s.db, layout.Deleted(bucket, key, id))
+	return gone, fault.Wrap("store.find", key, err)
 }
 
 // deliverCommand stores a replica and its source's status.

@@ -18,6 +18,7 @@ import (
 	"twinbucket/internal/fields"
 	"twinbucket/internal/journal"
 	"twinbucket/internal/layout"
+	"twinbucket/internal/scan"
 	"twinbucket/object"
 )
 
@@ -516,18 +517,11 @@ func (s *Store) Made(ctx context.Context, bucket, key, once string) (*Object, er
 	if err := s.lookAt(ctx, bucket); err != nil {
 		return nil, err
 	}
-	v, closer, err := s.db.Get(layout.Done(bucket, key, once))
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, nil
-	}
-	version := string(v)
-	if err == nil {
-		err = closer.Close()
-	}
-	if err != nil {
+	version, there, err := scan.Value(s.db, layout.Done(bucket, key, once))
+	if err != nil || !there {
 		return nil, fault.Wrap("store.made", once, err)
 	}
-	o, err := find(s.db, bucket, key, version)
+	o, err := find(s.db, bucket, key, string(version))
 	if errors.Is(err, fault.NotFound) || err == nil && o.upload != once {
 		return nil, nil
 	}

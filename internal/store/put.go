@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"twinbucket/bucket"
+	"twinbucket/fault"
 	"twinbucket/internal/bodies"
 	"twinbucket/internal/event"
 	"twinbucket/object"
@@ -69,14 +70,18 @@ func (s *Store) Put(ctx context.Context, p Put) (*Object, error) {
 	return o, nil
 }
 
-var errMade = errors.New("the version was made before")
+var errMade = fault.New(fault.Busy, "OperationAborted", "The version was made before.")
 
 // unlessMade returns the version that was made before, if that ended a put.
 func (s *Store) unlessMade(ctx context.Context, p Put, err error) (*Object, error) {
-	if errors.Is(err, errMade) {
-		return s.Made(ctx, p.Version.Bucket, p.Version.Key, p.Once)
+	if !errors.Is(err, errMade) {
+		return nil, err
 	}
-	return nil, err
+	o, lost := s.Made(ctx, p.Version.Bucket, p.Version.Key, p.Once)
+	if o == nil && lost == nil {
+		lost = err // it is gone again
+	}
+	return o, lost
 }
 
 // receiver returns the bucket that a put is for.

@@ -1,6 +1,9 @@
 package job
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Details is all that is known of a job: more than AWS tells.
 type Details struct {
@@ -10,6 +13,26 @@ type Details struct {
 	Pace    *Pace    `json:"pace,omitempty"` // of a job that is Active
 	Waits   string   `json:"waits,omitempty"`
 	Report  Delivery `json:"delivery"`
+}
+
+// WithoutKeys returns a plan that names no version.
+func (p *Plan) WithoutKeys() *Plan {
+	c := *p
+	c.Excluded, c.Foreseen = slices.Clone(p.Excluded), p.Foreseen.WithoutKeys()
+	for i := range c.Excluded {
+		c.Excluded[i].Key = ""
+	}
+	return &c
+}
+
+// WithoutKeys returns an outcome that names no version. Reasons do, as resources.
+func (o *Outcome) WithoutKeys() Outcome {
+	c := o.Clone()
+	for i := range c.Failures {
+		f := &c.Failures[i]
+		f.Key, f.VersionID, f.Reason = "", "", ""
+	}
+	return c
 }
 
 // Pace is how fast a job works.

@@ -52,14 +52,17 @@ type Exclusion struct {
 
 // Of says in one line how many of all the versions of a bucket it is about.
 func (x *Exclusion) Of(all int64, bucket string) string {
-	why, are := "", "are"
+	why, are, example := "", "are", ""
+	if x.Key != "" {
+		example = " (for example " + x.Key + ")"
+	}
 	if x.Why != "" {
 		why = ": " + x.Why
 	}
 	if x.Versions == 1 {
 		are = "is"
 	}
-	return fmt.Sprintf("%s of the %s versions in %s %s excluded by %s%s (for example %s)", number(x.Versions), number(all), bucket, are, x.Filter, why, x.Key)
+	return fmt.Sprintf("%s of the %s versions in %s %s excluded by %s%s%s", number(x.Versions), number(all), bucket, are, x.Filter, why, example)
 }
 
 // Requests are what AWS bills a job for, beside the job itself.

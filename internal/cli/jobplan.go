@@ -132,14 +132,21 @@ func timeText(p *job.Plan) string {
 	return fmt.Sprintf("about %v, at %.0f objects/s as in the latest %s", time.Duration(max(e.Seconds, 1))*time.Second, e.TasksPerSecond, from)
 }
 
-// writeCauses counts what failed by its code, with the reason of one of them.
+// writeCauses counts what failed by its code, with the reason of one of them,
+// unless that is hidden from who may not list the versions of the bucket.
 func writeCauses(out io.Writer, with string, causes []job.Cause) error {
 	for _, c := range causes {
-		at := c.Key
-		if c.VersionID != "" {
-			at += " (version " + c.VersionID + ")"
+		text := fmt.Sprintf("  %s %s %s", verify.Thousands(c.Count), with, c.Code)
+		if c.Key != "" {
+			text += ", such as " + c.Key
 		}
-		if _, err := fmt.Fprintf(out, "  %s %s %s, such as %s\n    %s\n", verify.Thousands(c.Count), with, c.Code, at, c.Reason); err != nil {
+		if c.VersionID != "" {
+			text += " (version " + c.VersionID + ")"
+		}
+		if c.Reason != "" {
+			text += "\n    " + c.Reason
+		}
+		if _, err := fmt.Fprintln(out, text); err != nil {
 			return err
 		}
 	}

@@ -45,6 +45,13 @@ Permissions were asked for 1,105 of the 11,500 objects; the others are taken as 
 	if diff := cmp.Diff(want, written(job.ReplicateObject, p)); diff != "" {
 		t.Error(diff)
 	}
+	hidden := strings.NewReplacer(" (for example tmp/a)", "", ", such as k (version v)\n    add a statement", "").Replace(want)
+	if diff := cmp.Diff(hidden, written(job.ReplicateObject, p.WithoutKeys())); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want, written(job.ReplicateObject, p)); diff != "" {
+		t.Errorf("the plan itself has changed: %s", diff)
+	}
 	const tagged = `objects  2 of 2 versions in src, 9 bytes
 calls    2 objects worked on
 time     not known: this server has worked on no job that lasted

@@ -127,7 +127,17 @@ func (c *jobsCall) details(id string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, c.discreet(&d.Job)
+	if err := c.discreet(&d.Job); err != nil {
+		return nil, err
+	}
+	keys, err := granted(c.mayList(d.Plan))
+	if !keys {
+		if d.Plan != nil {
+			d.Plan = d.Plan.WithoutKeys()
+		}
+		d.Outcome = d.Outcome.WithoutKeys()
+	}
+	return d, err
 }
 
 // discreet takes out of a job what DescribeJob does not tell: the token, and the
@@ -173,7 +183,15 @@ func (c *jobsCall) plan(string) (any, error) {
 	if err := c.IAM.PassRole(c.caller, spec.RoleARN, "", wire.Facts(c.r, c.Region)); err != nil {
 		return nil, err
 	}
-	return c.Jobs.Plan(c.r.Context(), c.caller.Account, c.Region, &spec)
+	p, err := c.Jobs.Plan(c.r.Context(), c.caller.Account, c.Region, &spec)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := granted(c.mayList(p))
+	if !keys {
+		p = p.WithoutKeys()
+	}
+	return p, err
 }
 
 // rows sends report lines. They name the keys of the source bucket, so that who

@@ -2,6 +2,7 @@ package replapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -279,6 +280,52 @@ func TestJobsAreShownAsFarAsTheyMayBe(t *testing.T) {
 		d.Must(err)
 		if diff := cmp.Diff(c.want, got.Job); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
+// TestKeysAreForWhoMayListThem: what names versions of the source bucket is told
+// with the permission to list them, and all else without it.
+func TestKeysAreForWhoMayListThem(t *testing.T) {
+	t.Parallel()
+	d := jobsDoor(t)
+	d.Put(testenv.SrcBucket, "other", "x")
+	d.Document(testenv.DstBucket, bucket.Policy, "") // so that every task fails
+	old := everything(func(s *job.Spec) {
+		s.Generator.Filter = &job.Filter{KeyName: &job.KeyNameConstraint{Prefixes: []string{"old/"}}}
+	})
+	j := d.ended(old)
+	c := d.as(testenv.Source)
+	all, err := c.JobDetails(t.Context(), j.ID)
+	d.Must(err)
+	plan, err := c.PlanJob(t.Context(), old)
+	d.Must(err)
+	for _, p := range []*job.Plan{all.Plan, plan} {
+		if len(p.Excluded) != 1 || p.Excluded[0].Key != "other" || len(p.Foreseen.Failures) != 1 || p.Foreseen.Failures[0].Key == "" {
+			t.Fatalf("%+v", p)
+		}
+	}
+	if f := all.Outcome.Failures; len(f) != 1 || f[0].Key == "" || f[0].VersionID == "" || f[0].Reason == "" {
+		t.Fatalf("%+v", f)
+	}
+	c = d.allBut("s3:ListBucketVersions")
+	got, err := c.JobDetails(t.Context(), j.ID)
+	d.Must(err)
+	all.Plan, all.Outcome = all.Plan.WithoutKeys(), all.Outcome.WithoutKeys()
+	if diff := cmp.Diff(all, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	again, err := c.PlanJob(t.Context(), old)
+	d.Must(err)
+	again.Made, again.Estimate = plan.Made, plan.Estimate
+	if diff := cmp.Diff(plan.WithoutKeys(), again); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	for _, answer := range []any{got, again} {
+		text, err := json.Marshal(answer)
+		d.Must(err)
+		if strings.Contains(string(text), "old/0") || strings.Contains(string(text), "old/1") || strings.Contains(string(text), `"other"`) || !strings.Contains(string(text), "DstPutObjectNotPermitted") {
+			t.Errorf("%s", text)
 		}
 	}
 }

@@ -174,7 +174,7 @@ func TestReportRefused(t *testing.T) {
 	}
 }
 
-var failing = flag.Int("failing", 20_000, "how many tasks of TestManyThatFail fail")
+var failing = flag.Int("failing", 10_000, "how many tasks of TestManyThatFail fail")
 
 // TestManyThatFail: a job of whose tasks half fail, as many as may, leaves
 // another one of healthy objects its share of the work.

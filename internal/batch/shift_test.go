@@ -28,7 +28,7 @@ func engine(e *testenv.Env, change func(*batch.Config)) {
 // slot, which pauses it: one that is new, and one whose priority is raised.
 func TestPriorities(t *testing.T) {
 	t.Parallel()
-	const n = 1200
+	const n = 600
 	e := existing(t, n)
 	log := &retries{after: make(chan time.Duration, 1), told: make(chan string, 100)}
 	engine(e, func(c *batch.Config) { c.Slots, c.ChunkSize, c.Log = 1, 1, slog.New(log) })

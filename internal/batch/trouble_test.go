@@ -203,18 +203,18 @@ func TestTagsAndPriorityInterruptNothing(t *testing.T) {
 // there for the next.
 func TestCancelAtAnyTime(t *testing.T) {
 	t.Parallel()
-	e := existing(t, 3500)
-	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Slots: 1, ChunkSize: 100})
+	e := existing(t, 1200)
+	e.Batch = batch.New(batch.Config{Store: e.Store, Catalog: e.Catalog, IAM: e.IAM, Replicate: e.Replicate, Slots: 1, ChunkSize: 50})
 	e.Start()
 	states := map[job.State]int{}
 	moments := []func(job.Job) bool{
 		func(job.Job) bool { return true },
 		func(j job.Job) bool { return j.State != job.New },
 		func(j job.Job) bool { return j.State == job.Active },
-		func(j job.Job) bool { return j.Progress.Run() >= 500 },
-		func(j job.Job) bool { return j.Progress.Run() >= 3400 },
+		func(j job.Job) bool { return j.Progress.Run() >= 200 },
+		func(j job.Job) bool { return j.Progress.Run() >= 1150 },
 	}
-	for round := range 25 {
+	for round := range 20 {
 		made := func(other string) job.Job {
 			return create(t, e, spec(func(s *job.Spec) {
 				s.Token = fmt.Sprint(round, other)

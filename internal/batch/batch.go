@@ -230,13 +230,15 @@ func (e *Engine) SetStatus(ctx context.Context, account, id string, want job.Sta
 	if err != nil {
 		return job.Job{}, err
 	}
+	var before job.State
 	j, err := e.update(ctx, account, id, func(r *record) error {
 		if reason != "" {
 			r.StatusReason = reason
 		}
+		before = r.State
 		return e.move(r, event)
 	})
-	if err == nil && !j.State.Terminal() {
+	if err == nil && j.State != before && !j.State.Terminal() { // who asks again interrupts nothing
 		e.wake(name(account, id))
 	}
 	return j, err

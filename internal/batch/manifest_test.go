@@ -297,19 +297,18 @@ func TestLongInventory(t *testing.T) {
 	x := manifest.NewIndex(testenv.SrcBucket, testenv.Reports, time.Now(), []manifest.File{{Key: f.Key, Size: f.Size, MD5Checksum: hex.EncodeToString(sum.Sum(nil))}})
 	m := e.Put(testenv.Reports, "long.json", string(x.JSON()))
 	var before, after runtime.MemStats
+	long := brought("long", m, manifest.Inventory, nil)
 	runtime.ReadMemStats(&before)
-	e.Start()
-	j := reached(t, e, create(t, e, brought("long", m, manifest.Inventory, nil, func(s *job.Spec) { s.ConfirmationRequired = true })).ID, job.Suspended)
+	p := planned(t, e, long) // which reads it as a job does
 	runtime.ReadMemStats(&after)
-	if j.Progress.Total != n {
-		t.Errorf("%+v", j.Progress)
+	if p.Tasks != n {
+		t.Errorf("%+v", p)
 	}
-	// What is allocated for a row is what its chunk takes, whatever lives at a time.
-	if each := (after.TotalAlloc - before.TotalAlloc) / n; each > 4<<10 {
+	// What is allocated for a row is what its chunk takes, whatever lives at a time:
+	// 3 KiB, and twice that under the race detector.
+	if each := (after.TotalAlloc - before.TotalAlloc) / n; each > 7<<10 {
 		t.Errorf("%d bytes are allocated for a row", each)
 	}
-	_, err = e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Cancelled, "")
-	e.Must(err)
 }
 
 // TestManifestUnderAKey: a generated manifest is encrypted as its output says,

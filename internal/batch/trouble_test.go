@@ -287,3 +287,25 @@ func TestWhatIsLostMeanwhile(t *testing.T) {
 		t.Errorf("%s", rows.String())
 	}
 }
+
+// TestCancelAgainAndAgain does not keep a job from ending.
+func TestCancelAgainAndAgain(t *testing.T) {
+	t.Parallel()
+	e := existing(t, 500)
+	engine(e, func(c *batch.Config) { c.ChunkSize = 10 })
+	e.Start()
+	j := create(t, e, spec())
+	for {
+		now, err := e.Batch.Get(testenv.Source, j.ID)
+		e.Must(err)
+		if now.State.Terminal() {
+			return
+		}
+		if now.Progress.Run() == 0 {
+			continue
+		}
+		if _, err := e.Batch.SetStatus(t.Context(), testenv.Source, j.ID, job.Cancelled, ""); err != nil && fault.CodeOf(err) != "JobStatusException" {
+			t.Fatal(err)
+		}
+	}
+}

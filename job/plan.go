@@ -118,10 +118,14 @@ func (p *Plan) See(v *object.Version) { p.Seen.add(Amount{1, v.Size}) }
 
 // Exclude counts a version that a filter refuses.
 func (p *Plan) Exclude(filter, why string, v *object.Version) {
-	if len(p.Excluded) >= maxExclusions && !slices.ContainsFunc(p.Excluded, func(x Exclusion) bool { return x.Filter == filter && x.Why == why }) {
-		why = ""
+	find := func() int {
+		return slices.IndexFunc(p.Excluded, func(x Exclusion) bool { return x.Filter == filter && x.Why == why })
 	}
-	i := slices.IndexFunc(p.Excluded, func(x Exclusion) bool { return x.Filter == filter && x.Why == why })
+	i := find()
+	if i < 0 && len(p.Excluded) >= maxExclusions {
+		why = ""
+		i = find()
+	}
 	if i < 0 {
 		i = len(p.Excluded)
 		p.Excluded = append(p.Excluded, Exclusion{Filter: filter, Why: why, Key: v.Key})

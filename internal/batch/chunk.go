@@ -217,30 +217,28 @@ func (e *Engine) keepResult(ctx context.Context, id string, n int, rows []report
 	if err != nil {
 		return result{}, fault.Wrap("batch.result", id, err)
 	}
-	out := result{succeeded: outcome.Succeeded, failed: outcome.Failed, outcome: *outcome, active: active}
+	out := result{outcome: *outcome, active: active}
 	return out, e.keep(ctx, resultKey(id, n), buf, map[string]string{
-		metaSucceeded: strconv.FormatInt(out.succeeded, 10), metaFailed: strconv.FormatInt(out.failed, 10),
+		metaSucceeded: strconv.FormatInt(outcome.Succeeded, 10), metaFailed: strconv.FormatInt(outcome.Failed, 10),
 		metaActive: strconv.FormatInt(active.Milliseconds(), 10), metaOutcome: string(data),
 	})
 }
 
 // result is what the metadata of a result say.
 type result struct {
-	succeeded, failed int64
-	outcome           job.Outcome
-	active            time.Duration
+	outcome job.Outcome
+	active  time.Duration
 }
 
 func resultOf(o *store.Object) (r result, err error) {
 	var errs [4]error
 	var active int64
-	r.succeeded, errs[0] = strconv.ParseInt(o.Metadata[metaSucceeded], 10, 64)
-	r.failed, errs[1] = strconv.ParseInt(o.Metadata[metaFailed], 10, 64)
+	r.outcome.Succeeded, errs[0] = strconv.ParseInt(o.Metadata[metaSucceeded], 10, 64)
+	r.outcome.Failed, errs[1] = strconv.ParseInt(o.Metadata[metaFailed], 10, 64)
 	if text := o.Metadata[metaActive]; text != "" { // former versions did not note it
 		active, errs[2] = strconv.ParseInt(text, 10, 64)
 	}
 	r.active = time.Duration(active) * time.Millisecond
-	r.outcome = job.Outcome{Succeeded: r.succeeded, Failed: r.failed}
 	if text := o.Metadata[metaOutcome]; text != "" { // nor this
 		errs[3] = json.Unmarshal([]byte(text), &r.outcome)
 	}
@@ -276,22 +274,20 @@ func (e *Engine) results(ctx context.Context, id string, each func(n int, o *sto
 
 // tally is what the results of a job add up to.
 type tally struct {
-	total, succeeded, failed int64
-	outcome                  job.Outcome
-	active                   time.Duration
-	done                     chunks
+	total   int64
+	outcome job.Outcome
+	active  time.Duration
+	done    chunks
 }
 
 func (t *tally) add(n int, r result) {
-	t.succeeded += r.succeeded
-	t.failed += r.failed
 	t.outcome.Add(&r.outcome)
 	t.active = max(t.active, r.active)
 	t.done.add(n)
 }
 
 func (t *tally) progress() job.Progress {
-	return job.Progress{Total: t.total, Succeeded: t.succeeded, Failed: t.failed, ActiveSeconds: int64(t.active / time.Second)}
+	return job.Progress{Total: t.total, Succeeded: t.outcome.Succeeded, Failed: t.outcome.Failed, ActiveSeconds: int64(t.active / time.Second)}
 }
 
 // into keeps the tally in a job's record.

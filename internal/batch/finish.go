@@ -116,7 +116,7 @@ func (e *Engine) copyResults(ctx context.Context, id string, w io.Writer, status
 	var line []byte
 	return e.results(ctx, id, func(_ int, o *store.Object) error {
 		n, err := resultOf(o)
-		if err != nil || status == report.Succeeded && n.succeeded == 0 || status == report.Failed && n.failed == 0 {
+		if err != nil || status == report.Succeeded && n.outcome.Succeeded == 0 || status == report.Failed && n.outcome.Failed == 0 {
 			return err
 		}
 		body, err := e.Store.Open(ctx, o, 0, -1)
